@@ -1,0 +1,25 @@
+# Warnings are errors with both compilers; hardening costs nothing measurable and stays on in releases.
+add_compile_options(
+  -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith
+  -Wwrite-strings -Wvla -Wundef -Wconversion -Wno-sign-conversion
+  -fno-strict-aliasing -fstack-protector-strong -fno-omit-frame-pointer)
+add_compile_definitions(_GNU_SOURCE)
+set(CMAKE_C_FLAGS_RELEASE "-O2 -g -D_FORTIFY_SOURCE=2")
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+add_link_options(-Wl,-z,relro,-z,now)
+if(ZOKOR_SANITIZE STREQUAL "address")
+  add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all -O1)
+  add_link_options(-fsanitize=address,undefined)
+elseif(ZOKOR_SANITIZE STREQUAL "thread")
+  add_compile_options(-fsanitize=thread -O1)
+  add_link_options(-fsanitize=thread)
+elseif(ZOKOR_SANITIZE STREQUAL "fuzzer")
+  add_compile_options(-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -O1)
+  add_link_options(-fsanitize=address,undefined)
+elseif(ZOKOR_SANITIZE)
+  message(FATAL_ERROR "ZOKOR_SANITIZE='${ZOKOR_SANITIZE}': expected address, thread or fuzzer")
+endif()
+if(CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT ZOKOR_SANITIZE)
+  include(CheckIPOSupported)
+  check_ipo_supported(RESULT ZOKOR_IPO OUTPUT ignored LANGUAGES C)
+endif()

@@ -1,0 +1,151 @@
+/* core: a replica as a function, core_step(core, event) -> effects. Sessions, permission checks, preparation, the
+ * pipeline of writes in flight, the tree, watches and replies, all pure: no clock, socket, file, thread or randomness.
+ * Time and seeds come in with events and options; what must happen outside leaves as data in core_out.
+ *
+ * The durability rule lives here: nothing that tells a client of a write leaves before CORE_EV_LOG_SYNCED has proved
+ * that the write is durable. A shell has no rule to forget.
+ *
+ * Owner: one thread. The shell that calls core_step is server/; the simulator has its own. */
+#ifndef ZOKOR_CORE_CORE_H
+#define ZOKOR_CORE_CORE_H
+
+#include "base/arena.h"
+#include "base/blob.h"
+#include "tree/tree.h"
+
+struct core;
+
+#define CORE_CONN_MAX (1u << 24) /* connection numbers are below this */
+
+/* connection_throttle_*: tokens 0 is off; freeze_time_ms -1 switches the drop probability off. */
+struct core_throttle {
+    int64_t tokens, fill_time_ms, fill_count, freeze_time_ms;
+    double drop_increase, drop_decrease, decrease_ratio;
+    bool weighted; /* connection_throttle_weight_enabled */
+    int64_t global_session_weight, renew_weight;
+};
+
+struct core_options {
+    uint64_t seed;                    /* for hash keys and the randomised snapshot rule */
+    int64_t start_wall_ms;            /* wall clock at start: session ids begin with it */
+    uint8_t server_id;                /* high byte of session ids; 1 for a standalone server */
+    int32_t tick_time_ms;
+    int32_t session_timeout_ms_min, session_timeout_ms_max;
+    int32_t handshake_timeout_ms;     /* nio.sessionlessCnxnTimeout: in all, from accept to a session */
+    size_t frame_bytes_max;           /* jute.maxbuffer */
+    size_t txn_bytes_max;             /* jute.maxbuffer + extrasize: a larger txn is refused with -5 */
+    bool skip_acl;
+    bool enforce_quota;
+    bool extended_types;
+    bool digest_enabled;
+    bool reconfig_enabled;
+    bool digest_auth_enabled;         /* DigestAuthenticationProvider.enabled */
+    const char *digest_algorithm;     /* "SHA1"; an OpenSSL name */
+    const char *super_digest;         /* "super:<base64>", or NULL */
+    bool enforce_auth;                /* enforce.auth.enabled */
+    const char *enforce_auth_schemes; /* comma separated */
+    int64_t container_check_interval_ms, container_max_per_minute, container_never_used_ms;
+    int64_t outstanding_limit;        /* globalOutstandingLimit */
+    int32_t conns_per_ip_max;         /* maxClientCnxns; 0 off */
+    int32_t conns_max;                /* maxCnxns; 0 off */
+    int64_t snap_count;               /* snapCount */
+    int64_t snap_size_bytes;          /* snapSizeLimitInKb * 1024; 0 off */
+    int64_t throttled_op_wait_ms;     /* throttled_op_wait_time; 0 off */
+    int64_t request_throttle_max;     /* request_throttle_max_requests; 0 off */
+    int64_t large_request_threshold;  /* largeRequestThreshold; a frame above it is large; <= 0 off */
+    int64_t large_request_bytes_max;  /* largeRequestMaxBytes: large writes in flight together */
+    struct core_throttle connection_throttle;
+    bool serves_sasl;                 /* false: sasl requests get a null token (client specification 4.11) */
+};
+
+/* Takes over the recovered tree. now_ms: monotonic; every session of the tree gets its full timeout from it. */
+struct core *core_new(const struct core_options *options, struct tree *tree, int64_t now_ms);
+/* Frees everything, the tree too. */
+void core_free(struct core *core);
+
+enum core_event_type {
+    CORE_EV_TICK,           /* time has passed; at least every tick_time_ms / 2, and at core_next_tick_ms */
+    CORE_EV_ACCEPT,         /* a connection: conn, peer. Refused ones are answered with CORE_FX_CLOSE */
+    CORE_EV_FRAME,          /* one frame of conn, without its length; lives for the call */
+    CORE_EV_CONN_LOST,      /* the socket of conn is gone. Never for one that got CORE_FX_CLOSE */
+    CORE_EV_LOG_SYNCED,     /* every append up to zxid is durable */
+    CORE_EV_SNAPSHOT_WANT,  /* take a snapshot soon (start-up, admin) */
+    CORE_EV_SNAPSHOT_PULL,  /* the snapshot being taken: give the next bytes */
+    CORE_EV_SNAPSHOT_DONE,  /* the snapshot thread has ended (saved, or failed: err) */
+};
+
+struct core_peer {
+    uint8_t address[16]; /* IPv4 in the first 4 bytes */
+    bool ipv6;
+    uint16_t port;
+};
+
+struct core_event {
+    enum core_event_type type;
+    uint32_t conn;
+    int64_t now_ms;   /* monotonic, never falls */
+    int64_t wall_ms;  /* since 1970, may jump */
+    struct core_peer peer;
+    struct slice frame;
+    int64_t zxid;
+    int err;
+};
+
+enum core_fx_type {
+    CORE_FX_SEND,   /* bytes (whole frames, lengths included) for conn, in order */
+    CORE_FX_CLOSE,  /* flush what was sent, then close conn. The core has forgotten it: its number may be reused
+                       once the socket is closed */
+    CORE_FX_RESUME, /* frames of conn are welcome again (core_step had returned false) */
+};
+
+struct core_fx {
+    enum core_fx_type type;
+    uint32_t conn;
+    uint32_t n;
+    const uint8_t *p; /* in out->arena */
+};
+
+struct core_append {
+    int64_t zxid;
+    struct blob *txn; /* header, body, digest; the shell owns this reference */
+    bool roll_after;  /* the next append starts a new log file */
+};
+
+/* The snapshot in the making. begin comes alone; then, for each pull, body bytes and possibly end. */
+struct core_snapshot_fx {
+    bool begin;
+    int64_t zxid, digest_zxid;
+    uint64_t digest;
+    struct slice body; /* in out->arena */
+    bool end;
+};
+
+/* Effects of one turn: the shell may call core_step many times before it carries them out and resets. */
+struct core_out {
+    struct arena arena;
+    struct core_fx *fx;
+    size_t fx_count, fx_cap;
+    struct core_append *appends;
+    size_t append_count, append_cap;
+    struct core_snapshot_fx snapshot;
+};
+
+void core_out_init(struct core_out *out);
+/* Forgets the effects; append references must have been taken over. */
+void core_out_reset(struct core_out *out);
+void core_out_fini(struct core_out *out);
+
+/* Returns false after a CORE_EV_FRAME or CORE_EV_ACCEPT when no further frame of this connection may be given for
+ * now: it was closed (CORE_FX_CLOSE is in out) or paused (CORE_FX_RESUME will come). True otherwise. */
+bool core_step(struct core *core, const struct core_event *ev, struct core_out *out);
+
+/* When the next CORE_EV_TICK is due (monotonic). */
+int64_t core_next_tick_ms(const struct core *core);
+
+/* True while writes wait for the log. For an orderly stop: stop feeding, wait for this to be false. */
+bool core_has_writes_in_flight(const struct core *core);
+
+/* Walks the invariants of sessions, pipeline and overlay; asserts on a breach. For tests and the simulator. */
+void core_check(const struct core *core);
+
+#endif

@@ -1,0 +1,359 @@
+/* internal: what the files of this room share. One struct core, its connections, its sessions, the overlay of changes
+ * in flight and the queue of proposals. */
+#ifndef ZOKOR_CORE_INTERNAL_H
+#define ZOKOR_CORE_INTERNAL_H
+
+#include "base/list.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/rng.h"
+#include "core/core.h"
+#include "core/view.h"
+#include "tree/watch.h"
+#include "wire/path.h"
+
+/* ---- authentication ---- */
+
+struct auth_id {
+    struct slice scheme, id; /* owned by the entry's one allocation */
+};
+
+/* What a connection has proved, in the order in which it did. The peer's address is not in the list: it is derived. */
+struct auth {
+    uint32_t count;
+    bool super;
+    struct auth_id ids[];
+};
+
+/* ---- connections ---- */
+
+enum conn_state {
+    CONN_HANDSHAKE, /* no ConnectRequest yet */
+    CONN_CREATING,  /* its createSession is in flight */
+    CONN_ACTIVE,
+    CONN_CLOSING,   /* its closeSession is in flight, or a reply that closes waits for earlier ones */
+};
+
+/* A request that waits for this connection's earlier writes. */
+struct deferred {
+    struct deferred *next;
+    int64_t after_zxid;   /* run when this write has been answered */
+    int64_t received_ms;
+    uint32_t auth_count;  /* ids held when it came */
+    int32_t err;          /* not 0: answer with this instead of running it */
+    uint32_t n;
+    uint8_t frame[];
+};
+
+struct conn {
+    uint32_t id;
+    enum conn_state state;
+    bool paused;             /* core_step returned false; a resume is owed */
+    bool close_after_deferred;
+    bool old_client;         /* no readOnly byte: the response has none either */
+    uint32_t auth_count_now; /* ids that the running request may use */
+    struct core_peer peer;
+    struct auth *auth;       /* NULL: nothing but the address */
+    struct session *session;
+    struct list link;        /* of core.handshakes or core.paused */
+    struct deferred *deferred_first, **deferred_last;
+    int64_t last_write_zxid; /* of its newest write in flight */
+    int32_t writes_in_flight, deferred_count;
+    int32_t last_op;
+    int64_t accepted_ms, accepted_wall_ms, paused_since_ms;
+    int64_t last_cxid, last_zxid, last_response_ms;
+    int64_t latency_last_ms, latency_min_ms, latency_max_ms, latency_sum_ms, latency_count;
+    int64_t packets_received, packets_sent;
+};
+
+/* ---- sessions ---- */
+
+struct session {
+    struct session *hash_next;
+    struct list wheel;       /* of core.wheel[]; or the list of those that expire now */
+    struct list pending_ephemerals; /* struct change.ephemeral_link: created, not yet applied */
+    int64_t id;
+    int64_t expires_ms;      /* touched: moves on; the wheel notices later */
+    int32_t timeout_ms;
+    bool closing;            /* its closeSession has been proposed */
+    struct conn *conn;       /* the connection bound to it, or NULL */
+};
+
+/* ---- overlay: changes in flight ---- */
+
+/* A node as it will be when everything proposed is applied. Lives while a proposal that touched it is in flight. */
+struct change {
+    struct change *hash_next;
+    uint64_t hash;
+    uint32_t refs;           /* proposals in flight that touched it */
+    bool exists;
+    bool own_acl;            /* acl below counts; otherwise the tree's */
+    int32_t children, data_length;
+    uint32_t digest_prefix;
+    struct wire_stat_persisted stat;
+    struct wire_vec acl;
+    struct blob *acl_blob;   /* holds acl's bytes; NULL for the static open list */
+    struct list ephemeral_link;
+    uint32_t path_n;
+    uint8_t path[];
+};
+
+struct touched {
+    int64_t zxid;
+    struct change *change;
+};
+
+/* A node as prep sees it: the overlay's if it is there, the tree's otherwise. */
+struct view {
+    bool exists;
+    node_id node;            /* NODE_NONE if the tree does not have it */
+    struct change *change;   /* NULL if untouched */
+    struct wire_stat_persisted stat;
+    int32_t children, data_length;
+    uint32_t digest_prefix;
+    struct wire_vec acl;
+};
+
+struct undo {
+    struct change *change;
+    struct change saved;     /* without the path */
+};
+
+struct overlay {
+    struct change **buckets;
+    size_t bucket_count, count;
+    struct touched *queue;   /* ring: touched by proposals, oldest first */
+    size_t queue_cap, queue_head, queue_count;
+    uint64_t digest;         /* of the tree with everything proposed applied */
+    bool undoing;            /* inside a multi: every first touch is saved */
+    struct undo *undo;
+    size_t undo_count, undo_cap;
+    size_t undo_queue_count; /* queue_count when the multi began */
+    uint64_t undo_digest;
+};
+
+/* ---- proposals ---- */
+
+struct proposal {
+    int64_t zxid;
+    struct blob *txn;
+    struct conn *conn;       /* who waits for the answer; NULL: nobody (expiry, reaping) or gone */
+    int64_t session_id;
+    int64_t received_ms;
+    uint8_t *multi_kinds;    /* result kinds of a multi with create2s in it, one byte an op; or NULL */
+    int32_t xid;
+    int16_t op;              /* the request's opcode */
+    bool roll_after;
+    bool large;
+};
+
+struct pipeline {
+    struct proposal *ring;
+    size_t cap, head, count; /* cap is a power of two */
+    int64_t last_proposed;
+    int64_t txns_since_roll, bytes_since_roll, roll_at_txns, roll_at_bytes;
+    int64_t large_bytes;
+};
+
+/* ---- connection throttle ---- */
+
+struct throttle {
+    bool begun;
+    int64_t tokens, filled_ms, frozen_ms;
+    double drop_probability;
+};
+
+/* ---- the core ---- */
+
+#define WHEEL_SLOTS 1024u
+
+struct digest_mark {
+    int64_t zxid;
+    uint64_t digest;
+};
+#define DIGEST_MARKS_MAX 1024u
+#define DIGEST_MARK_EVERY 128
+
+struct core {
+    struct core_options opt;
+    struct tree *tree;
+    int64_t now_ms, wall_ms;
+    uint64_t hash_key;
+    struct rng rng;
+
+    struct conn **conns;
+    uint32_t conn_cap, conn_count;
+    struct list handshakes;  /* oldest first */
+    struct list paused;
+    struct ip_count **ip_buckets;
+    uint32_t ip_bucket_count, ip_count;
+
+    struct session **session_buckets;
+    size_t session_bucket_count, session_count;
+    struct list wheel[WHEEL_SLOTS];
+    struct list expiring;
+    int64_t wheel_tick;      /* the last tick that was scanned */
+    int64_t next_session_id;
+
+    struct overlay overlay;
+    struct pipeline pipe;
+    struct throttle throttle;
+    int64_t deferred_count;
+
+    int64_t next_reap_ms;
+    bool snapshot_wanted, snapshot_running;
+    struct tree_walk *walk;
+    bool walk_begun;         /* begin was given out */
+
+    struct digest_mark *marks; /* ring of DIGEST_MARKS_MAX */
+    uint32_t mark_head, mark_count;
+
+    struct core_stats stats;
+    struct arena turn;       /* dies at the end of core_step */
+    struct buf body, txn;    /* scratch for replies and transactions */
+    struct core_out *out;    /* of the running step */
+};
+
+/* out.c */
+uint8_t *out_send(struct core *c, uint32_t conn, size_t n);
+void out_send_shared(struct core *c, uint32_t conn, const uint8_t *p, size_t n);
+uint8_t *out_bytes(struct core *c, size_t n);
+void out_fx(struct core *c, enum core_fx_type type, uint32_t conn);
+void out_append(struct core *c, int64_t zxid, struct blob *txn, bool roll_after);
+
+/* conn.c */
+bool conn_accept(struct core *c, const struct core_event *ev);
+void conn_lost(struct core *c, uint32_t id);
+bool conn_frame(struct core *c, const struct core_event *ev);
+void conn_close(struct core *c, struct conn *k);
+struct conn *conn_get(const struct core *c, uint32_t id);
+void conn_expire_handshakes(struct core *c);
+void conn_update_paused(struct core *c);
+void conn_pause(struct core *c, struct conn *k);
+void conn_reply(struct core *c, struct conn *k, int32_t xid, int64_t zxid, int32_t err, struct slice body,
+                int64_t received_ms);
+void conn_session_ready(struct core *c, struct conn *k);
+void conn_table_fini(struct core *c);
+size_t conn_peer_text(const struct core_peer *peer, bool with_port, char *to, size_t size);
+
+/* throttle.c */
+bool throttle_admits(struct core *c, bool renews_session);
+
+/* session.c */
+void session_table_init(struct core *c);
+void session_table_fini(struct core *c);
+struct session *session_lookup(const struct core *c, int64_t id);
+struct session *session_add(struct core *c, int64_t id, int32_t timeout_ms);
+void session_remove(struct core *c, struct session *s);
+void session_touch(struct core *c, struct session *s);
+void session_expire_due(struct core *c);
+int64_t session_new_id(struct core *c);
+void session_password(int64_t id, uint8_t to[WIRE_PASSWD_BYTES]);
+
+/* auth.c */
+void auth_free(struct auth *a);
+int auth_request(struct core *c, struct conn *k, struct wire_reader *r);
+bool auth_satisfies_policy(const struct core *c, const struct conn *k);
+int32_t auth_put_client_infos(const struct conn *k, struct buf *b);
+
+/* acl.c */
+bool acl_allows(const struct core *c, const struct conn *k, struct wire_vec acl, int32_t perms);
+bool acl_world_can_read(struct wire_vec acl);
+int acl_fix(struct core *c, const struct conn *k, struct wire_vec in, struct wire_vec *out);
+struct wire_vec acl_redact(struct core *c, struct wire_vec in);
+struct wire_vec acl_open(void);
+
+/* overlay.c */
+void overlay_init(struct core *c);
+void overlay_fini(struct core *c);
+struct view overlay_view(struct core *c, struct slice path);
+struct change *overlay_touch(struct core *c, struct slice path, const struct view *v, int64_t zxid);
+void overlay_digest_before(struct core *c, const struct change *ch);
+void overlay_digest_after(struct core *c, const struct change *ch);
+void overlay_committed(struct core *c, int64_t zxid);
+void overlay_begin_undo(struct core *c);
+void overlay_end_undo(struct core *c, bool roll_back);
+void change_set_acl(struct change *ch, struct wire_vec acl);
+bool overlay_knows(const struct core *c, struct slice path, bool *exists);
+
+/* prep.c: each checks a request against tree and overlay, changes the overlay and fills op. ERR_MARSHALLING means the
+ * request could not be read: nothing is logged for it. conn is NULL for our own requests. */
+struct prep {
+    struct core *core;
+    const struct conn *conn;
+    int64_t session_id;
+    int64_t zxid;
+    int64_t time_ms;
+    uint8_t *multi_kinds;    /* out: for multi */
+    bool inside_multi;
+};
+int prep_create(struct prep *p, struct wire_reader *r, struct txn_op *op);
+int prep_delete(struct prep *p, struct wire_reader *r, struct txn_op *op);
+int prep_set_data(struct prep *p, struct wire_reader *r, struct txn_op *op);
+int prep_set_acl(struct prep *p, struct wire_reader *r, struct txn_op *op);
+int prep_check(struct prep *p, struct wire_reader *r, struct txn_op *op);
+int prep_reconfig(struct prep *p, struct wire_reader *r, struct txn_op *op);
+int prep_close_session(struct prep *p, struct wire_reader *r, struct txn_op *op);
+int prep_create_session(struct prep *p, struct wire_reader *r, struct txn_op *op);
+int prep_delete_container(struct prep *p, struct wire_reader *r, struct txn_op *op);
+bool skip_create(struct wire_reader *r);
+bool skip_create_ttl(struct wire_reader *r);
+bool skip_path_version(struct wire_reader *r);
+bool skip_set_data(struct wire_reader *r);
+/* prep_multi.c */
+int prep_multi(struct prep *p, struct wire_reader *r, struct txn_op *op);
+
+/* ops.c */
+struct op_row {
+    int16_t code;
+    const char *name, *short_name;
+    bool writes;
+    bool client;             /* may come from a client at top level */
+    bool in_multi;           /* may be a sub-operation of a multi */
+    bool (*skip)(struct wire_reader *r); /* in_multi: walks the request; false if it is malformed */
+    int (*prep)(struct prep *p, struct wire_reader *r, struct txn_op *op);
+    int (*read)(struct core *c, struct conn *k, struct wire_reader *r, struct buf *body);
+    void (*reply)(struct core *c, const struct proposal *p, const struct tree_applied *a, struct buf *body);
+};
+const struct op_row *op_find(int32_t code);
+
+/* pipeline.c */
+void pipeline_init(struct core *c);
+void pipeline_fini(struct core *c);
+void pipeline_write(struct core *c, struct conn *k, int32_t xid, const struct op_row *row, struct slice frame);
+void pipeline_own(struct core *c, int64_t session_id, const struct op_row *row, struct slice body);
+void pipeline_create_session(struct core *c, struct conn *k, struct session *s);
+void pipeline_synced(struct core *c, int64_t zxid);
+void pipeline_forget_conn(struct core *c, const struct conn *k);
+void pipeline_defer(struct core *c, struct conn *k, struct slice frame, int32_t err);
+void pipeline_run_deferred(struct core *c, struct conn *k, int64_t answered_zxid);
+int64_t pipeline_in_flight(const struct core *c);
+void pipeline_draw_roll(struct core *c);
+
+/* read.c */
+int read_exists(struct core *c, struct conn *k, struct wire_reader *r, struct buf *body);
+int read_get_data(struct core *c, struct conn *k, struct wire_reader *r, struct buf *body);
+int read_get_acl(struct core *c, struct conn *k, struct wire_reader *r, struct buf *body);
+int read_get_children(struct core *c, struct conn *k, struct wire_reader *r, struct buf *body);
+int read_get_children2(struct core *c, struct conn *k, struct wire_reader *r, struct buf *body);
+int read_get_ephemerals(struct core *c, struct conn *k, struct wire_reader *r, struct buf *body);
+int read_get_all_children_number(struct core *c, struct conn *k, struct wire_reader *r, struct buf *body);
+int read_sync(struct core *c, struct conn *k, struct wire_reader *r, struct buf *body);
+int read_ping(struct core *c, struct conn *k, struct wire_reader *r, struct buf *body);
+int read_who_am_i(struct core *c, struct conn *k, struct wire_reader *r, struct buf *body);
+int read_multi(struct core *c, struct conn *k, struct wire_reader *r, struct buf *body);
+
+/* watches.c */
+int read_check_watches(struct core *c, struct conn *k, struct wire_reader *r, struct buf *body);
+int read_remove_watches(struct core *c, struct conn *k, struct wire_reader *r, struct buf *body);
+int read_add_watch(struct core *c, struct conn *k, struct wire_reader *r, struct buf *body);
+int read_set_watches(struct core *c, struct conn *k, struct wire_reader *r, struct buf *body);
+int read_set_watches2(struct core *c, struct conn *k, struct wire_reader *r, struct buf *body);
+void watches_notify(struct core *c, const struct tree_applied *a, int64_t zxid);
+
+/* imaging.c: snapshots of the running tree */
+void imaging_maybe_begin(struct core *c);
+void imaging_pull(struct core *c);
+void imaging_done(struct core *c, int err);
+
+#endif

@@ -1,0 +1,81 @@
+/* out: effects of a turn. Bytes of consecutive replies to one connection join into one effect. */
+#include "core/internal.h"
+
+#define OUT_ARENA_BYTES (256 * 1024)
+
+void core_out_init(struct core_out *out)
+{
+    *out = (struct core_out){ 0 };
+    arena_init(&out->arena, OUT_ARENA_BYTES);
+}
+
+void core_out_reset(struct core_out *out)
+{
+    arena_reset(&out->arena);
+    out->fx_count = 0;
+    out->append_count = 0;
+    out->snapshot = (struct core_snapshot_fx){ 0 };
+}
+
+void core_out_fini(struct core_out *out)
+{
+    arena_fini(&out->arena);
+    mem_free(out->fx);
+    mem_free(out->appends);
+    *out = (struct core_out){ 0 };
+}
+
+static struct core_fx *fx_add(struct core_out *out)
+{
+    if (out->fx_count == out->fx_cap) {
+        out->fx_cap = out->fx_cap == 0 ? 256 : out->fx_cap * 2;
+        out->fx = mem_realloc(out->fx, out->fx_cap * sizeof *out->fx);
+    }
+    return &out->fx[out->fx_count++];
+}
+
+/* Unlike arena_alloc this packs bytes without gaps: nothing but bytes lives in the arena of out. */
+uint8_t *out_bytes(struct core *c, size_t n)
+{
+    struct arena *a = &c->out->arena;
+    if (UNLIKELY(a->at == NULL || (size_t)(a->end - a->at) < n))
+        return arena_alloc_slow(a, n);
+    uint8_t *p = a->at;
+    a->at += n;
+    return p;
+}
+
+uint8_t *out_send(struct core *c, uint32_t conn, size_t n)
+{
+    struct core_out *out = c->out;
+    uint8_t *p = out_bytes(c, n);
+    struct core_fx *last = out->fx_count == 0 ? NULL : &out->fx[out->fx_count - 1];
+    if (last != NULL && last->type == CORE_FX_SEND && last->conn == conn && last->p + last->n == p &&
+        last->n + n <= UINT32_MAX) {
+        last->n += (uint32_t)n;
+        return p;
+    }
+    *fx_add(out) = (struct core_fx){ .type = CORE_FX_SEND, .conn = conn, .n = (uint32_t)n, .p = p };
+    return p;
+}
+
+void out_send_shared(struct core *c, uint32_t conn, const uint8_t *p, size_t n)
+{
+    *fx_add(c->out) = (struct core_fx){ .type = CORE_FX_SEND, .conn = conn, .n = (uint32_t)n, .p = p };
+}
+
+void out_fx(struct core *c, enum core_fx_type type, uint32_t conn)
+{
+    *fx_add(c->out) = (struct core_fx){ .type = type, .conn = conn };
+}
+
+void out_append(struct core *c, int64_t zxid, struct blob *txn, bool roll_after)
+{
+    struct core_out *out = c->out;
+    if (out->append_count == out->append_cap) {
+        out->append_cap = out->append_cap == 0 ? 64 : out->append_cap * 2;
+        out->appends = mem_realloc(out->appends, out->append_cap * sizeof *out->appends);
+    }
+    out->appends[out->append_count++] =
+        (struct core_append){ .zxid = zxid, .txn = txn, .roll_after = roll_after };
+}

@@ -1,0 +1,68 @@
+/* view: what may be seen of a core from outside: numbers, connections, sessions. All that admin includes of core.
+ * The functions run on the core's thread; what other threads show is a copy of struct core_stats. */
+#ifndef ZOKOR_CORE_VIEW_H
+#define ZOKOR_CORE_VIEW_H
+
+#include "base/slice.h"
+
+struct core;
+struct tree;
+
+struct core_stats {
+    int64_t last_zxid;
+    int64_t packets_received, packets_sent; /* frames */
+    int64_t bytes_received;                 /* payload bytes of frames */
+    int64_t outstanding;                    /* requests taken and not answered */
+    int64_t latency_min_ms, latency_max_ms, latency_sum_ms, latency_count;
+    int64_t connections;                    /* without those of four-letter words that have ended */
+    int64_t sessions;
+    int64_t node_count, ephemeral_count, data_size; /* node_count: root once */
+    int64_t watch_count, watch_path_count, watcher_count;
+    int64_t auth_failed, connections_rejected, sessions_expired, connections_dropped;
+    int64_t handshakes_expired, unsuccessful_handshakes, digest_mismatches;
+    int64_t reads, writes, txns_committed, snapshots_taken, large_requests_rejected, throttled_ops;
+    int64_t response_bytes_last, response_bytes_min, response_bytes_max; /* -1 before the first */
+    uint64_t tree_digest;
+};
+void core_stats(const struct core *core, struct core_stats *out);
+/* srst: server counters begin anew. */
+void core_stats_reset(struct core *core);
+
+struct core_conn_info {
+    uint32_t conn;
+    struct slice peer;          /* "127.0.0.1:1234", an IPv6 address with its scope-less long form as Java prints it */
+    int64_t session_id;         /* 0: none (yet) */
+    int32_t timeout_ms;
+    int64_t established_wall_ms;
+    int32_t last_op;            /* opcode of the last request; INT32_MIN: none */
+    int64_t last_cxid;          /* -1: none */
+    int64_t last_zxid;
+    int64_t last_response_ms;   /* monotonic */
+    int64_t latency_last_ms, latency_min_ms, latency_avg_ms, latency_max_ms;
+    int64_t packets_received, packets_sent;
+    int64_t outstanding;
+};
+/* Calls fn for up to max connections from *cursor on (0 to begin); false at the end. */
+bool core_conn_list(const struct core *core, uint32_t *cursor, size_t max,
+                    void (*fn)(void *ctx, const struct core_conn_info *info), void *ctx);
+bool core_conn_find(const struct core *core, uint32_t conn, void (*fn)(void *ctx, const struct core_conn_info *info),
+                    void *ctx);
+/* crst: counters of every connection begin anew. */
+void core_conn_stats_reset(struct core *core);
+
+/* Sessions by the tick at which they expire, ascending. Calls fn once a session. */
+void core_session_list(const struct core *core,
+                       void (*fn)(void *ctx, int64_t session_id, int32_t timeout_ms, int64_t expires_ms), void *ctx);
+/* The session bound to a connection number (0: none), for lists of watches. */
+int64_t core_conn_session(const struct core *core, uint32_t conn);
+
+/* The remembered digests (every 128th zxid, the newest 1024), oldest first. */
+void core_digest_list(const struct core *core, void (*fn)(void *ctx, int64_t zxid, uint64_t digest), void *ctx);
+
+/* The tree, for reading. */
+const struct tree *core_tree(const struct core *core);
+
+/* "CREA", "GETD", ... as the cons command shows; "NA" for none. */
+const char *core_op_short_name(int32_t opcode);
+
+#endif

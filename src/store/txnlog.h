@@ -1,0 +1,63 @@
+/* txnlog: the transaction log, written by one thread and read at start and by tools.
+ *
+ * FileHeader: "ZKLG" | be32 version = 2 | be64 dbid = 0. Then records until zeros or the end:
+ * be64 adler32(payload) | be32 n | payload | 'B'. */
+#ifndef ZOKOR_STORE_TXNLOG_H
+#define ZOKOR_STORE_TXNLOG_H
+
+#include "base/buf.h"
+#include "os/fs.h"
+#include "store/store.h"
+
+#define TXNLOG_HEADER_BYTES 16
+#define TXNLOG_OVERHEAD_BYTES 13 /* of each record */
+
+/* ---- writing ---- */
+
+struct txnlog_options {
+    const char *dir;
+    uint64_t prealloc_bytes;   /* preAllocSize; 0 off */
+    uint64_t size_limit_bytes; /* txnLogSizeLimitInKb: roll after a sync when the file is larger; 0 off */
+    bool force_sync;           /* forceSync=yes */
+};
+
+struct txnlog; /* opaque; one owner thread */
+
+struct txnlog *txnlog_new(struct fs *fs, const struct txnlog_options *options);
+/* Closes the file without syncing it. NULL is fine. */
+void txnlog_free(struct txnlog *l);
+
+/* Adds a record to the batch in memory. zxid names the file if this record starts one. Cannot fail: bytes go out in
+ * txnlog_flush. */
+void txnlog_append(struct txnlog *l, int64_t zxid, struct slice payload);
+/* Ends the current file behind what was appended so far; the next record starts a new one. */
+void txnlog_roll(struct txnlog *l);
+/* Writes the batch and makes it durable (files, and the directory when a file is new). After any error the log must
+ * not be used again: every later call returns the same error (a failed sync is never retried). */
+int txnlog_flush(struct txnlog *l, struct store_error *err);
+/* Bytes of the current file, preallocation included, and the count of records flushed; for the roll rule and `dirs`. */
+uint64_t txnlog_file_bytes(const struct txnlog *l);
+
+/* ---- reading ---- */
+
+enum txnlog_end {
+    TXNLOG_END_CLEAN, /* end of file or zeros right behind the last record */
+    TXNLOG_END_TORN,  /* a partial record, nothing valid behind it */
+};
+
+struct txnlog_reader; /* one file */
+
+int txnlog_reader_open(struct fs *fs, const char *name, size_t record_bytes_max, struct txnlog_reader **out,
+                       struct store_error *err);
+void txnlog_reader_close(struct txnlog_reader *r);
+/* 1 and the payload of the next valid record and its offset; 0 at the end (how: txnlog_reader_end); ERR_CORRUPT with
+ * err filled for damage. The payload lives until the next call. */
+int txnlog_reader_next(struct txnlog_reader *r, struct slice *payload, uint64_t *offset, struct store_error *err);
+enum txnlog_end txnlog_reader_end(const struct txnlog_reader *r);
+/* Offset behind the last valid record. */
+uint64_t txnlog_reader_offset(const struct txnlog_reader *r);
+
+/* The zxid in "log.<hex>" or "snapshot.<hex>[.suffix]"; -1 if the name is not of that kind. */
+int64_t store_name_zxid(const char *name, const char *kind);
+
+#endif

@@ -1,0 +1,45 @@
+/* watch: who wants to hear of what (client specification 6). A watcher is a small number the core gives to a
+ * connection. One watcher holds any combination of modes on a path; each combination costs one entry. Watches on
+ * existing nodes hang on the node's id, watches on missing paths on the path's text; they move when a node is created
+ * or deleted. tree_apply matches; this header is what requests need. */
+#ifndef ZOKOR_TREE_WATCH_H
+#define ZOKOR_TREE_WATCH_H
+
+#include "tree/tree.h"
+
+enum watch_mode {
+    WATCH_DATA = 1,       /* one-shot: getData, exists */
+    WATCH_CHILD = 2,      /* one-shot: getChildren */
+    WATCH_PERSISTENT = 4, /* addWatch mode 0: data and child events, stays */
+    WATCH_RECURSIVE = 8,  /* addWatch mode 1: data events of the path and everything below, stays */
+};
+
+/* Adds modes (bits) for a watcher on any path string; needs no node. Watcher numbers are below 2^24. */
+void watch_add(struct tree *t, uint32_t watcher, struct slice path, unsigned modes);
+
+/* The modes a watcher holds on a path. */
+unsigned watch_modes(const struct tree *t, uint32_t watcher, struct slice path);
+
+/* Takes modes away; returns those that were there. */
+unsigned watch_remove(struct tree *t, uint32_t watcher, struct slice path, unsigned modes);
+
+/* Forgets everything of a watcher. O(its watches). */
+void watch_drop_watcher(struct tree *t, uint32_t watcher);
+
+/* Watches in all (each mode of a watcher on a path is one), distinct paths, watchers with at least one. */
+struct watch_counts {
+    int64_t watches, paths, watchers;
+};
+struct watch_counts watch_counts(const struct tree *t);
+
+/* Lists entries in slices, for the commands that show them: calls fn for up to `max` entries starting at *cursor
+ * (0 to begin) and moves it on; false when the end is reached. Order is arbitrary but stable while nothing changes.
+ * The path lives for the call only. */
+bool watch_list(const struct tree *t, uint64_t *cursor, size_t max,
+                void (*fn)(void *ctx, uint32_t watcher, struct slice path, unsigned modes), void *ctx);
+
+/* Entries of one watcher, same rules. */
+void watch_list_of(const struct tree *t, uint32_t watcher,
+                   void (*fn)(void *ctx, struct slice path, unsigned modes), void *ctx);
+
+#endif

@@ -1,0 +1,95 @@
+/* proto: the numbers of ZooKeeper's client protocol. Values are the wire's and never change. */
+#ifndef ZOKOR_WIRE_PROTO_H
+#define ZOKOR_WIRE_PROTO_H
+
+#include <stdint.h>
+
+enum wire_opcode {
+    WIRE_OP_CREATE_SESSION = -10,
+    WIRE_OP_CLOSE_SESSION = -11,
+    WIRE_OP_ERROR = -1,
+    WIRE_OP_NOTIFICATION = 0,
+    WIRE_OP_CREATE = 1,
+    WIRE_OP_DELETE = 2,
+    WIRE_OP_EXISTS = 3,
+    WIRE_OP_GET_DATA = 4,
+    WIRE_OP_SET_DATA = 5,
+    WIRE_OP_GET_ACL = 6,
+    WIRE_OP_SET_ACL = 7,
+    WIRE_OP_GET_CHILDREN = 8,
+    WIRE_OP_SYNC = 9,
+    WIRE_OP_PING = 11,
+    WIRE_OP_GET_CHILDREN2 = 12,
+    WIRE_OP_CHECK = 13,
+    WIRE_OP_MULTI = 14,
+    WIRE_OP_CREATE2 = 15,
+    WIRE_OP_RECONFIG = 16,
+    WIRE_OP_CHECK_WATCHES = 17,
+    WIRE_OP_REMOVE_WATCHES = 18,
+    WIRE_OP_CREATE_CONTAINER = 19,
+    WIRE_OP_DELETE_CONTAINER = 20,
+    WIRE_OP_CREATE_TTL = 21,
+    WIRE_OP_MULTI_READ = 22,
+    WIRE_OP_AUTH = 100,
+    WIRE_OP_SET_WATCHES = 101,
+    WIRE_OP_SASL = 102,
+    WIRE_OP_GET_EPHEMERALS = 103,
+    WIRE_OP_GET_ALL_CHILDREN_NUMBER = 104,
+    WIRE_OP_SET_WATCHES2 = 105,
+    WIRE_OP_ADD_WATCH = 106,
+    WIRE_OP_WHO_AM_I = 107,
+};
+
+enum wire_xid {
+    WIRE_XID_NOTIFICATION = -1,
+    WIRE_XID_PING = -2,
+    WIRE_XID_AUTH = -4,
+    WIRE_XID_SET_WATCHES = -8,
+};
+
+enum wire_perm {
+    WIRE_PERM_READ = 1,
+    WIRE_PERM_WRITE = 2,
+    WIRE_PERM_CREATE = 4,
+    WIRE_PERM_DELETE = 8,
+    WIRE_PERM_ADMIN = 16,
+    WIRE_PERM_ALL = 31,
+};
+
+enum wire_create_flags {
+    WIRE_CREATE_PERSISTENT = 0,
+    WIRE_CREATE_EPHEMERAL = 1,
+    WIRE_CREATE_SEQUENTIAL = 2,
+    WIRE_CREATE_EPHEMERAL_SEQUENTIAL = 3,
+    WIRE_CREATE_CONTAINER = 4,
+    WIRE_CREATE_TTL = 5,
+    WIRE_CREATE_TTL_SEQUENTIAL = 6,
+};
+
+enum wire_event_type {
+    WIRE_EVENT_CREATED = 1,
+    WIRE_EVENT_DELETED = 2,
+    WIRE_EVENT_DATA_CHANGED = 3,
+    WIRE_EVENT_CHILDREN_CHANGED = 4,
+};
+
+#define WIRE_STATE_SYNC_CONNECTED 3
+
+/* removeWatches and checkWatches */
+enum wire_watcher_type {
+    WIRE_WATCHER_CHILDREN = 1,
+    WIRE_WATCHER_DATA = 2,
+    WIRE_WATCHER_ANY = 3,
+    WIRE_WATCHER_PERSISTENT = 4,
+    WIRE_WATCHER_PERSISTENT_RECURSIVE = 5,
+};
+
+/* Stored ephemeralOwner of the special nodes (client specification 4.3). */
+#define WIRE_OWNER_CONTAINER INT64_MIN
+#define WIRE_OWNER_TTL_MASK ((int64_t)0xff00000000000000u)
+#define WIRE_TTL_MS_MAX 0xffffffffffLL
+
+#define WIRE_PASSWD_BYTES 16
+#define WIRE_DIGEST_VERSION 2
+
+#endif

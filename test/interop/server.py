@@ -1,0 +1,254 @@
+"""Starts the server under test for every test folder of the project.
+
+Which server runs is decided by the environment:
+
+    ZOKOR_BIN            path of the binary; default: build/release/zokor, build/zokor of this checkout
+    ZOKOR_TEST_APACHE=1  Apache ZooKeeper of Debian's package instead (java and its jars are needed)
+    APACHE_CP            class path put before Debian's jars, to test another Apache version
+    ZOKOR_TEST_PORTS     "first-last": take ports from this range only; default: the kernel chooses
+    ZOKOR_TEST_ARGS      extra -Dkey=value arguments for every server started (blank separated)
+
+Other folders use it like this:
+
+    sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "interop"))
+    from server import Server
+
+    with Server(tmp_path, extra=["maxClientCnxns=3"], props={"zookeeper.skipACL": "yes"}) as srv:
+        ...                     # srv.port, srv.four_letter("srvr"), srv.log(), srv.data_dir
+        srv.kill()              # SIGKILL; what the kernel has not been given is lost
+        srv.start()             # same directory, same port
+        srv.stop()              # SIGTERM; returns the exit status
+"""
+import itertools
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+START_SECONDS = float(os.environ.get("ZOKOR_TEST_START_S", "60"))
+
+# Containers, TTL nodes and the four-letter words are switched off by default in both servers.
+BASE_PROPS = {
+    "zookeeper.extendedTypesEnabled": "true",
+    "zookeeper.4lw.commands.whitelist": "*",
+}
+
+
+def use_apache():
+    return os.environ.get("ZOKOR_TEST_APACHE", "") not in ("", "0")
+
+
+def server_command():
+    """The program to run, as a list, or None when the server under test is not there."""
+    if use_apache():
+        if shutil.which(os.environ.get("JAVA", "java")) is None:
+            return None
+        if not os.environ.get("APACHE_CP") and not os.path.exists("/usr/share/java/zookeeper.jar"):
+            return None
+        return [os.path.join(HERE, "apache-server")]
+    named = os.environ.get("ZOKOR_BIN")
+    if named:
+        return [os.path.abspath(named)]
+    for path in ("build/release/zokor", "build/zokor"):
+        path = os.path.join(ROOT, path)
+        if os.access(path, os.X_OK):
+            return [path]
+    return None
+
+
+def _ports():
+    wanted = os.environ.get("ZOKOR_TEST_PORTS")
+    if not wanted:
+        while True:
+            with socket.socket() as s:
+                s.bind(("127.0.0.1", 0))
+                port = s.getsockname()[1]
+            yield port
+    first, last = (int(x) for x in wanted.split("-"))
+    # Start at a place of this process's own, so that test runs side by side seldom meet.
+    start = os.getpid() * 7 % (last - first + 1)
+    for port in itertools.cycle([*range(first + start, last + 1), *range(first, first + start)]):
+        with socket.socket() as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                s.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        yield port
+
+
+_PORTS = _ports()
+
+
+def free_port():
+    return next(_PORTS)
+
+
+class ServerDied(Exception):
+    """The process ended before it answered; the message carries the end of its log."""
+
+
+class Server:
+    """One server process with its own directory. Not started until start() or `with`.
+
+    directory  gets zoo.cfg, data/ and log; made if missing, so that a second Server may take over a first one's
+    extra      further lines of zoo.cfg
+    props      -D arguments in addition to BASE_PROPS; a value of None takes a base property away
+    env        additions to the environment
+    cfg_text   the whole of zoo.cfg, instead of the generated one (port and data_dir must then be given)
+    wrapper    words put before the command (for instance ["strace", "-f"])
+    """
+
+    def __init__(self, directory, extra=(), props=None, port=None, tick_ms=2000, env=None, cfg_text=None,
+                 wrapper=(), data_dir=None):
+        self.directory = str(directory)
+        self.port = port or free_port()
+        self.data_dir = str(data_dir or os.path.join(self.directory, "data"))
+        self.cfg = os.path.join(self.directory, "zoo.cfg")
+        self.log_path = os.path.join(self.directory, "log")
+        self.extra = list(extra)
+        self.props = dict(BASE_PROPS)
+        self.props.update(props or {})
+        self.tick_ms = tick_ms
+        self.env = env or {}
+        self.cfg_text = cfg_text
+        self.wrapper = list(wrapper)
+        self.process = None
+
+    def write_cfg(self):
+        os.makedirs(self.data_dir, exist_ok=True)
+        text = self.cfg_text
+        if text is None:
+            lines = {"tickTime": str(self.tick_ms), "dataDir": self.data_dir, "clientPort": str(self.port),
+                     "clientPortAddress": "127.0.0.1", "maxClientCnxns": "0", "reconfigEnabled": "true"}
+            more = []
+            for line in self.extra:
+                key, _, value = line.partition("=")
+                if key in lines:
+                    lines[key] = value
+                else:
+                    more.append(line)
+            text = "".join("%s=%s\n" % kv for kv in lines.items()) + "".join(x + "\n" for x in more)
+        with open(self.cfg, "w") as f:
+            f.write(text)
+
+    def command(self):
+        program = server_command()
+        if program is None:
+            raise RuntimeError("no server to test: set ZOKOR_BIN, or ZOKOR_TEST_APACHE=1 with java installed")
+        props = ["-D%s=%s" % kv for kv in sorted(self.props.items()) if kv[1] is not None]
+        props += os.environ.get("ZOKOR_TEST_ARGS", "").split()
+        return self.wrapper + program + ["server"] + props + [self.cfg]
+
+    def spawn(self):
+        """Starts the process without waiting for an answer."""
+        assert self.process is None or self.process.poll() is not None, "already running"
+        self.write_cfg()
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log,
+                                            stderr=log, cwd=self.directory,
+                                            env={**os.environ, **self.env})
+        return self
+
+    def start(self, wait=True):
+        self.spawn()
+        if wait:
+            self.wait_serving()
+        return self
+
+    def wait_serving(self, seconds=START_SECONDS):
+        """Returns once the server answers `srvr` as one that serves."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                raise ServerDied("exit status %s\n%s" % (self.process.returncode, self.log()[-4000:]))
+            try:
+                if b"Mode: " in self.four_letter("srvr", 1):
+                    return
+            except OSError:
+                pass
+            time.sleep(0.02)
+        raise TimeoutError("no answer in %s s\n%s" % (seconds, self.log()[-4000:]))
+
+    def running(self):
+        return self.process is not None and self.process.poll() is None
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def stop(self, seconds=30):
+        """SIGTERM and wait; the exit status, negative for a signal."""
+        if self.running():
+            self.signal(signal.SIGTERM)
+        return self.wait(seconds)
+
+    def kill(self):
+        if self.running():
+            self.signal(signal.SIGKILL)
+        return self.wait(30)
+
+    def wait(self, seconds=30):
+        if self.process is None:
+            return None
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(30)
+            raise
+
+    def restart(self, kill=False):
+        self.kill() if kill else self.stop()
+        return self.start()
+
+    def log(self):
+        try:
+            with open(self.log_path, errors="replace") as f:
+                return f.read()
+        except FileNotFoundError:
+            return ""
+
+    def four_letter(self, word, seconds=5):
+        with socket.create_connection(("127.0.0.1", self.port), timeout=seconds) as s:
+            s.sendall(word.encode() if isinstance(word, str) else word)
+            out = b""
+            while True:
+                piece = s.recv(65536)
+                if not piece:
+                    return out
+                out += piece
+
+    def srvr(self):
+        """The answer of `srvr` as a dict of its `key: value` lines."""
+        text = self.four_letter("srvr").decode()
+        return dict(line.split(": ", 1) for line in text.splitlines() if ": " in line)
+
+    def zxid(self):
+        return int(self.srvr()["Zxid"], 16)
+
+    def is_38(self):
+        """True for a reference server older than 3.9: some behaviours differ, and the tests say which."""
+        if not use_apache():
+            return False
+        version = self.srvr()["Zookeeper version"]
+        major, minor = (int(x) for x in version.split(".")[:2])
+        return (major, minor) < (3, 9)
+
+    @property
+    def hosts(self):
+        return "127.0.0.1:%d" % self.port
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *exc):
+        # SIGKILL is always enough: what is thrown away is a temporary directory.
+        self.kill()

@@ -1,0 +1,80 @@
+"""kazoo's own test suite (from Debian's package python3-kazoo) against one server.
+
+Its harness starts `java ... QuorumPeerMain zoo.cfg`; kazoo/java stands in for java and starts the server under test.
+kazoo/excluded.txt names every test that is left out, with the reason; nothing else may fail, and what kazoo's tests skip by
+themselves is printed.
+"""
+import os
+import signal
+import subprocess
+import sys
+import xml.etree.ElementTree
+
+import pytest
+
+import server as server_module
+
+kazoo_tests = pytest.importorskip("kazoo.tests", reason="Debian's package python3-kazoo is not installed")
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+# Debian 12 ships 2.8.0 with this many tests that run on one server; a smaller number means the run itself is broken.
+AT_LEAST = 250
+SECONDS = 1200
+
+
+def excluded():
+    """[(node id, reason)]"""
+    out = []
+    with open(os.path.join(HERE, "kazoo", "excluded.txt")) as f:
+        for line in f:
+            if line.strip() and not line.startswith("#"):
+                name, reason = line.split(None, 1)
+                out.append((name, reason.strip()))
+    return out
+
+
+def test_every_exclusion_has_a_reason_and_exists():
+    folder = os.path.dirname(kazoo_tests.__file__)
+    for name, reason in excluded():
+        path, _, test = name.partition("::")
+        assert len(reason) > 10, name
+        with open(os.path.join(folder, path)) as f:
+            assert "def %s(" % test.split("::")[-1].split("[")[0] in f.read() or "::" not in name, name
+
+
+def test_kazoos_own_suite(tmp_path):
+    folder = os.path.dirname(kazoo_tests.__file__)
+    report = tmp_path / "report.xml"
+    command = [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", "-o", "faulthandler_timeout=200",
+               "--junitxml", str(report), "--rootdir", folder, "-c", os.devnull, folder]
+    for name, reason in excluded():
+        print("not run: %s: %s" % (name, reason))
+        command += ["--deselect", name] if "::" in name else ["--ignore", os.path.join(folder, name)]
+    port = server_module.free_port()
+    env = dict(os.environ, PATH=os.path.join(HERE, "kazoo") + ":" + os.environ["PATH"], ZOOKEEPER_CLUSTER_SIZE="1",
+               ZOOKEEPER_PORT_OFFSET=str(port), ZOOKEEPER_CLASSPATH="unused", ZOOKEEPER_VERSION="3.8.0",
+               PYTHONDONTWRITEBYTECODE="1", TMPDIR=str(tmp_path), PYTHONPATH=os.path.join(HERE, "kazoo", "stubs"),
+               ZK_SERVER=" ".join(server_module.server_command() + ["server"]))
+    output = tmp_path / "output"
+    with open(output, "wb") as f:
+        run = subprocess.Popen(command, env=env, cwd=tmp_path, stdout=f, stderr=subprocess.STDOUT, start_new_session=True)
+        try:
+            run.wait(SECONDS)
+        finally:
+            if run.poll() is None:  # the server is in the same session
+                os.killpg(run.pid, signal.SIGKILL)
+                run.wait()
+    output = output.read_text(errors="replace")
+    assert report.exists(), output[-8000:]
+    passed, failed = 0, []
+    for case in xml.etree.ElementTree.parse(report).getroot().iter("testcase"):
+        name = case.get("classname") + "::" + case.get("name")
+        if case.find("failure") is not None or case.find("error") is not None:
+            failed.append(name)
+        elif case.find("skipped") is not None:
+            print("skipped by kazoo: %s: %s" % (name, case.find("skipped").get("message")))
+        else:
+            passed += 1
+    print("kazoo's own suite: %d passed, %d failed" % (passed, len(failed)))
+    assert not failed, "\n".join(failed) + "\n" + output[-12000:]
+    assert passed >= AT_LEAST
