@@ -3,11 +3,6 @@
 #include <openssl/evp.h>
 #include <zlib.h>
 
-uint32_t digest_crc32(uint32_t crc, const void *p, size_t n)
-{
-    return (uint32_t)crc32_z(crc, p == NULL ? (const void *)"" : p, n);
-}
-
 uint32_t digest_adler32(uint32_t adler, const void *p, size_t n)
 {
     return (uint32_t)adler32_z(adler, p == NULL ? (const void *)"" : p, n);

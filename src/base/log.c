@@ -21,14 +21,14 @@ bool log_enabled(enum log_level level)
     return sink_fn != NULL && level <= sink_level;
 }
 
-/* Copies src to dst with control bytes as \xNN; stops before dst is full, always terminates. */
+/* Copies src to dst with control bytes but tabs as \xNN; stops before dst is full, always terminates. */
 static void escape_controls(char *dst, size_t dst_size, const char *src)
 {
     static const char digits[] = "0123456789abcdef";
     size_t at = 0;
     for (; *src != '\0' && at + 5 < dst_size; src++) {
         unsigned char c = (unsigned char)*src;
-        if (c >= 0x20 && c != 0x7f) {
+        if ((c >= 0x20 && c != 0x7f) || c == '\t') {
             dst[at++] = (char)c;
             continue;
         }

@@ -279,7 +279,8 @@ static int fix_one(struct acl_set *set, const struct conn *k, struct wire_acl a)
     struct ip_range range;
     bool valid = !slice_is_null(a.id.id) &&
                  ((slice_eq_str(a.id.scheme, "digest") && c->opt.digest_auth_enabled && digest_id_valid(a.id.id)) ||
-                  (slice_eq_str(a.id.scheme, "ip") && parse_range(a.id.id, &range)));
+                  (slice_eq_str(a.id.scheme, "ip") && parse_range(a.id.id, &range)) ||
+                  (a.id.id.n != 0 && auth_scheme_listed(c->opt.shell_schemes, a.id.scheme)));
     if (!valid)
         return ERR_INVALID_ACL;
     put_once(set, a);

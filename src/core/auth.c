@@ -79,7 +79,18 @@ int auth_request(struct core *c, struct conn *k, struct wire_reader *r)
     return rc;
 }
 
-static bool scheme_listed(const char *list, struct slice scheme)
+/* What the shell has proved by TLS or SASL. The scheme "super" comes with the id that earned it, as a second event. */
+void auth_proved(struct core *c, const struct core_event *ev)
+{
+    struct conn *k = conn_get(c, ev->conn);
+    if (k == NULL)
+        return;
+    if (auth_add(k, slice_str(ev->scheme), ev->frame) != 0)
+        log_warn("auth.full", "scheme=%s conn=%u", ev->scheme, k->id);
+}
+
+/* True if the comma separated list, blanks around its items allowed, holds the scheme. NULL is empty. */
+bool auth_scheme_listed(const char *list, struct slice scheme)
 {
     struct slice rest = slice_str(list == NULL ? "" : list);
     while (rest.n != 0) {
@@ -101,10 +112,10 @@ static bool scheme_listed(const char *list, struct slice scheme)
 /* enforce.auth.enabled: one id of a listed scheme is needed before anything else is served. */
 bool auth_satisfies_policy(const struct core *c, const struct conn *k)
 {
-    if (scheme_listed(c->opt.enforce_auth_schemes, slice_str("ip")))
+    if (auth_scheme_listed(c->opt.enforce_auth_schemes, slice_str("ip")))
         return true;
     for (uint32_t i = 0; k->auth != NULL && i < k->auth->count; i++)
-        if (scheme_listed(c->opt.enforce_auth_schemes, k->auth->ids[i].scheme))
+        if (auth_scheme_listed(c->opt.enforce_auth_schemes, k->auth->ids[i].scheme))
             return true;
     return false;
 }

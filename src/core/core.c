@@ -96,6 +96,9 @@ bool core_step(struct core *c, const struct core_event *ev, struct core_out *out
     case CORE_EV_CONN_LOST:
         conn_lost(c, ev->conn);
         break;
+    case CORE_EV_AUTHENTICATED:
+        auth_proved(c, ev);
+        break;
     case CORE_EV_LOG_SYNCED:
         pipeline_synced(c, ev->zxid);
         conn_update_paused(c);

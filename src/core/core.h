@@ -55,6 +55,8 @@ struct core_options {
     int64_t large_request_threshold;  /* largeRequestThreshold; a frame above it is large; <= 0 off */
     int64_t large_request_bytes_max;  /* largeRequestMaxBytes: large writes in flight together */
     struct core_throttle connection_throttle;
+    const char *shell_schemes;        /* schemes that the shell proves, comma separated ("sasl,x509"): valid in ACLs */
+    bool audit;                       /* audit.enable: lines of the event "audit" */
     bool serves_sasl;                 /* false: sasl requests get a null token (client specification 4.11) */
 };
 
@@ -68,6 +70,7 @@ enum core_event_type {
     CORE_EV_ACCEPT,         /* a connection: conn, peer. Refused ones are answered with CORE_FX_CLOSE */
     CORE_EV_FRAME,          /* one frame of conn, without its length; lives for the call */
     CORE_EV_CONN_LOST,      /* the socket of conn is gone. Never for one that got CORE_FX_CLOSE */
+    CORE_EV_AUTHENTICATED,  /* the shell has proved an identity of conn (TLS certificate, SASL): scheme, frame = id */
     CORE_EV_LOG_SYNCED,     /* every append up to zxid is durable */
     CORE_EV_SNAPSHOT_WANT,  /* take a snapshot soon (start-up, admin) */
     CORE_EV_SNAPSHOT_PULL,  /* the snapshot being taken: give the next bytes */
@@ -87,6 +90,7 @@ struct core_event {
     int64_t wall_ms;  /* since 1970, may jump */
     struct core_peer peer;
     struct slice frame;
+    const char *scheme; /* of CORE_EV_AUTHENTICATED: "sasl", "x509" or "super" */
     int64_t zxid;
     int err;
 };

@@ -143,6 +143,8 @@ struct proposal {
     uint8_t *multi_kinds;    /* result kinds of a multi with create2s in it, one byte an op; or NULL */
     int32_t xid;
     int16_t op;              /* the request's opcode */
+    int8_t create_flags;     /* of a create; -1 otherwise. For the audit log */
+    struct blob *failed_path; /* what a refused request was about; only kept for the audit log */
     bool roll_after;
     bool large;
 };
@@ -236,6 +238,9 @@ void conn_session_ready(struct core *c, struct conn *k);
 void conn_table_fini(struct core *c);
 size_t conn_peer_text(const struct core_peer *peer, bool with_port, char *to, size_t size);
 
+/* audit.c */
+void audit_commit(struct core *c, const struct proposal *x, const struct txn *txn);
+
 /* throttle.c */
 bool throttle_admits(struct core *c, bool renews_session);
 
@@ -253,6 +258,8 @@ void session_password(int64_t id, uint8_t to[WIRE_PASSWD_BYTES]);
 /* auth.c */
 void auth_free(struct auth *a);
 int auth_request(struct core *c, struct conn *k, struct wire_reader *r);
+void auth_proved(struct core *c, const struct core_event *ev);
+bool auth_scheme_listed(const char *list, struct slice scheme);
 bool auth_satisfies_policy(const struct core *c, const struct conn *k);
 int32_t auth_put_client_infos(const struct conn *k, struct buf *b);
 
@@ -285,6 +292,7 @@ struct prep {
     int64_t zxid;
     int64_t time_ms;
     uint8_t *multi_kinds;    /* out: for multi */
+    int8_t create_flags;     /* out: for create; -1 otherwise */
     bool inside_multi;
 };
 int prep_create(struct prep *p, struct wire_reader *r, struct txn_op *op);

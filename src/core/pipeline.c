@@ -31,6 +31,7 @@ void pipeline_fini(struct core *c)
     for (; q->count != 0; q->count--) {
         struct proposal *p = &q->ring[q->head];
         blob_unref(p->txn);
+        blob_unref(p->failed_path);
         mem_free(p->multi_kinds);
         q->head = (q->head + 1) & (q->cap - 1);
     }
@@ -102,6 +103,7 @@ static struct proposal *propose(struct core *c, const struct prep *p, int32_t xi
         .multi_kinds = p->multi_kinds,
         .xid = xid,
         .op = (int16_t)request_op,
+        .create_flags = p->create_flags,
     };
     q->last_proposed = p->zxid;
     q->bytes_since_roll += txn->n + 13;
@@ -120,7 +122,8 @@ static struct prep prep_begin(struct core *c, const struct conn *k, int64_t sess
                           .conn = k,
                           .session_id = session_id,
                           .zxid = c->pipe.last_proposed + 1,
-                          .time_ms = c->wall_ms };
+                          .time_ms = c->wall_ms,
+                          .create_flags = -1 };
 }
 
 void pipeline_write(struct core *c, struct conn *k, int32_t xid, const struct op_row *row, struct slice frame)
@@ -140,6 +143,10 @@ void pipeline_write(struct core *c, struct conn *k, int32_t xid, const struct op
     x->conn = k;
     k->last_write_zxid = x->zxid;
     k->writes_in_flight++;
+    if (c->opt.audit && rc != 0 && row->code != WIRE_OP_MULTI && row->code != WIRE_OP_CLOSE_SESSION) {
+        r = wire_reader_of(slice_of(frame.p + 8, frame.n - 8));
+        x->failed_path = blob_dup(wire_get_ustring(&r)); /* every other write begins with its path */
+    }
     if (c->opt.large_request_threshold > 0 && (int64_t)frame.n > c->opt.large_request_threshold) {
         x->large = true;
         c->pipe.large_bytes += x->txn->n;
@@ -296,6 +303,7 @@ static void commit(struct core *c, struct proposal x)
     overlay_committed(c, x.zxid);
     remember_digest(c, &txn);
     c->stats.txns_committed++;
+    audit_commit(c, &x, &txn);
     watches_notify(c, &applied, x.zxid);
     bool closed = txn.header.type == WIRE_OP_CLOSE_SESSION;
     struct conn *k = x.conn;
@@ -311,6 +319,7 @@ static void commit(struct core *c, struct proposal x)
     if (closed)
         session_closed(c, txn.header.session_id);
     blob_unref(x.txn);
+    blob_unref(x.failed_path);
     mem_free(x.multi_kinds);
     arena_reset(&c->turn);
 }

@@ -181,34 +181,36 @@ int prep_create(struct prep *p, struct wire_reader *r, struct txn_op *op)
         .has_parent_cversion = true,
         .ttl_ms = q.ttl_ms,
     };
+    p->create_flags = (int8_t)q.flags;
     op->parent_cversion = create_touch_parent(p, parent_path, &parent);
     create_touch_node(p, &q, op, &node);
     return 0;
 }
 
-/* In 3.9 a multi with a create flag outside 0..6 cannot be read at all (client specification 4.9). */
+/* In 3.9 a multi with a create flag outside 0..6 cannot be read at all (client specification 4.9), nor can one with a
+ * null path in it. */
 bool skip_create(struct wire_reader *r)
 {
     struct wire_create_request q = wire_get_create_request(r);
-    return r->err == 0 && q.flags >= WIRE_CREATE_PERSISTENT && q.flags <= WIRE_CREATE_TTL_SEQUENTIAL;
+    return r->err == 0 && !slice_is_null(q.path) && q.flags >= WIRE_CREATE_PERSISTENT && q.flags <= WIRE_CREATE_TTL_SEQUENTIAL;
 }
 
 bool skip_create_ttl(struct wire_reader *r)
 {
     struct wire_create_ttl_request q = wire_get_create_ttl_request(r);
-    return r->err == 0 && q.flags >= WIRE_CREATE_PERSISTENT && q.flags <= WIRE_CREATE_TTL_SEQUENTIAL;
+    return r->err == 0 && !slice_is_null(q.path) && q.flags >= WIRE_CREATE_PERSISTENT && q.flags <= WIRE_CREATE_TTL_SEQUENTIAL;
 }
 
 bool skip_path_version(struct wire_reader *r)
 {
-    (void)wire_get_path_version_request(r);
-    return r->err == 0;
+    struct wire_path_version_request q = wire_get_path_version_request(r);
+    return r->err == 0 && !slice_is_null(q.path);
 }
 
 bool skip_set_data(struct wire_reader *r)
 {
-    (void)wire_get_set_data_request(r);
-    return r->err == 0;
+    struct wire_set_data_request q = wire_get_set_data_request(r);
+    return r->err == 0 && !slice_is_null(q.path);
 }
 
 /* ---- delete ---- */

@@ -501,9 +501,3 @@ void config_fini(struct config *config)
     arena_fini(&config->arena);
     *config = (struct config){ 0 };
 }
-
-const char *config_key_name(enum config_key key)
-{
-    static char names[CONFIG_KEY_COUNT][64];
-    return names[key];
-}

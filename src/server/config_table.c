@@ -12,7 +12,7 @@
 #define CONF CONFIG_SHOWN
 #define INHERIT CONFIG_INHERIT
 #define ROW(t, field, names_, effect_, flags_, help_, text_, choices_, unit_)                  \
-    .type = CONFIG_##t, .offset = offsetof(struct config, field), .names = names_,              \
+    .type = CONFIG_##t, .offset = offsetof(struct config, field), .names = names_ "\0",              \
     .effect = effect_, .flags = flags_, .help = help_, .text = text_, .choices = choices_, .unit = unit_
 
 const struct config_row config_rows[CONFIG_KEY_COUNT] = {
@@ -49,13 +49,16 @@ static bool next_word(const char **at, struct slice *word)
 
 static bool row_has_name(const struct config_row *row, struct slice name)
 {
-    const char *at = row->names;
-    struct slice word;
-    while (next_word(&at, &word)) {
-        if (slice_eq(word, name))
+    for (const char *at = row->names; *at != '\0'; at += strlen(at) + 1) {
+        if (slice_eq_str(name, at))
             return true;
     }
     return false;
+}
+
+const char *config_key_name(enum config_key key)
+{
+    return config_rows[key].names;
 }
 
 /* "superUser" takes itself and "superUser.x"; "server." takes "server.x". */

@@ -19,7 +19,7 @@ struct config_row {
     enum config_effect effect;
     unsigned flags;
     size_t offset;            /* of the field in struct config */
-    const char *names;        /* space separated; the first is the spelling of zoo.cfg */
+    const char *names;        /* each ends in 0, an empty one ends them; the first is the spelling of zoo.cfg */
     int64_t number, min, max; /* default and range of BOOL (0, 1), INT, LONG */
     double real, real_min, real_max;
     const char *text;         /* default of TEXT, LIST, ENUM; "" for PATH, SECRET */

@@ -11,6 +11,9 @@
 
 #define TXNLOG_HEADER_BYTES 16
 #define TXNLOG_OVERHEAD_BYTES 13 /* of each record */
+/* A sync stands behind every stretch of about this length (and one record), so that this bounds what a crash can leave
+ * half-written. */
+#define TXNLOG_WRITE_BYTES_MAX (1u << 20)
 
 /* ---- writing ---- */
 
@@ -35,27 +38,34 @@ void txnlog_roll(struct txnlog *l);
 /* Writes the batch and makes it durable (files, and the directory when a file is new). After any error the log must
  * not be used again: every later call returns the same error (a failed sync is never retried). */
 int txnlog_flush(struct txnlog *l, struct store_error *err);
-/* Bytes of the current file, preallocation included, and the count of records flushed; for the roll rule and `dirs`. */
+/* Bytes of the current file, preallocation included; 0 before the first flush. For the roll rule and `dirs`. */
 uint64_t txnlog_file_bytes(const struct txnlog *l);
 
 /* ---- reading ---- */
 
 enum txnlog_end {
     TXNLOG_END_CLEAN, /* end of file or zeros right behind the last record */
-    TXNLOG_END_TORN,  /* a partial record, nothing valid behind it */
+    TXNLOG_END_TORN,  /* what a crash leaves of an unfinished write; nothing of it was acknowledged */
 };
 
 struct txnlog_reader; /* one file */
 
+/* Opens and checks the file header. ERR_END if the file is empty, ERR_CORRUPT if it is shorter than a header or has a
+ * wrong magic, or the error of the file system; err filled. record_bytes_max 0 stands for the default. */
 int txnlog_reader_open(struct fs *fs, const char *name, size_t record_bytes_max, struct txnlog_reader **out,
                        struct store_error *err);
+/* NULL is fine. */
 void txnlog_reader_close(struct txnlog_reader *r);
 /* 1 and the payload of the next valid record and its offset; 0 at the end (how: txnlog_reader_end); ERR_CORRUPT with
- * err filled for damage. The payload lives until the next call. */
+ * err filled for damage. The payload lives until the next call. After 0 or an error every call returns the same. */
 int txnlog_reader_next(struct txnlog_reader *r, struct slice *payload, uint64_t *offset, struct store_error *err);
 enum txnlog_end txnlog_reader_end(const struct txnlog_reader *r);
 /* Offset behind the last valid record. */
 uint64_t txnlog_reader_offset(const struct txnlog_reader *r);
+/* zxid of the last valid record; -1 before the first. */
+int64_t txnlog_reader_zxid(const struct txnlog_reader *r);
+/* For TXNLOG_END_TORN: file, offset and what was found there, for a warning. Lives as long as the reader. */
+const char *txnlog_reader_torn_text(const struct txnlog_reader *r);
 
 /* The zxid in "log.<hex>" or "snapshot.<hex>[.suffix]"; -1 if the name is not of that kind. */
 int64_t store_name_zxid(const char *name, const char *kind);

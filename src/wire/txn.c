@@ -125,6 +125,7 @@ static int get_multi(struct wire_reader *r, struct txn_op *op)
 int txn_decode(struct slice payload, struct txn *txn)
 {
     struct wire_reader r = wire_reader_of(payload);
+    r.field_bytes_max = payload.n; /* the limit was judged on the whole record */
     *txn = (struct txn){ .header = wire_get_txn_header(&r) };
     if (r.err != 0)
         return r.err;

@@ -58,8 +58,12 @@ def _skip_by_reference(request):
 @pytest.fixture
 def srv(shared_server):
     if not shared_server.running():
-        # A test brought it down: that test failed; the others still get a server.
-        shared_server.start()
+        # A test brought it down: that test failed; the others still get a server, if need be an empty one.
+        try:
+            shared_server.start()
+        except server_module.ServerDied:
+            shutil.rmtree(shared_server.data_dir)
+            shared_server.start()
     return shared_server
 
 

@@ -1,4 +1,7 @@
 """Access lists: input checks, permission tests, redaction, auth packets, super user, skipACL."""
+import base64
+import hashlib
+
 import pytest
 
 import zkraw
@@ -263,6 +266,23 @@ def test_super_may_write_the_config_node(own_server):
     zk = Client(own_server(props=conftest.SUPER_PROPS).port)
     zk.auth("digest", "super:" + conftest.SUPER_PASSWORD)
     assert zk.set_acl("/zookeeper/config", OPEN).err == 0
+
+
+@pytest.mark.since39("the digest algorithm is a setting")
+@pytest.mark.parametrize("algorithm, name", [("SHA-256", "sha256"), ("SHA-512", "sha512"), ("SHA1", "sha1")])
+def test_digest_algorithm(own_server, algorithm, name):
+    def identity(user, password):
+        secret = hashlib.new(name, ("%s:%s" % (user, password)).encode()).digest()
+        return "%s:%s" % (user, base64.b64encode(secret).decode())
+    zk = Client(own_server(props={"zookeeper.DigestAuthenticationProvider.digestAlg": algorithm,
+                                  "zookeeper.DigestAuthenticationProvider.superDigest": identity("super", "s")}).port)
+    zk.auth("digest", "u:p")
+    zk.create("/n", acl=[(ALL, "auth", "")])
+    assert zk.get_acl("/n").acl == [(ALL, "digest", identity("u", "p"))]
+    zk.create("/closed", acl=[(0, "world", "anyone")])
+    assert zk.get("/closed").err == NO_AUTH
+    zk.auth("digest", "super:s")
+    assert zk.get("/closed").err == 0
 
 
 # -- skipACL ---------------------------------------------------------------------------------------------------------

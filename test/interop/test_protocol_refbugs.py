@@ -117,7 +117,3 @@ def test_set_watches_does_not_tell_of_unreadable_nodes(zk, other, base):
 def test_sequential_create_blocked_by_an_explicit_name_is_compatible(zk, base):
     zk.create(base + "/s-0000000001")
     assert zk.create(base + "/s-", flags=2).err == zkraw.NODE_EXISTS
-
-
-def test_the_reference_bugs_leave_the_server_running(srv):
-    assert srv.running() and srv.four_letter("ruok") == b"imok"

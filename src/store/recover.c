@@ -1,0 +1,326 @@
+/* Recovery: the newest snapshot that loads, then the records behind it (disk specification 2.7, 3.4, 3.5). Reads only;
+ * what is wrong is either refused with a message or told in the log. */
+#include "base/log.h"
+#include "base/mem.h"
+#include "store/internal.h"
+#include "wire/proto.h"
+#include <inttypes.h>
+#include <stdio.h>
+
+#define SNAPSHOTS_TRIED_MAX 100
+#define ARENA_BLOCK_BYTES (64u << 10)
+#define MISMATCHES_LOGGED_MAX 1 /* the first one tells where it began; the rest follow from it */
+
+struct recovery {
+    struct fs *fs;
+    const struct store_dirs *dirs;
+    const struct store_recover_options *options;
+    struct store_recovered *out;
+    struct store_error *err;
+    struct snapshot_info snapshot;
+    struct store_files logs;
+    struct arena arena;
+    int64_t last_zxid;           /* of the record replayed last; the snapshot's before the first */
+    bool any;                    /* was one replayed? */
+    bool compare;                /* are digests compared by now? (3.4 rule 10) */
+    bool gap_after_snapshot;     /* the first record replayed is not the one behind the snapshot */
+    bool torn;                   /* did the file before this one end torn? */
+    struct store_error torn_text;
+    uint64_t lower_zxids;
+};
+
+static uint32_t zxid_epoch(int64_t zxid)
+{
+    return (uint32_t)((uint64_t)zxid >> 32);
+}
+
+/* ---- the snapshot ---- */
+
+/* Apache refuses too: a log in the snapshots' directory, or a snapshot in the logs', is a sign of a dataLogDir that
+ * was changed without moving the files. */
+static int check_places(struct recovery *v)
+{
+    static const char *const kinds[] = { "log", "snapshot" };
+    const char *const wrong[] = { v->dirs->snap_dir, v->dirs->log_dir };
+    int rc = 0;
+    for (size_t i = 0; i < 2 && rc == 0 && strcmp(v->dirs->snap_dir, v->dirs->log_dir) != 0; i++) {
+        struct store_files files;
+        rc = store_files_list(v->fs, wrong[i], kinds[i], &files, v->err);
+        if (rc == 0 && files.count > 0)
+            rc = store_fail(v->err, ERR_INVALID,
+                            "%s/%s: a %s in the directory of the %s; move it, or set dataDir and dataLogDir as they were",
+                            wrong[i], files.at[0].name, kinds[i], i == 0 ? "snapshots" : "logs");
+        store_files_fini(&files);
+    }
+    return rc;
+}
+
+/* Tries the newest snapshots that look valid. 1: loaded; 0: there is none to try (*seen_zxid: the newest that exists
+ * but does not look valid, or -1); or an error. */
+static int load_snapshot(struct recovery *v, int64_t *seen_zxid)
+{
+    struct store_files files;
+    struct store_error why = { "" };
+    uint32_t tried = 0;
+    int rc = store_files_list(v->fs, v->dirs->snap_dir, "snapshot", &files, v->err);
+    *seen_zxid = files.count == 0 ? -1 : files.at[files.count - 1].zxid;
+    for (size_t i = files.count; rc == 0 && i-- > 0 && tried < SNAPSHOTS_TRIED_MAX;) {
+        const struct store_file *f = &files.at[i];
+        if (!snapshot_looks_valid(v->fs, v->dirs->snap_dir, f->name)) {
+            log_warn("store.snapshot_skipped", "file=\"%s/%s\" why=\"does not end like a snapshot\"",
+                     v->dirs->snap_dir, f->name);
+            v->out->snapshots_skipped++;
+            continue;
+        }
+        tried++;
+        int read = snapshot_read(v->fs, v->dirs->snap_dir, f->name, v->options, &v->out->tree, &v->snapshot, &why);
+        if (read == 0) {
+            rc = 1;
+        } else if (read == ERR_NO_MEMORY) {
+            *v->err = why;
+            rc = read;
+        } else {
+            log_warn("store.snapshot_skipped", "why=\"%s\"", why.text);
+            v->out->snapshots_skipped++;
+        }
+    }
+    store_files_fini(&files);
+    if (rc == 0 && tried > 0)
+        rc = store_fail(v->err, ERR_CORRUPT,
+                        "%s: none of the %" PRIu32 " newest snapshots can be loaded (the last one tried: %.600s); "
+                        "restore one from a backup or from another member", v->dirs->snap_dir, tried, why.text);
+    return rc;
+}
+
+/* ---- digests ---- */
+
+static void compare_digest(struct recovery *v, int64_t zxid, int32_t version, uint64_t expected)
+{
+    if (version != WIRE_DIGEST_VERSION)
+        return;
+    uint64_t got = tree_digest(v->out->tree);
+    if (got == expected) {
+        v->out->digest_matches++;
+        return;
+    }
+    if (v->out->digest_mismatches++ < MISMATCHES_LOGGED_MAX)
+        log_error("store.digest_mismatch", "zxid=0x%" PRIx64 " expected=0x%" PRIx64 " got=0x%" PRIx64
+                  " next=\"compare with another member or a backup\"", (uint64_t)zxid, expected, got);
+}
+
+/* The tree's digest is not comparable while the replay is behind the moment at which the snapshot's last node was
+ * written; at that moment it must equal the snapshot's. */
+static void compare_after(struct recovery *v, const struct txn *txn)
+{
+    if (!v->options->tree.digest_enabled)
+        return;
+    if (!v->compare && txn->header.zxid >= v->snapshot.digest_zxid) {
+        v->compare = true;
+        if (txn->header.zxid == v->snapshot.digest_zxid)
+            compare_digest(v, txn->header.zxid, v->snapshot.digest_version, v->snapshot.digest);
+    }
+    if (v->compare && txn->has_digest)
+        compare_digest(v, txn->header.zxid, txn->digest.version, (uint64_t)txn->digest.tree_digest);
+}
+
+static void compare_begin(struct recovery *v)
+{
+    const struct snapshot_info *s = &v->snapshot;
+    v->compare = s->digest_version != WIRE_DIGEST_VERSION || s->digest_zxid < s->zxid || s->digest_zxid == 0;
+    if (v->options->tree.digest_enabled && s->digest_version == WIRE_DIGEST_VERSION && s->digest_zxid != 0 &&
+        s->digest_zxid == s->zxid) {
+        v->compare = true;
+        compare_digest(v, s->zxid, s->digest_version, s->digest);
+    }
+}
+
+/* ---- the logs ---- */
+
+/* May this record follow? 1 yes; 0 it is to be passed over; or an error. */
+static int check_order(struct recovery *v, const char *name, const struct txn *txn, uint64_t offset)
+{
+    int64_t zxid = txn->header.zxid, last = v->last_zxid;
+    if (zxid <= last) {
+        /* Apache writes the error of a request that it cannot decode under the zxid of the record before. */
+        if (zxid == last && txn->header.type == WIRE_OP_ERROR)
+            return 0;
+        if (v->lower_zxids++ == 0)
+            log_warn("store.zxid_lower", "file=\"%s/%s\" offset=%" PRIu64 " zxid=0x%" PRIx64 " after=0x%" PRIx64
+                     " done=\"passed over\"", v->dirs->log_dir, name, offset, (uint64_t)zxid, (uint64_t)last);
+        return 0;
+    }
+    if (zxid == last + 1 || zxid_epoch(zxid) != zxid_epoch(last))
+        return 1;
+    if (!v->any) {
+        v->gap_after_snapshot = v->out->snapshot_zxid >= 0;
+        log_warn("store.zxid_gap", "file=\"%s/%s\" first=0x%" PRIx64 " snapshot=0x%" PRIx64
+                 " next=\"look for a missing log file\"", v->dirs->log_dir, name, (uint64_t)zxid, (uint64_t)last);
+        return 1;
+    }
+    return store_fail(v->err, ERR_GAP,
+                      "%s/%s: offset %" PRIu64 ": zxid 0x%" PRIx64 " follows 0x%" PRIx64
+                      ": transactions between them are missing%s%.300s. Put the missing log file back; else "
+                      STORE_LOG_REPAIR_HINT,
+                      v->dirs->log_dir, name, offset, (uint64_t)zxid, (uint64_t)last, v->torn ? "; " : "",
+                      v->torn ? v->torn_text.text : "", name);
+}
+
+static int replay_record(struct recovery *v, const char *name, struct slice payload, uint64_t offset)
+{
+    struct txn txn;
+    int rc = txn_decode(payload, &txn);
+    if (rc != 0)
+        return store_fail(v->err, ERR_CORRUPT,
+                          "%s/%s: offset %" PRIu64 ": a record with a right checksum cannot be decoded (%s); the record "
+                          "before it has zxid 0x%" PRIx64 ". A newer version may have written it; else "
+                          STORE_LOG_REPAIR_HINT, v->dirs->log_dir, name, offset, err_text(rc), (uint64_t)v->last_zxid,
+                          name);
+    rc = check_order(v, name, &txn, offset);
+    if (rc <= 0)
+        return rc;
+    struct tree_applied applied;
+    arena_reset(&v->arena);
+    tree_apply(v->out->tree, &txn, &v->arena, &applied);
+    compare_after(v, &txn);
+    if (v->gap_after_snapshot && v->out->digest_mismatches > 0)
+        return store_fail(v->err, ERR_GAP,
+                          "%s/%s: the first record behind snapshot 0x%" PRIx64 " has zxid 0x%" PRIx64
+                          " and its digest does not fit: a log file between them is missing. Put it back, or restore "
+                          "from a backup or another member", v->dirs->log_dir, name,
+                          (uint64_t)v->out->snapshot_zxid, (uint64_t)txn.header.zxid);
+    if (v->out->digest_matches > 0)
+        v->gap_after_snapshot = false;
+    v->last_zxid = txn.header.zxid;
+    v->any = true;
+    v->out->txn_count++;
+    return 0;
+}
+
+static int replay_file(struct recovery *v, const struct store_file *f, bool newest)
+{
+    struct store_path path;
+    struct txnlog_reader *r = NULL;
+    struct slice payload;
+    uint64_t offset;
+    store_path_join(&path, v->dirs->log_dir, f->name);
+    int rc = txnlog_reader_open(v->fs, path.text, v->options->record_bytes_max, &r, v->err);
+    if (rc == ERR_END && newest) { /* created and not written: as 3.9.5, which deletes it */
+        log_warn("store.log_empty", "file=\"%s\" done=\"passed over\"", path.text);
+        return 0;
+    }
+    if (rc < 0)
+        return rc == ERR_END ? store_fail(v->err, ERR_CORRUPT,
+                                          "%s: is empty, and newer logs exist; " STORE_LOG_REPAIR_HINT, path.text,
+                                          path.text)
+                             : rc;
+    while ((rc = txnlog_reader_next(r, &payload, &offset, v->err)) == 1) {
+        if (payload.n >= 20 && (int64_t)load_be64(payload.p + 12) <= v->snapshot.zxid)
+            continue;
+        if ((rc = replay_record(v, f->name, payload, offset)) < 0)
+            break;
+    }
+    v->torn = rc == 0 && txnlog_reader_end(r) == TXNLOG_END_TORN;
+    if (v->torn) {
+        (void)store_fail(&v->torn_text, 0, "%s", txnlog_reader_torn_text(r));
+        log_warn("store.log_torn", "what=\"%s\" done=\"%s\"", v->torn_text.text,
+                 "went on with what is before it; nothing behind it was acknowledged");
+        v->out->torn_files++;
+    }
+    txnlog_reader_close(r);
+    return rc;
+}
+
+static int replay(struct recovery *v)
+{
+    size_t first = 0;
+    while (first + 1 < v->logs.count && v->logs.at[first + 1].zxid <= v->snapshot.zxid)
+        first++;
+    int rc = 0;
+    for (size_t i = first; i < v->logs.count && rc == 0; i++)
+        rc = replay_file(v, &v->logs.at[i], i + 1 == v->logs.count);
+    if (v->lower_zxids > 1)
+        log_warn("store.zxid_lower", "count=%" PRIu64, v->lower_zxids);
+    return rc;
+}
+
+/* ---- without a snapshot ---- */
+
+/* 1 if some log holds a record; 0; or an error. */
+static int logs_have_records(struct recovery *v)
+{
+    int rc = 0;
+    for (size_t i = 0; i < v->logs.count && rc == 0; i++) {
+        struct store_path path;
+        struct txnlog_reader *r = NULL;
+        struct slice payload;
+        uint64_t offset;
+        store_path_join(&path, v->dirs->log_dir, v->logs.at[i].name);
+        rc = txnlog_reader_open(v->fs, path.text, v->options->record_bytes_max, &r, v->err);
+        rc = rc == ERR_END ? 0 : rc < 0 ? rc : txnlog_reader_next(r, &payload, &offset, v->err);
+        txnlog_reader_close(r);
+    }
+    return rc;
+}
+
+static int begin_empty(struct recovery *v, int64_t seen_zxid)
+{
+    bool trusted = v->options->trust_empty_snapshot;
+    int rc = trusted ? 0 : logs_have_records(v);
+    if (rc < 0)
+        return rc;
+    if (rc == 1)
+        return store_fail(v->err, ERR_CORRUPT,
+                          "%s: no usable snapshot, but %s holds transactions: the tree they belong to is missing. Put "
+                          "the snapshot back, or restore from a backup or another member; only if the logs reach back "
+                          "to the very first transaction set snapshot.trust.empty=true for one start",
+                          v->dirs->snap_dir, v->dirs->log_dir);
+    if (seen_zxid > 0 && !trusted)
+        return store_fail(v->err, ERR_CORRUPT,
+                          "%s: snapshot.%" PRIx64 " and all others are unusable and there is no log: starting empty would lose "
+                          "the tree. Restore from a backup or another member, or move the snapshots away to start empty",
+                          v->dirs->snap_dir, (uint64_t)seen_zxid);
+    v->out->tree = tree_new(&v->options->tree);
+    v->out->snapshot_zxid = -1;
+    v->snapshot = (struct snapshot_info){ .zxid = 0 };
+    return 0;
+}
+
+static int recover(struct recovery *v)
+{
+    int64_t seen_zxid = -1;
+    int rc = check_places(v);
+    if (rc < 0 || (rc = store_files_list(v->fs, v->dirs->log_dir, "log", &v->logs, v->err)) < 0 ||
+        (rc = load_snapshot(v, &seen_zxid)) < 0)
+        return rc;
+    if (rc == 1)
+        v->out->snapshot_zxid = v->snapshot.zxid;
+    else if ((rc = begin_empty(v, seen_zxid)) < 0)
+        return rc;
+    v->last_zxid = v->snapshot.zxid;
+    compare_begin(v);
+    if ((rc = replay(v)) < 0)
+        return rc;
+    if (!v->compare)
+        log_warn("store.snapshot_fuzzy", "snapshot=0x%" PRIx64 " digest_zxid=0x%" PRIx64 " last=0x%" PRIx64
+                 " why=\"the logs end before the snapshot was complete; its digest was not compared\"",
+                 (uint64_t)v->snapshot.zxid, (uint64_t)v->snapshot.digest_zxid, (uint64_t)v->last_zxid);
+    v->out->last_zxid = v->last_zxid;
+    v->out->dead_ephemerals = (uint32_t)tree_remove_dead_ephemerals(v->out->tree);
+    return 0;
+}
+
+int store_recover(struct fs *fs, const struct store_dirs *dirs, const struct store_recover_options *options,
+                  struct store_recovered *out, struct store_error *err)
+{
+    struct recovery v = { .fs = fs, .dirs = dirs, .options = options, .out = out, .err = err };
+    *out = (struct store_recovered){ .snapshot_zxid = -1 };
+    arena_init(&v.arena, ARENA_BLOCK_BYTES);
+    int rc = recover(&v);
+    if (rc < 0) {
+        tree_free(out->tree);
+        out->tree = NULL;
+    }
+    store_files_fini(&v.logs);
+    arena_fini(&v.arena);
+    return rc;
+}

@@ -1,0 +1,384 @@
+/* Reading a snapshot: the plain bytes pass through one window, from which sessions, ACL lists and nodes go straight
+ * into a tree. The checksum of the seals runs over the window's bytes before they leave it. */
+#include "base/digest.h"
+#include "base/mem.h"
+#include "store/stream.h"
+#include "wire/jute.h"
+#include "wire/proto.h"
+#include "wire/records.h"
+#include <inttypes.h>
+
+#define WINDOW_BYTES (1u << 20)
+#define RECORD_BYTES_MAX_DEFAULT 2097150 /* jute.maxbuffer + extrasize */
+#define NODE_FIXED_BYTES 68              /* ACL id and stat behind path and data */
+#define SEAL_BYTES 13
+#define DIGEST_BLOCK_BYTES 20
+#define ACL_LIST_BYTES_MAX (64u << 20)
+#define TRAILER_BYTES_MAX 4096
+
+struct snapshot_reader {
+    struct store_path path;
+    struct fs *fs;
+    struct fs_file *file;
+    struct stream_in *stream;
+    struct tree *tree;       /* NULL: structure and seals are only checked */
+    struct snapshot_info info;
+    size_t field_bytes_max;
+    uint8_t *window;         /* plain bytes [at, n) are not consumed yet */
+    size_t at, n, cap;
+    size_t summed;           /* window bytes up to here are in adler */
+    uint64_t base;           /* plain bytes before the window */
+    uint32_t adler;
+    struct store_error *err;
+};
+
+static int reader_fail(struct snapshot_reader *r, int rc, const char *what)
+{
+    return store_fail(r->err, rc, "%s: damaged at offset %" PRIu64 " (of the plain bytes): %s", r->path.text,
+                      r->base + r->at, what);
+}
+
+static void reader_sum(struct snapshot_reader *r)
+{
+    r->adler = digest_adler32(r->adler, r->window + r->summed, r->at - r->summed);
+    r->summed = r->at;
+}
+
+/* Tries to make `wanted` bytes contiguous at r->at; 0 even if the end comes first (then r->n - r->at is less). */
+static int reader_fill(struct snapshot_reader *r, size_t wanted)
+{
+    reader_sum(r);
+    size_t kept = r->n - r->at;
+    memmove(r->window, r->window + r->at, kept);
+    r->base += r->at;
+    r->at = r->summed = 0;
+    r->n = kept;
+    if (wanted > r->cap) {
+        uint8_t *bigger = mem_try_realloc(r->window, wanted);
+        if (bigger == NULL)
+            return store_fail(r->err, ERR_NO_MEMORY, "%s: no memory for a node of %zu bytes", r->path.text, wanted);
+        r->window = bigger;
+        r->cap = wanted;
+    }
+    int64_t got = stream_in_read(r->stream, r->window + kept, r->cap - kept);
+    if (got == ERR_CORRUPT || got == ERR_TRUNCATED)
+        return reader_fail(r, ERR_CORRUPT, got == ERR_CORRUPT ? "cannot be decompressed" : "ends too early");
+    if (got < 0)
+        return store_fail(r->err, (int)got, "%s: cannot read: %s", r->path.text, err_text((int)got));
+    r->n += (size_t)got;
+    return 0;
+}
+
+/* The next `wanted` bytes, contiguous at window + at. */
+static inline int reader_need(struct snapshot_reader *r, size_t wanted)
+{
+    if (LIKELY(r->n - r->at >= wanted))
+        return 0;
+    int rc = reader_fill(r, wanted);
+    if (rc < 0)
+        return rc;
+    return r->n - r->at >= wanted ? 0 : reader_fail(r, ERR_CORRUPT, "ends too early");
+}
+
+static int reader_header(struct snapshot_reader *r)
+{
+    int rc = reader_need(r, 16);
+    if (rc < 0)
+        return rc;
+    if (memcmp(r->window, "ZKSN", 4) != 0)
+        return reader_fail(r, ERR_CORRUPT, "does not begin with the \"ZKSN\" of a snapshot");
+    r->at = 16;
+    return 0;
+}
+
+static int reader_count(struct snapshot_reader *r, int32_t *count)
+{
+    int rc = reader_need(r, 4);
+    if (rc < 0)
+        return rc;
+    *count = (int32_t)load_be32(r->window + r->at);
+    r->at += 4;
+    return 0;
+}
+
+static int reader_sessions(struct snapshot_reader *r)
+{
+    int32_t count;
+    int rc = reader_count(r, &count);
+    for (int32_t i = 0; rc == 0 && i < count; i++) {
+        if ((rc = reader_need(r, 12)) < 0)
+            break;
+        const uint8_t *p = r->window + r->at;
+        if (r->tree != NULL)
+            tree_load_session(r->tree, (int64_t)load_be64(p), (int32_t)load_be32(p + 8));
+        r->at += 12;
+    }
+    return rc;
+}
+
+/* The next vector of ACLs. Its length is known only by walking it, so the window grows until the walk succeeds. */
+static int reader_acl_list(struct snapshot_reader *r, struct wire_vec *acl)
+{
+    for (size_t wanted = 4096;; wanted *= 2) {
+        size_t there = r->n - r->at;
+        if (there < wanted) {
+            int rc = reader_fill(r, wanted);
+            if (rc < 0)
+                return rc;
+            there = r->n - r->at;
+        }
+        struct wire_reader in = wire_reader_of(slice_of(r->window + r->at, there));
+        in.field_bytes_max = r->field_bytes_max;
+        *acl = wire_get_acls(&in);
+        if (in.err == 0) {
+            r->at += there - wire_left(&in);
+            return 0;
+        }
+        if (there < wanted || wanted > ACL_LIST_BYTES_MAX)
+            return reader_fail(r, ERR_CORRUPT, "an ACL list cannot be read");
+    }
+}
+
+static int reader_acls(struct snapshot_reader *r)
+{
+    int32_t count;
+    int rc = reader_count(r, &count);
+    for (int32_t i = 0; rc == 0 && i < count; i++) {
+        struct wire_vec acl;
+        if ((rc = reader_need(r, 8)) < 0)
+            break;
+        int64_t id = (int64_t)load_be64(r->window + r->at);
+        r->at += 8;
+        if ((rc = reader_acl_list(r, &acl)) < 0)
+            break;
+        if (r->tree != NULL && tree_load_acl(r->tree, id, acl) != 0)
+            rc = reader_fail(r, ERR_CORRUPT, "an ACL id is there twice");
+    }
+    return rc;
+}
+
+static struct wire_stat_persisted load_stat(const uint8_t *p)
+{
+    return (struct wire_stat_persisted){
+        .czxid = (int64_t)load_be64(p),
+        .mzxid = (int64_t)load_be64(p + 8),
+        .ctime = (int64_t)load_be64(p + 16),
+        .mtime = (int64_t)load_be64(p + 24),
+        .version = (int32_t)load_be32(p + 32),
+        .cversion = (int32_t)load_be32(p + 36),
+        .aversion = (int32_t)load_be32(p + 40),
+        .ephemeral_owner = (int64_t)load_be64(p + 44),
+        .pzxid = (int64_t)load_be64(p + 52),
+    };
+}
+
+/* 1 for a node; 0 for the "/" that ends them; or an error. */
+static int reader_node(struct snapshot_reader *r)
+{
+    int rc = reader_need(r, 5);
+    if (rc < 0)
+        return rc;
+    size_t path_n = load_be32(r->window + r->at);
+    if (path_n == 1 && r->window[r->at + 4] == '/') {
+        r->at += 5;
+        return 0;
+    }
+    if (path_n > r->field_bytes_max)
+        return reader_fail(r, ERR_CORRUPT, "a path of impossible length");
+    if ((rc = reader_need(r, 8 + path_n)) < 0)
+        return rc;
+    uint32_t data_n = load_be32(r->window + r->at + 4 + path_n);
+    bool null = data_n == UINT32_MAX;
+    if (!null && data_n > r->field_bytes_max)
+        return reader_fail(r, ERR_CORRUPT, "a node's data has an impossible length");
+    size_t data_bytes = null ? 0 : data_n;
+    size_t whole = 8 + path_n + data_bytes + NODE_FIXED_BYTES;
+    if ((rc = reader_need(r, whole)) < 0)
+        return rc;
+
+    const uint8_t *p = r->window + r->at;
+    const uint8_t *fixed = p + 8 + path_n + data_bytes;
+    struct wire_stat_persisted stat = load_stat(fixed + 8);
+    if (r->tree != NULL && tree_load_node(r->tree, slice_of(p + 4, path_n),
+                                          slice_of(null ? NULL : p + 8 + path_n, data_bytes),
+                                          (int64_t)load_be64(fixed), &stat) != 0)
+        return reader_fail(r, ERR_CORRUPT, "a node is there twice, or stands before its parent");
+    r->at += whole;
+    r->info.node_count++;
+    return 1;
+}
+
+/* The seal that begins at window + at is over everything before it. */
+static bool seal_fits(struct snapshot_reader *r)
+{
+    static const uint8_t slash[5] = { 0, 0, 0, 1, '/' };
+    const uint8_t *p = r->window + r->at;
+    reader_sum(r);
+    return r->n - r->at >= SEAL_BYTES && load_be64(p) == r->adler && memcmp(p + 8, slash, sizeof slash) == 0;
+}
+
+static int reader_seal(struct snapshot_reader *r)
+{
+    int rc = reader_need(r, SEAL_BYTES);
+    if (rc < 0)
+        return rc;
+    if (!seal_fits(r))
+        return reader_fail(r, ERR_CORRUPT, "the checksum is wrong");
+    r->at += SEAL_BYTES;
+    return 0;
+}
+
+/* A digest block of version 2; or of version 1 (3.6.0), which holds the digest as a string that nobody compares. */
+static bool trailer_digest(struct snapshot_reader *r)
+{
+    const uint8_t *p = r->window + r->at;
+    size_t left = r->n - r->at, n = DIGEST_BLOCK_BYTES;
+    if (left < DIGEST_BLOCK_BYTES + SEAL_BYTES)
+        return false;
+    int32_t version = (int32_t)load_be32(p + 8);
+    if (version != WIRE_DIGEST_VERSION) {
+        uint32_t text_n = load_be32(p + 12);
+        if (text_n > left - 16)
+            return false;
+        n = 16 + text_n;
+    }
+    r->at += n;
+    if (!seal_fits(r))
+        return false;
+    r->at += SEAL_BYTES;
+    r->info.digest_version = version;
+    r->info.digest_zxid = (int64_t)load_be64(p);
+    r->info.digest = version == WIRE_DIGEST_VERSION ? load_be64(p + 12) : 0;
+    return true;
+}
+
+static bool trailer_last_zxid(struct snapshot_reader *r)
+{
+    if (r->n - r->at < 8 + SEAL_BYTES)
+        return false;
+    const uint8_t *p = r->window + r->at;
+    r->at += 8;
+    if (!seal_fits(r))
+        return false;
+    r->at += SEAL_BYTES;
+    r->info.has_last_zxid = true;
+    r->info.last_zxid = (int64_t)load_be64(p);
+    return true;
+}
+
+/* Both blocks behind the first seal are optional, and which one is there is told only by whose seal fits. What may
+ * follow is of a newer version and is left alone, as older readers do. */
+static int reader_trailer(struct snapshot_reader *r)
+{
+    int rc = r->n - r->at < TRAILER_BYTES_MAX ? reader_fill(r, TRAILER_BYTES_MAX) : 0;
+    if (rc < 0 || r->n == r->at)
+        return rc;
+    size_t at = r->at;
+    uint32_t adler = r->adler;
+    ASSERT(r->summed == at);
+    if (trailer_digest(r)) {
+        (void)trailer_last_zxid(r);
+        return 0;
+    }
+    r->at = r->summed = at;
+    r->adler = adler;
+    if (trailer_last_zxid(r))
+        return 0;
+    r->at = at;
+    return reader_fail(r, ERR_CORRUPT, "the checksum of the digest block is wrong");
+}
+
+static int reader_run(struct snapshot_reader *r, const char *name)
+{
+    enum snapshot_codec codec = stream_codec_of(name);
+    int rc = fs_open(r->fs, r->path.text, FS_READ, &r->file);
+    if (rc < 0)
+        return store_fail(r->err, rc, "%s: cannot open: %s", r->path.text, err_text(rc));
+    r->stream = stream_in_new(r->fs, r->file, codec);
+    if (r->stream == NULL)
+        return store_fail(r->err, ERR_NO_MEMORY, "%s: no memory to decompress", r->path.text);
+    if ((rc = reader_header(r)) < 0 || (rc = reader_sessions(r)) < 0 || (rc = reader_acls(r)) < 0)
+        return rc;
+    while ((rc = reader_node(r)) == 1)
+        ;
+    if (rc < 0 || (rc = reader_seal(r)) < 0 || (rc = reader_trailer(r)) < 0)
+        return rc;
+    if (r->tree != NULL && tree_load_finish(r->tree, r->info.zxid) != 0)
+        return reader_fail(r, ERR_CORRUPT, "there is no root");
+    return 0;
+}
+
+static int read_file(struct fs *fs, const char *dir, const char *name, size_t record_bytes_max, struct tree *tree,
+                     struct snapshot_info *info, struct store_error *err)
+{
+    struct snapshot_reader *r = mem_zalloc(sizeof *r);
+    store_path_join(&r->path, dir, name);
+    r->fs = fs;
+    r->tree = tree;
+    r->err = err;
+    r->info.zxid = store_name_zxid(name, "snapshot");
+    r->field_bytes_max = record_bytes_max == 0 ? RECORD_BYTES_MAX_DEFAULT : record_bytes_max;
+    r->window = mem_alloc(WINDOW_BYTES);
+    r->cap = WINDOW_BYTES;
+    r->adler = 1;
+
+    int rc = r->info.zxid < 0 ? store_fail(err, ERR_INVALID, "%s: not the name of a snapshot", r->path.text)
+                              : reader_run(r, name);
+    *info = r->info;
+    stream_in_free(r->stream);
+    fs->ops->close(r->file);
+    mem_free(r->window);
+    mem_free(r);
+    return rc;
+}
+
+int snapshot_read(struct fs *fs, const char *dir, const char *name, const struct store_recover_options *options,
+                  struct tree **tree, struct snapshot_info *info, struct store_error *err)
+{
+    *tree = tree_new_for_load(&options->tree);
+    int rc = read_file(fs, dir, name, options->record_bytes_max, *tree, info, err);
+    if (rc < 0) {
+        tree_free(*tree);
+        *tree = NULL;
+    }
+    return rc;
+}
+
+int snapshot_verify(struct fs *fs, const char *dir, const char *name, size_t record_bytes_max,
+                    struct store_error *err)
+{
+    struct snapshot_info info;
+    return read_file(fs, dir, name, record_bytes_max, NULL, &info, err);
+}
+
+/* As Apache's check: how a plain file ends, how a compressed one begins. */
+static bool looks_valid(struct fs *fs, struct fs_file *f, enum snapshot_codec codec)
+{
+    static const uint8_t slash[5] = { 0, 0, 0, 1, '/' };
+    static const uint8_t snappy_magic[8] = { 0x82, 'S', 'N', 'A', 'P', 'P', 'Y', 0 };
+    uint8_t b[8];
+    int64_t size = fs->ops->size(f);
+    if (size < 10)
+        return false;
+    switch (codec) {
+    case SNAPSHOT_GZIP:
+        return fs->ops->read_at(f, 0, b, 2) == 2 && b[0] == 0x1f && b[1] == 0x8b;
+    case SNAPSHOT_SNAPPY:
+        return fs->ops->read_at(f, 0, b, 8) == 8 && memcmp(b, snappy_magic, 8) == 0;
+    case SNAPSHOT_PLAIN:
+        break;
+    }
+    return fs->ops->read_at(f, (uint64_t)size - 5, b, 5) == 5 && memcmp(b, slash, 5) == 0;
+}
+
+bool snapshot_looks_valid(struct fs *fs, const char *dir, const char *name)
+{
+    struct store_path path;
+    struct fs_file *f = NULL;
+    store_path_join(&path, dir, name);
+    if (fs_open(fs, path.text, FS_READ, &f) < 0)
+        return false;
+    bool valid = looks_valid(fs, f, stream_codec_of(name));
+    fs->ops->close(f);
+    return valid;
+}
