@@ -11,10 +11,15 @@ void buf_init(struct buf *b, size_t limit)
     *b = (struct buf){ .limit = limit };
 }
 
+void buf_init_refusable(struct buf *b, size_t limit)
+{
+    *b = (struct buf){ .limit = limit, .refusable = true };
+}
+
 void buf_fini(struct buf *b)
 {
     mem_free(b->p);
-    *b = (struct buf){ .limit = b->limit };
+    *b = (struct buf){ .limit = b->limit, .refusable = b->refusable };
 }
 
 int buf_grow(struct buf *b, size_t extra)
@@ -31,7 +36,7 @@ int buf_grow(struct buf *b, size_t extra)
         cap += cap / 2;
     if (cap > b->limit)
         cap = b->limit;
-    uint8_t *p = mem_try_realloc(b->p, cap);
+    uint8_t *p = b->refusable ? mem_try_realloc(b->p, cap) : mem_realloc(b->p, cap);
     if (p == NULL)
         return b->err = ERR_NO_MEMORY;
     b->p = p;

@@ -12,9 +12,13 @@ struct buf {
     size_t cap;       /* bytes allocated */
     size_t limit;     /* n never exceeds this */
     int err;          /* 0, ERR_TOO_LONG or ERR_NO_MEMORY; sticky */
+    bool refusable;   /* no memory is an error of this buffer, not the end of the process */
 };
 
+/* For our own work: no memory ends the process, as mem_alloc does. */
 void buf_init(struct buf *b, size_t limit);
+/* For what a stranger makes grow: no memory sets ERR_NO_MEMORY, and the stranger is turned away. */
+void buf_init_refusable(struct buf *b, size_t limit);
 /* Frees the bytes. Safe on zeroed memory. */
 void buf_fini(struct buf *b);
 /* Empties, keeps the memory, clears the error. */

@@ -125,15 +125,15 @@ static void print_conf_row(const struct config *config, const struct config_fact
                            struct buf *out)
 {
     buf_printf(out, "%s=", config_key_name(key));
-    if (key == CONFIG_KEY_client_port)
-        buf_printf(out, "%d\n", (int)facts->client_port);
-    else if (key == CONFIG_KEY_secure_client_port)
+    if (key == CONFIG_KEY_client_port) {
+        buf_printf(out, "%d\n", facts->client_port > 0 ? (int)facts->client_port : -1);
+    } else if (key == CONFIG_KEY_secure_client_port) {
         buf_printf(out, "%d\n", config->secure_client_port > 0 ? (int)config->secure_client_port : -1);
-    else if (key == CONFIG_KEY_data_dir)
+    } else if (key == CONFIG_KEY_data_dir) {
         buf_printf(out, "%s\ndataDirSize=%lld\n", facts->snap_dir, (long long)facts->snap_dir_bytes);
-    else if (key == CONFIG_KEY_data_log_dir)
+    } else if (key == CONFIG_KEY_data_log_dir) {
         buf_printf(out, "%s\ndataLogSize=%lld\n", facts->log_dir, (long long)facts->log_dir_bytes);
-    else {
+    } else {
         config_print(config, &config_rows[key], out);
         buf_printf(out, "\n");
     }

@@ -41,6 +41,8 @@ int store_files_list(struct fs *fs, const char *dir, const char *kind, struct st
                      struct store_error *err);
 void store_files_fini(struct store_files *files);
 
+/* snapshot_looks_valid that tells 0, "no", from an error. */
+int snapshot_check(struct fs *fs, const char *dir, const char *name);
 /* Reads a whole snapshot and checks its structure and seals without making a tree. */
 int snapshot_verify(struct fs *fs, const char *dir, const char *name, size_t record_bytes_max,
                     struct store_error *err);

@@ -26,7 +26,7 @@ static int purge_remove(struct purge *p, const char *dir, const char *name)
 
 /* Finds the oldest snapshot to keep: the newest `retain` that look valid, and more until one of them is known to be
  * whole. Apache looks only at how a file ends, so that `retain` damaged files can cost it the last good one.
- * 1 found; 0 there is none: then nothing may go. */
+ * 1 found; 0 there is none: then nothing may go; or an error. */
 static int purge_find_oldest(struct purge *p, const struct store_files *snapshots, int retain)
 {
     int kept = 0;
@@ -34,7 +34,10 @@ static int purge_find_oldest(struct purge *p, const struct store_files *snapshot
     for (size_t i = snapshots->count; i-- > 0 && (kept < retain || !whole);) {
         const struct store_file *f = &snapshots->at[i];
         struct store_error why;
-        if (!snapshot_looks_valid(p->fs, p->dirs->snap_dir, f->name))
+        int looks = snapshot_check(p->fs, p->dirs->snap_dir, f->name);
+        if (looks < 0)
+            return store_fail(p->err, looks, "%s/%s: cannot read: %s", p->dirs->snap_dir, f->name, err_text(looks));
+        if (looks == 0)
             continue;
         if (!whole) {
             int rc = snapshot_verify(p->fs, p->dirs->snap_dir, f->name, 0, &why);
@@ -90,7 +93,7 @@ int store_purge(struct fs *fs, const struct store_dirs *dirs, int retain, struct
     if ((rc = store_files_list(fs, dirs->snap_dir, "snapshot", &snapshots, err)) < 0 ||
         (rc = store_files_list(fs, dirs->log_dir, "log", &logs, err)) < 0)
         goto out;
-    if (purge_find_oldest(&p, &snapshots, retain) == 0)
+    if ((rc = purge_find_oldest(&p, &snapshots, retain)) <= 0)
         goto out;
     if ((rc = purge_snapshots(&p, &snapshots)) < 0 || (rc = purge_logs(&p, &logs)) < 0)
         goto out;

@@ -1,5 +1,6 @@
-/* Recovery: the newest snapshot that loads, then the records behind it (disk specification 2.7, 3.4, 3.5). Reads only;
- * what is wrong is either refused with a message or told in the log. */
+/* Recovery: the newest snapshot that loads, then the records behind it (disk specification 2.7, 3.4, 3.5). Changes
+ * nothing (what was read is synced, see txnlog_reader_sync); what is wrong is either refused with a message or told in
+ * the log. */
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/internal.h"
@@ -55,6 +56,22 @@ static int check_places(struct recovery *v)
     return rc;
 }
 
+/* Tries one snapshot. 1: loaded; 0: it is not one; ERR_CORRUPT and ERR_IO: it cannot be used, an older one may; or an
+ * error that says nothing about the file. */
+static int load_one(struct recovery *v, const char *name, struct store_error *why)
+{
+    int rc = snapshot_check(v->fs, v->dirs->snap_dir, name);
+    if (rc == 0)
+        (void)store_fail(why, 0, "%s/%s: does not end like a snapshot", v->dirs->snap_dir, name);
+    else if (rc < 0)
+        (void)store_fail(why, rc, "%s/%s: cannot read: %s", v->dirs->snap_dir, name, err_text(rc));
+    else if ((rc = snapshot_read(v->fs, v->dirs->snap_dir, name, v->options, &v->out->tree, &v->snapshot, why)) == 0)
+        return 1;
+    log_warn("store.snapshot_skipped", "why=\"%s\"", why->text);
+    v->out->snapshots_skipped++;
+    return rc;
+}
+
 /* Tries the newest snapshots that look valid. 1: loaded; 0: there is none to try (*seen_zxid: the newest that exists
  * but does not look valid, or -1); or an error. */
 static int load_snapshot(struct recovery *v, int64_t *seen_zxid)
@@ -62,31 +79,22 @@ static int load_snapshot(struct recovery *v, int64_t *seen_zxid)
     struct store_files files;
     struct store_error why = { "" };
     uint32_t tried = 0;
+    int failed = 0;
     int rc = store_files_list(v->fs, v->dirs->snap_dir, "snapshot", &files, v->err);
     *seen_zxid = files.count == 0 ? -1 : files.at[files.count - 1].zxid;
     for (size_t i = files.count; rc == 0 && i-- > 0 && tried < SNAPSHOTS_TRIED_MAX;) {
-        const struct store_file *f = &files.at[i];
-        if (!snapshot_looks_valid(v->fs, v->dirs->snap_dir, f->name)) {
-            log_warn("store.snapshot_skipped", "file=\"%s/%s\" why=\"does not end like a snapshot\"",
-                     v->dirs->snap_dir, f->name);
-            v->out->snapshots_skipped++;
-            continue;
-        }
-        tried++;
-        int read = snapshot_read(v->fs, v->dirs->snap_dir, f->name, v->options, &v->out->tree, &v->snapshot, &why);
-        if (read == 0) {
-            rc = 1;
-        } else if (read == ERR_NO_MEMORY) {
+        rc = load_one(v, files.at[i].name, &why);
+        tried += rc != 0;
+        if (rc == ERR_CORRUPT || rc == ERR_IO) {
+            failed = rc;
+            rc = 0;
+        } else if (rc < 0) {
             *v->err = why;
-            rc = read;
-        } else {
-            log_warn("store.snapshot_skipped", "why=\"%s\"", why.text);
-            v->out->snapshots_skipped++;
         }
     }
     store_files_fini(&files);
-    if (rc == 0 && tried > 0)
-        rc = store_fail(v->err, ERR_CORRUPT,
+    if (rc == 0 && failed != 0)
+        rc = store_fail(v->err, failed,
                         "%s: none of the %" PRIu32 " newest snapshots can be loaded (the last one tried: %.600s); "
                         "restore one from a backup or from another member", v->dirs->snap_dir, tried, why.text);
     return rc;
@@ -226,6 +234,8 @@ static int replay_file(struct recovery *v, const struct store_file *f, bool newe
                  "went on with what is before it; nothing behind it was acknowledged");
         v->out->torn_files++;
     }
+    if (rc == 0)
+        rc = txnlog_reader_sync(r, v->err);
     txnlog_reader_close(r);
     return rc;
 }
@@ -238,6 +248,8 @@ static int replay(struct recovery *v)
     int rc = 0;
     for (size_t i = first; i < v->logs.count && rc == 0; i++)
         rc = replay_file(v, &v->logs.at[i], i + 1 == v->logs.count);
+    if (rc == 0 && v->logs.count > 0 && (rc = v->fs->ops->sync_dir(v->fs, v->dirs->log_dir)) < 0)
+        rc = store_fail(v->err, rc, "%s: cannot sync the directory: %s", v->dirs->log_dir, err_text(rc));
     if (v->lower_zxids > 1)
         log_warn("store.zxid_lower", "count=%" PRIu64, v->lower_zxids);
     return rc;

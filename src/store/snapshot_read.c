@@ -351,34 +351,43 @@ int snapshot_verify(struct fs *fs, const char *dir, const char *name, size_t rec
     return read_file(fs, dir, name, record_bytes_max, NULL, &info, err);
 }
 
-/* As Apache's check: how a plain file ends, how a compressed one begins. */
-static bool looks_valid(struct fs *fs, struct fs_file *f, enum snapshot_codec codec)
+/* As Apache's check: how a plain file ends, how a compressed one begins. 1, 0 or an error. */
+static int check_ends(struct fs *fs, struct fs_file *f, enum snapshot_codec codec)
 {
-    static const uint8_t slash[5] = { 0, 0, 0, 1, '/' };
-    static const uint8_t snappy_magic[8] = { 0x82, 'S', 'N', 'A', 'P', 'P', 'Y', 0 };
+    static const struct {
+        const char *bytes;
+        size_t n;
+        bool at_end;
+    } marks[] = {
+        [SNAPSHOT_PLAIN] = { "\0\0\0\1/", 5, true },
+        [SNAPSHOT_GZIP] = { "\x1f\x8b", 2, false },
+        [SNAPSHOT_SNAPPY] = { "\x82SNAPPY", 8, false },
+    };
     uint8_t b[8];
     int64_t size = fs->ops->size(f);
     if (size < 10)
-        return false;
-    switch (codec) {
-    case SNAPSHOT_GZIP:
-        return fs->ops->read_at(f, 0, b, 2) == 2 && b[0] == 0x1f && b[1] == 0x8b;
-    case SNAPSHOT_SNAPPY:
-        return fs->ops->read_at(f, 0, b, 8) == 8 && memcmp(b, snappy_magic, 8) == 0;
-    case SNAPSHOT_PLAIN:
-        break;
-    }
-    return fs->ops->read_at(f, (uint64_t)size - 5, b, 5) == 5 && memcmp(b, slash, 5) == 0;
+        return size < 0 ? (int)size : 0;
+    uint64_t at = marks[codec].at_end ? (uint64_t)size - marks[codec].n : 0;
+    int64_t got = fs->ops->read_at(f, at, b, marks[codec].n);
+    if (got < 0)
+        return (int)got;
+    return (size_t)got == marks[codec].n && memcmp(b, marks[codec].bytes, marks[codec].n) == 0;
 }
 
-bool snapshot_looks_valid(struct fs *fs, const char *dir, const char *name)
+int snapshot_check(struct fs *fs, const char *dir, const char *name)
 {
     struct store_path path;
     struct fs_file *f = NULL;
     store_path_join(&path, dir, name);
-    if (fs_open(fs, path.text, FS_READ, &f) < 0)
-        return false;
-    bool valid = looks_valid(fs, f, stream_codec_of(name));
+    int rc = fs_open(fs, path.text, FS_READ, &f);
+    if (rc < 0)
+        return rc;
+    rc = check_ends(fs, f, stream_codec_of(name));
     fs->ops->close(f);
-    return valid;
+    return rc;
+}
+
+bool snapshot_looks_valid(struct fs *fs, const char *dir, const char *name)
+{
+    return snapshot_check(fs, dir, name) == 1;
 }

@@ -363,7 +363,10 @@ static struct txn_op random_op(struct model *m, char path[64], char data[80])
                          .acl = acl,
                          .has_parent_cversion = true,
                          .parent_cversion = -1 };
-    op.ephemeral = (kind == 16 || kind == 17) && strlen(path) > 6;
+    op.ephemeral = kind == 16 || kind == 17;
+    if (op.ephemeral) /* a name that no path goes through: ephemerals have no children */
+        sprintf(path + strlen(path), "/E%c", (int)('a' + rng_below(&m->r, 4)));
+    op.path = slice_str(path);
     if (op.type == WIRE_OP_CREATE_TTL)
         op.ttl_ms = 1000;
     return op;
@@ -454,8 +457,8 @@ static void run(uint64_t seed, int steps)
 static void random_histories(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= 12; seed++)
-        run(seed, 1500);
+    for (uint64_t seed = 1; seed <= 30; seed++)
+        run(seed, 3000);
 }
 
 int main(void)

@@ -1,8 +1,9 @@
 """Replays captured conversations byte for byte on a fresh server.
 
-gold39.json and gold38.json hold [name, request, replies] in hex, captured from Apache ZooKeeper 3.9.5 and 3.8.0. Dots in a
-reply stand for what differs from run to run (times, session ids, passwords). Requests that start with "connect-" open
-a connection, all others go on with the one before, so that zxids count up exactly as captured.
+gold39.json and gold38.json hold [name, request, replies] in hex, captured from Apache ZooKeeper
+3.9.5 and 3.8.0. Dots in a reply stand for what differs from run to run (times, session ids,
+passwords). Requests that start with "connect-" open a connection, all others go on with the one
+before, so that zxids count up exactly as captured.
 """
 import json
 import os
@@ -48,7 +49,10 @@ def replay(port, vectors):
             if re.fullmatch(expected.replace(".", "[0-9a-f]"), got):
                 matching += 1
             else:
-                wrong.append("%s\n  sent     %s\n  expected %s\n  got      %s" % (name, request, expected, got))
+                wrong.append(
+                    "%s\n  sent     %s\n  expected %s\n  got      %s"
+                    % (name, request, expected, got)
+                )
     conn.drop()
     return matching, wrong
 

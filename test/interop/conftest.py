@@ -1,4 +1,6 @@
-"""Fixtures shared by the suite: servers, clients, and the marks that say where the reference differs."""
+"""Fixtures shared by the suite: servers, clients, and the marks that say where the reference
+differs.
+"""
 import os
 import shutil
 import sys
@@ -12,32 +14,42 @@ import zkraw  # noqa: E402
 from server import Server  # noqa: E402
 
 SUPER_PASSWORD = "test"
-SUPER_PROPS = {"zookeeper.DigestAuthenticationProvider.superDigest": zkraw.digest_id("super", SUPER_PASSWORD)}
+SUPER_PROPS = {
+    "zookeeper.DigestAuthenticationProvider.superDigest": zkraw.digest_id("super", SUPER_PASSWORD)
+}
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "since39(reason): skipped on a reference server older than 3.9")
-    config.addinivalue_line("markers", "ours(reason): a reference bug that is not copied; skipped on the reference")
+    config.addinivalue_line(
+        "markers", "since39(reason): skipped on a reference server older than 3.9"
+    )
+    config.addinivalue_line(
+        "markers", "ours(reason): a reference bug that is not copied; skipped on the reference"
+    )
     config.addinivalue_line("markers", "java: needs java and Debian's jars")
 
 
 def pytest_collection_modifyitems(config, items):
     if server_module.server_command() is None:
-        skip = pytest.mark.skip(reason="no server to test: build it, set ZOKOR_BIN, or ZOKOR_TEST_APACHE=1")
+        skip = pytest.mark.skip(
+            reason="no server to test: build it, set ZOKOR_BIN, or ZOKOR_TEST_APACHE=1"
+        )
         for item in items:
             item.add_marker(skip)
 
 
 @pytest.fixture(scope="session")
 def shared_server(tmp_path_factory):
-    """One server for all tests that need no settings of their own; they keep to paths of their own."""
+    """One server for all tests that need no settings of their own; they keep to paths of their
+    own.
+    """
     with Server(tmp_path_factory.mktemp("shared"), tick_ms=1000, props=SUPER_PROPS) as srv:
         yield srv
 
 
 @pytest.fixture(scope="session")
 def reference(shared_server):
-    """"": ours; "3.8": a reference server before 3.9; "3.9": a later one."""
+    """ "": ours; "3.8": a reference server before 3.9; "3.9": a later one."""
     if not server_module.use_apache():
         return ""
     return "3.8" if shared_server.is_38() else "3.9"
@@ -58,7 +70,8 @@ def _skip_by_reference(request):
 @pytest.fixture
 def srv(shared_server):
     if not shared_server.running():
-        # A test brought it down: that test failed; the others still get a server, if need be an empty one.
+        # A test brought it down: that test failed; the others still get a server, if need be an
+        # empty one.
         try:
             shared_server.start()
         except server_module.ServerDied:
@@ -69,7 +82,9 @@ def srv(shared_server):
 
 @pytest.fixture
 def connect(srv):
-    """connect(**options) opens a session on the shared server; all are closed at the end of the test."""
+    """connect(**options) opens a session on the shared server; all are closed at the end of the
+    test.
+    """
     clients = []
 
     def make(**options):

@@ -2,7 +2,7 @@
 
 Which server runs is decided by the environment:
 
-    ZOKOR_BIN            path of the binary; default: build/release/zokor, build/zokor of this checkout
+    ZOKOR_BIN            path of the binary; default: build/release/zokor, then build/zokor
     ZOKOR_TEST_APACHE=1  Apache ZooKeeper of Debian's package instead (java and its jars are needed)
     APACHE_CP            class path put before Debian's jars, to test another Apache version
     ZOKOR_TEST_PORTS     "first-last": take ports from this range only; default: the kernel chooses
@@ -32,10 +32,7 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 START_SECONDS = float(os.environ.get("ZOKOR_TEST_START_S", "60"))
 
 # Containers, TTL nodes and the four-letter words are switched off by default in both servers.
-BASE_PROPS = {
-    "zookeeper.extendedTypesEnabled": "true",
-    "zookeeper.4lw.commands.whitelist": "*",
-}
+BASE_PROPS = {"zookeeper.extendedTypesEnabled": "true", "zookeeper.4lw.commands.whitelist": "*"}
 
 
 def use_apache():
@@ -95,16 +92,26 @@ class ServerDied(Exception):
 class Server:
     """One server process with its own directory. Not started until start() or `with`.
 
-    directory  gets zoo.cfg, data/ and log; made if missing, so that a second Server may take over a first one's
+    directory  gets zoo.cfg, data/ and log; made if missing; another Server may take it over later
     extra      further lines of zoo.cfg
     props      -D arguments in addition to BASE_PROPS; a value of None takes a base property away
     env        additions to the environment
-    cfg_text   the whole of zoo.cfg, instead of the generated one (port and data_dir must then be given)
+    cfg_text   the whole of zoo.cfg, instead of the generated one (then give port and data_dir)
     wrapper    words put before the command (for instance ["strace", "-f"])
     """
 
-    def __init__(self, directory, extra=(), props=None, port=None, tick_ms=2000, env=None, cfg_text=None,
-                 wrapper=(), data_dir=None):
+    def __init__(
+        self,
+        directory,
+        extra=(),
+        props=None,
+        port=None,
+        tick_ms=2000,
+        env=None,
+        cfg_text=None,
+        wrapper=(),
+        data_dir=None,
+    ):
         self.directory = str(directory)
         self.port = port or free_port()
         self.data_dir = str(data_dir or os.path.join(self.directory, "data"))
@@ -123,8 +130,14 @@ class Server:
         os.makedirs(self.data_dir, exist_ok=True)
         text = self.cfg_text
         if text is None:
-            lines = {"tickTime": str(self.tick_ms), "dataDir": self.data_dir, "clientPort": str(self.port),
-                     "clientPortAddress": "127.0.0.1", "maxClientCnxns": "0", "reconfigEnabled": "true"}
+            lines = {
+                "tickTime": str(self.tick_ms),
+                "dataDir": self.data_dir,
+                "clientPort": str(self.port),
+                "clientPortAddress": "127.0.0.1",
+                "maxClientCnxns": "0",
+                "reconfigEnabled": "true",
+            }
             more = []
             for line in self.extra:
                 key, _, value = line.partition("=")
@@ -139,7 +152,9 @@ class Server:
     def command(self):
         program = server_command()
         if program is None:
-            raise RuntimeError("no server to test: set ZOKOR_BIN, or ZOKOR_TEST_APACHE=1 with java installed")
+            raise RuntimeError(
+                "no server to test: set ZOKOR_BIN, or ZOKOR_TEST_APACHE=1 with java installed"
+            )
         props = ["-D%s=%s" % kv for kv in sorted(self.props.items()) if kv[1] is not None]
         props += os.environ.get("ZOKOR_TEST_ARGS", "").split()
         return self.wrapper + program + ["server"] + props + [self.cfg]
@@ -149,9 +164,14 @@ class Server:
         assert self.process is None or self.process.poll() is not None, "already running"
         self.write_cfg()
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log,
-                                            stderr=log, cwd=self.directory,
-                                            env={**os.environ, **self.env})
+            self.process = subprocess.Popen(
+                self.command(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.directory,
+                env={**os.environ, **self.env},
+            )
         return self
 
     def start(self, wait=True):
@@ -165,7 +185,9 @@ class Server:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
-                raise ServerDied("exit status %s\n%s" % (self.process.returncode, self.log()[-4000:]))
+                raise ServerDied(
+                    "exit status %s\n%s" % (self.process.returncode, self.log()[-4000:])
+                )
             try:
                 if b"Mode: " in self.four_letter("srvr", 1):
                     return
@@ -235,7 +257,9 @@ class Server:
         return int(self.srvr()["Zxid"], 16)
 
     def is_38(self):
-        """True for a reference server older than 3.9: some behaviours differ, and the tests say which."""
+        """True for a reference server older than 3.9: some behaviours differ, and the tests say
+        which.
+        """
         if not use_apache():
             return False
         version = self.srvr()["Zookeeper version"]

@@ -10,24 +10,68 @@ import time
 import pytest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-CLI_MT = next((p for p in (os.environ.get("CLI_MT", ""), "/usr/lib/zookeeper/bin/cli_mt") if p and os.path.exists(p)), None)
+CLI_MT = next(
+    (
+        p
+        for p in (os.environ.get("CLI_MT", ""), "/usr/lib/zookeeper/bin/cli_mt")
+        if p and os.path.exists(p)
+    ),
+    None,
+)
 CC = shutil.which(os.environ.get("CC", "cc"))
 
-GROUPS = ["sync_api", "children", "modes", "acl", "add_auth", "async_api", "pipeline", "multi", "watches", "remove_watches",
-          "sessions", "chroot", "config", "large_data"]
+GROUPS = [
+    "sync_api",
+    "children",
+    "modes",
+    "acl",
+    "add_auth",
+    "async_api",
+    "pipeline",
+    "multi",
+    "watches",
+    "remove_watches",
+    "sessions",
+    "chroot",
+    "config",
+    "large_data",
+]
 
 needs_library = pytest.mark.skipif(
     CC is None or not os.path.exists("/usr/include/zookeeper/zookeeper.h"),
-    reason="a C compiler and Debian's package libzookeeper-mt-dev are needed")
-needs_cli = pytest.mark.skipif(CLI_MT is None, reason="Debian's package zookeeper-bin (cli_mt) is not installed")
+    reason="a C compiler and Debian's package libzookeeper-mt-dev are needed",
+)
+needs_cli = pytest.mark.skipif(
+    CLI_MT is None, reason="Debian's package zookeeper-bin (cli_mt) is not installed"
+)
 
 
 @pytest.fixture(scope="module")
 def results(shared_server, tmp_path_factory):
     program = str(tmp_path_factory.mktemp("c") / "client_mt")
-    subprocess.run([CC, "-std=c17", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-O1", "-o", program,
-                    os.path.join(HERE, "c", "client_mt.c"), "-lzookeeper_mt", "-lpthread"], check=True)
-    run = subprocess.run([program, shared_server.hosts], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300)
+    subprocess.run(
+        [
+            CC,
+            "-std=c17",
+            "-D_GNU_SOURCE",
+            "-Wall",
+            "-Wextra",
+            "-O1",
+            "-o",
+            program,
+            os.path.join(HERE, "c", "client_mt.c"),
+            "-lzookeeper_mt",
+            "-lpthread",
+        ],
+        check=True,
+    )
+    run = subprocess.run(
+        [program, shared_server.hosts],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+    )
     out = {m.group(2): m.group(0) for m in re.finditer(r"^(PASS|FAIL) (\w+).*$", run.stdout, re.M)}
     out[""] = run.stdout
     return out
@@ -49,8 +93,15 @@ class CliMt:
     """cli_mt fed by a pipe; its output is read line by line."""
 
     def __init__(self, hosts, directory):
-        self.process = subprocess.Popen(["stdbuf", "-oL", CLI_MT, hosts], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.STDOUT, text=True, bufsize=1, cwd=directory)
+        self.process = subprocess.Popen(
+            ["stdbuf", "-oL", CLI_MT, hosts],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            bufsize=1,
+            cwd=directory,
+        )
         self.lines = queue.Queue()
         threading.Thread(target=self._pump, daemon=True).start()
 
@@ -67,11 +118,21 @@ class CliMt:
             try:
                 line = self.lines.get(timeout=max(0.01, deadline - time.monotonic()))
             except queue.Empty:
-                raise AssertionError("waited in vain for %s; seen:\n%s" % (missing, "\n".join(seen)))
-            assert line is not None, "cli_mt ended; waited for %s; seen:\n%s" % (missing, "\n".join(seen))
+                raise AssertionError(
+                    "waited in vain for %s; seen:\n%s" % (missing, "\n".join(seen))
+                )
+            assert line is not None, "cli_mt ended; waited for %s; seen:\n%s" % (
+                missing,
+                "\n".join(seen),
+            )
             seen.append(line)
-            missing = [p for i, p in enumerate(missing)
-                       if not (re.fullmatch(p, line) and not any(re.fullmatch(q, line) for q in missing[:i]))]
+            missing = [
+                p
+                for i, p in enumerate(missing)
+                if not (
+                    re.fullmatch(p, line) and not any(re.fullmatch(q, line) for q in missing[:i])
+                )
+            ]
         return seen
 
     def run(self, command, *patterns):
@@ -104,7 +165,11 @@ def test_cli_mt(cli, zk, base):
     cli.run("ls %s" % base, r"%s: rc = 0" % base, r"\ta", r"\tc", r"\te", r"\tt", r"\ts-0000000002")
     cli.run("exists %s/none" % base, "Error -101 for %s/none" % base)
     cli.run("wexists %s" % a)
-    cli.run("set %s again" % a, "Watcher CHANGED_EVENT state = CONNECTED_STATE for path %s" % a, r"%s: rc = 0 Stat:" % a)
+    cli.run(
+        "set %s again" % a,
+        "Watcher CHANGED_EVENT state = CONNECTED_STATE for path %s" % a,
+        r"%s: rc = 0 Stat:" % a,
+    )
     cli.run("delete %s" % a, r"%s: rc = 0" % a)
     cli.run("get %s" % a, r"%s: rc = -101" % a)
     cli.run("sync %s" % base, r"\[%s\]: rc = 0" % base, r"\tname = %s" % base)
@@ -118,4 +183,8 @@ def test_cli_mt(cli, zk, base):
     cli.run("myid", "session Id = [0-9a-f]+")
     cli.run("quit", "Quitting...")
     assert cli.process.wait(30) == 0
-    assert zk.ls(base).children == ["c", "s-0000000002", "t"], "its ephemeral is gone with its session"
+    assert zk.ls(base).children == [
+        "c",
+        "s-0000000002",
+        "t",
+    ], "its ephemeral is gone with its session"

@@ -1,4 +1,6 @@
-"""Apache Curator's recipes against the server: java/CuratorInterop.java, compiled against Debian's jars."""
+"""Apache Curator's recipes against the server: java/CuratorInterop.java, compiled against Debian's
+jars.
+"""
 import os
 import shutil
 import subprocess
@@ -8,11 +10,38 @@ import pytest
 import conftest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-JARS = ["zookeeper", "zookeeper-jute", "curator-client", "curator-framework", "curator-recipes", "curator-x-discovery",
-        "guava", "failureaccess", "slf4j-api", "slf4j-nop", "jackson-core", "jackson-databind", "jackson-annotations",
-        "netty-common", "netty-buffer", "netty-handler", "netty-transport", "netty-resolver", "netty-codec", "metrics-core",
-        "commons-cli"]
-NEEDED = ["zookeeper", "zookeeper-jute", "curator-client", "curator-framework", "curator-recipes", "curator-x-discovery", "guava"]
+JARS = [
+    "zookeeper",
+    "zookeeper-jute",
+    "curator-client",
+    "curator-framework",
+    "curator-recipes",
+    "curator-x-discovery",
+    "guava",
+    "failureaccess",
+    "slf4j-api",
+    "slf4j-nop",
+    "jackson-core",
+    "jackson-databind",
+    "jackson-annotations",
+    "netty-common",
+    "netty-buffer",
+    "netty-handler",
+    "netty-transport",
+    "netty-resolver",
+    "netty-codec",
+    "metrics-core",
+    "commons-cli",
+]
+NEEDED = [
+    "zookeeper",
+    "zookeeper-jute",
+    "curator-client",
+    "curator-framework",
+    "curator-recipes",
+    "curator-x-discovery",
+    "guava",
+]
 
 
 def jar(name):
@@ -32,16 +61,17 @@ REASON = reason()
 pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))
 
 NAMES = """
-    InterProcessMutex InterProcessMutexTimeout InterProcessMutexHolderDies InterProcessSemaphoreMutex
-    InterProcessReadWriteLock InterProcessReadWriteLockExclusion InterProcessSemaphoreV2 InterProcessMultiLock
-    LeaderLatch LeaderLatchLeaderDies LeaderSelector
-    NodeCache PathChildrenCache TreeCache CuratorCache PersistentWatcher
-    CreateModes DataAndVersions CompressedData BackgroundCalls BackgroundOrder CuratorListener WatchersOfReads RemoveWatches
-    ProtectedCreates CreateOrSet Transactions TransactionKinds Acls Namespaces ConnectionStates SessionTakenOver LargeData
-    WatchReturnsAfterReconnect
-    DistributedAtomicLong DistributedAtomicInteger SharedCount SharedValue DistributedBarrier DistributedDoubleBarrier
-    DistributedQueue DistributedQueueOrder DistributedPriorityQueue DistributedDelayQueue SimpleDistributedQueue
-    PersistentNode PersistentTtlNode GroupMember ServiceDiscovery
+    InterProcessMutex InterProcessMutexTimeout InterProcessMutexHolderDies
+    InterProcessSemaphoreMutex InterProcessReadWriteLock InterProcessReadWriteLockExclusion
+    InterProcessSemaphoreV2 InterProcessMultiLock LeaderLatch LeaderLatchLeaderDies
+    LeaderSelector NodeCache PathChildrenCache TreeCache CuratorCache PersistentWatcher
+    CreateModes DataAndVersions CompressedData BackgroundCalls BackgroundOrder CuratorListener
+    WatchersOfReads RemoveWatches ProtectedCreates CreateOrSet Transactions TransactionKinds
+    Acls Namespaces ConnectionStates SessionTakenOver LargeData WatchReturnsAfterReconnect
+    DistributedAtomicLong DistributedAtomicInteger SharedCount SharedValue DistributedBarrier
+    DistributedDoubleBarrier DistributedQueue DistributedQueueOrder DistributedPriorityQueue
+    DistributedDelayQueue SimpleDistributedQueue PersistentNode PersistentTtlNode GroupMember
+    ServiceDiscovery
 """.split()
 
 
@@ -50,11 +80,34 @@ def results(shared_server, tmp_path_factory):
     """The program is run once; {name: line of its output, with what follows it}."""
     classes = tmp_path_factory.mktemp("curator")
     path = ":".join(jar(name) for name in JARS if os.path.exists(jar(name)))
-    subprocess.run(["javac", "-Xlint:-options", "-nowarn", "-d", str(classes), "-cp", path,
-                    os.path.join(HERE, "java", "CuratorInterop.java")], check=True)
-    run = subprocess.run(["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", "%s:%s" % (classes, path),
-                          "CuratorInterop", shared_server.hosts], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                         timeout=900)
+    subprocess.run(
+        [
+            "javac",
+            "-Xlint:-options",
+            "-nowarn",
+            "-d",
+            str(classes),
+            "-cp",
+            path,
+            os.path.join(HERE, "java", "CuratorInterop.java"),
+        ],
+        check=True,
+    )
+    run = subprocess.run(
+        [
+            "java",
+            "-XX:TieredStopAtLevel=1",
+            "-XX:+UseSerialGC",
+            "-cp",
+            "%s:%s" % (classes, path),
+            "CuratorInterop",
+            shared_server.hosts,
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=900,
+    )
     out, current = {}, None
     for line in run.stdout.splitlines():
         if line.startswith(("PASS ", "FAIL ")):

@@ -5,20 +5,47 @@ import hashlib
 import pytest
 
 import zkraw
-from zkraw import (ADMIN, ALL, AUTH_FAILED, CREATE_PERM, DELETE_PERM, INVALID_ACL, NO_AUTH, OPEN, READ, WRITE, Client,
-                   digest_id, i32, text)
+from zkraw import (
+    ADMIN,
+    ALL,
+    AUTH_FAILED,
+    CREATE_PERM,
+    DELETE_PERM,
+    INVALID_ACL,
+    NO_AUTH,
+    OPEN,
+    READ,
+    WRITE,
+    Client,
+    digest_id,
+    i32,
+    text,
+)
 
 WORLD = (ALL, "world", "anyone")
 
 BAD_LISTS = {
-    "null": None, "empty": [], "unknown scheme": [(ALL, "nosuch", "x")], "empty scheme": [(ALL, "", "")],
-    "null scheme": [(ALL, None, "x")], "world somebody": [(ALL, "world", "somebody")],
-    "world empty": [(ALL, "world", "")], "super": [(ALL, "super", "")], "sasl": [(ALL, "sasl", "x")],
-    "x509": [(ALL, "x509", "CN=x")], "auth without ids": [(ALL, "auth", "")],
-    "digest without colon": [(ALL, "digest", "x")], "digest empty": [(ALL, "digest", "")],
-    "digest three parts": [(ALL, "digest", "a:b:c")], "digest without hash": [(ALL, "digest", "a:")],
-    "ip short": [(ALL, "ip", "1.2.3")], "ip bits 33": [(ALL, "ip", "1.2.3.4/33")], "ip word": [(ALL, "ip", "localhost")],
-    "ip 256": [(ALL, "ip", "1.2.3.256")], "ip empty": [(ALL, "ip", "")], "ip negative bits": [(ALL, "ip", "1.2.3.4/-1")],
+    "null": None,
+    "empty": [],
+    "unknown scheme": [(ALL, "nosuch", "x")],
+    "empty scheme": [(ALL, "", "")],
+    "null scheme": [(ALL, None, "x")],
+    "world somebody": [(ALL, "world", "somebody")],
+    "world empty": [(ALL, "world", "")],
+    "super": [(ALL, "super", "")],
+    "sasl": [(ALL, "sasl", "x")],
+    "x509": [(ALL, "x509", "CN=x")],
+    "auth without ids": [(ALL, "auth", "")],
+    "digest without colon": [(ALL, "digest", "x")],
+    "digest empty": [(ALL, "digest", "")],
+    "digest three parts": [(ALL, "digest", "a:b:c")],
+    "digest without hash": [(ALL, "digest", "a:")],
+    "ip short": [(ALL, "ip", "1.2.3")],
+    "ip bits 33": [(ALL, "ip", "1.2.3.4/33")],
+    "ip word": [(ALL, "ip", "localhost")],
+    "ip 256": [(ALL, "ip", "1.2.3.256")],
+    "ip empty": [(ALL, "ip", "")],
+    "ip negative bits": [(ALL, "ip", "1.2.3.4/-1")],
     "ip bits not a number": [(ALL, "ip", "1.2.3.4/x")],
     "good then bad": [WORLD, (ALL, "nosuch", "x")],
 }
@@ -39,12 +66,25 @@ def test_null_id_is_refused(zk, base, scheme):
 
 
 GOOD_LISTS = {
-    "world": [WORLD], "ip": [(ALL, "ip", "1.2.3.4")], "ip prefix": [(ALL, "ip", "10.0.0.0/8")],
-    "ip prefix 0": [(ALL, "ip", "1.2.3.4/0")], "ip prefix 32": [(ALL, "ip", "1.2.3.4/32")],
-    "digest": [(ALL, "digest", "a:b")], "digest of nobody": [(ALL, "digest", ":b")],
+    "world": [WORLD],
+    "ip": [(ALL, "ip", "1.2.3.4")],
+    "ip prefix": [(ALL, "ip", "10.0.0.0/8")],
+    "ip prefix 0": [(ALL, "ip", "1.2.3.4/0")],
+    "ip prefix 32": [(ALL, "ip", "1.2.3.4/32")],
+    "digest": [(ALL, "digest", "a:b")],
+    "digest of nobody": [(ALL, "digest", ":b")],
     "no permissions": [(0, "world", "anyone"), (ADMIN, "world", "anyone")],
-    "odd permissions": [(99, "world", "anyone"), (-1, "world", "anyone"), (2 ** 31 - 1, "ip", "1.1.1.1")],
-    "order": [(1, "ip", "9.9.9.9"), (2, "digest", "u:h"), (ADMIN, "world", "anyone"), (1, "ip", "1.1.1.1")],
+    "odd permissions": [
+        (99, "world", "anyone"),
+        (-1, "world", "anyone"),
+        (2**31 - 1, "ip", "1.1.1.1"),
+    ],
+    "order": [
+        (1, "ip", "9.9.9.9"),
+        (2, "digest", "u:h"),
+        (ADMIN, "world", "anyone"),
+        (1, "ip", "1.1.1.1"),
+    ],
 }
 
 
@@ -79,16 +119,21 @@ def test_auth_is_replaced_by_the_connections_ids(zk, base):
     zk.auth("digest", "u2:p2")
     zk.create(base + "/y", acl=[(ALL, "auth", "")])
     assert sorted(zk.get_acl(base + "/y").acl) == sorted(
-        (ALL, "digest", digest_id(*pair)) for pair in (("u1", "p1"), ("u2", "p2")))
+        (ALL, "digest", digest_id(*pair)) for pair in (("u1", "p1"), ("u2", "p2"))
+    )
 
 
 def test_auth_beside_other_entries(zk, base):
     zk.auth("digest", "u:p")
     zk.create(base + "/x", acl=[(READ, "world", "anyone"), (ALL, "auth", "")])
-    assert zk.get_acl(base + "/x").acl == [(READ, "world", "anyone"), (ALL, "digest", digest_id("u", "p"))]
+    assert zk.get_acl(base + "/x").acl == [
+        (READ, "world", "anyone"),
+        (ALL, "digest", digest_id("u", "p")),
+    ]
 
 
-# -- permission tests ------------------------------------------------------------------------------------------------
+# -- permission tests ------------------------------------------------------------------------------
+
 
 def attempts(client, node):
     """Which of the five permissions the client has on the node, tried for real."""
@@ -118,10 +163,23 @@ def test_each_permission_allows_its_operations(zk, other, base, perms):
     assert attempts(other, node) == perms
 
 
-@pytest.mark.parametrize("entry, matches", [
-    ("127.0.0.1", True), ("127.0.0.0/8", True), ("127.0.0.1/32", True), ("0.0.0.0/0", True), ("127.0.0.2", False),
-    ("127.0.0.2/32", False), ("127.0.0.2/31", False), ("127.0.0.0/31", True), ("128.0.0.0/1", False), ("64.0.0.0/2", True),
-    ("10.0.0.0/8", False), ("127.0.0.2/30", True)])
+@pytest.mark.parametrize(
+    "entry, matches",
+    [
+        ("127.0.0.1", True),
+        ("127.0.0.0/8", True),
+        ("127.0.0.1/32", True),
+        ("0.0.0.0/0", True),
+        ("127.0.0.2", False),
+        ("127.0.0.2/32", False),
+        ("127.0.0.2/31", False),
+        ("127.0.0.0/31", True),
+        ("128.0.0.0/1", False),
+        ("64.0.0.0/2", True),
+        ("10.0.0.0/8", False),
+        ("127.0.0.2/30", True),
+    ],
+)
 def test_ip_prefixes(zk, base, entry, matches):
     node = base + "/n"
     zk.create(node, acl=[(READ, "ip", entry)])
@@ -162,11 +220,16 @@ def test_ids_end_with_the_connection(zk, connect, base):
     assert again.get(base + "/n").err == NO_AUTH
 
 
-# -- redaction -------------------------------------------------------------------------------------------------------
+# -- redaction -------------------------------------------------------------------------------------
+
 
 def test_digests_are_redacted_without_admin(zk, other, base):
-    acl = [(READ, "world", "anyone"), (ALL, "digest", digest_id("u", "p")), (1, "ip", "10.0.0.0/8"),
-           (ALL, "digest", digest_id("v", "q"))]
+    acl = [
+        (READ, "world", "anyone"),
+        (ALL, "digest", digest_id("u", "p")),
+        (1, "ip", "10.0.0.0/8"),
+        (ALL, "digest", digest_id("v", "q")),
+    ]
     node = base + "/n"
     zk.create(node, acl=acl)
     assert zk.get_acl(node).acl == [acl[0], (ALL, "digest", "u:x"), acl[2], (ALL, "digest", "v:x")]
@@ -187,20 +250,43 @@ def test_redaction_changes_nothing_stored(zk, superuser, base):
     assert superuser.get_acl(base + "/n").acl == acl
 
 
-# -- auth packets ----------------------------------------------------------------------------------------------------
+# -- auth packets ----------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("scheme, data", [("nosuch", b"x"), ("world", b"anyone"), (None, b"x"), ("", b"x"),
-                                          ("digest", None), ("auth", b""), ("super", b"super:test")])
+
+@pytest.mark.parametrize(
+    "scheme, data",
+    [
+        ("nosuch", b"x"),
+        ("world", b"anyone"),
+        (None, b"x"),
+        ("", b"x"),
+        ("digest", None),
+        ("auth", b""),
+        ("super", b"super:test"),
+    ],
+)
 def test_auth_refused_and_closed(zk, connect, scheme, data):
     reply = zk.auth(scheme, data)
     assert (reply.xid, reply.zxid, reply.err, reply.body) == (-4, 0, AUTH_FAILED, b"")
     assert zk.closed_by_peer()
-    assert connect(session_id=zk.session_id, password=zk.password).granted_ms > 0, "the session survives"
+    assert (
+        connect(session_id=zk.session_id, password=zk.password).granted_ms > 0
+    ), "the session survives"
 
 
-@pytest.mark.parametrize("scheme, data", [("digest", b"u:p"), ("digest", b"nocolon"), ("digest", b""), ("ip", b"x"),
-                                          ("ip", b""), ("digest", b"a:b:c"), ("digest", b"super:wrong"),
-                                          ("digest", b"\xff\xfe:\x80")])
+@pytest.mark.parametrize(
+    "scheme, data",
+    [
+        ("digest", b"u:p"),
+        ("digest", b"nocolon"),
+        ("digest", b""),
+        ("ip", b"x"),
+        ("ip", b""),
+        ("digest", b"a:b:c"),
+        ("digest", b"super:wrong"),
+        ("digest", b"\xff\xfe:\x80"),
+    ],
+)
 def test_auth_accepted(zk, scheme, data):
     reply = zk.auth(scheme, data)
     assert (reply.xid, reply.zxid, reply.err) == (-4, 0, 0)
@@ -217,7 +303,8 @@ def test_ip_auth_adds_nothing(zk):
     assert zk.who_am_i().value == [("ip", "127.0.0.1")]
 
 
-# -- super -----------------------------------------------------------------------------------------------------------
+# -- super -----------------------------------------------------------------------------------------
+
 
 @pytest.fixture
 def closed_node(zk, base):
@@ -263,19 +350,29 @@ def test_super_without_a_configured_digest(own_server):
 
 def test_super_may_write_the_config_node(own_server):
     import conftest
+
     zk = Client(own_server(props=conftest.SUPER_PROPS).port)
     zk.auth("digest", "super:" + conftest.SUPER_PASSWORD)
     assert zk.set_acl("/zookeeper/config", OPEN).err == 0
 
 
 @pytest.mark.since39("the digest algorithm is a setting")
-@pytest.mark.parametrize("algorithm, name", [("SHA-256", "sha256"), ("SHA-512", "sha512"), ("SHA1", "sha1")])
+@pytest.mark.parametrize(
+    "algorithm, name", [("SHA-256", "sha256"), ("SHA-512", "sha512"), ("SHA1", "sha1")]
+)
 def test_digest_algorithm(own_server, algorithm, name):
     def identity(user, password):
         secret = hashlib.new(name, ("%s:%s" % (user, password)).encode()).digest()
         return "%s:%s" % (user, base64.b64encode(secret).decode())
-    zk = Client(own_server(props={"zookeeper.DigestAuthenticationProvider.digestAlg": algorithm,
-                                  "zookeeper.DigestAuthenticationProvider.superDigest": identity("super", "s")}).port)
+
+    zk = Client(
+        own_server(
+            props={
+                "zookeeper.DigestAuthenticationProvider.digestAlg": algorithm,
+                "zookeeper.DigestAuthenticationProvider.superDigest": identity("super", "s"),
+            }
+        ).port
+    )
     zk.auth("digest", "u:p")
     zk.create("/n", acl=[(ALL, "auth", "")])
     assert zk.get_acl("/n").acl == [(ALL, "digest", identity("u", "p"))]
@@ -285,7 +382,8 @@ def test_digest_algorithm(own_server, algorithm, name):
     assert zk.get("/closed").err == 0
 
 
-# -- skipACL ---------------------------------------------------------------------------------------------------------
+# -- skipACL ---------------------------------------------------------------------------------------
+
 
 def test_skip_acl(own_server):
     zk = Client(own_server(props={"zookeeper.skipACL": "yes"}).port)
@@ -301,8 +399,11 @@ def test_skip_acl(own_server):
 def test_lists_outlive_a_restart(own_server):
     srv = own_server()
     zk = Client(srv.port)
-    lists = {"/a": OPEN, "/b": [(READ, "world", "anyone"), (ALL, "ip", "127.0.0.1")],
-             "/c": [(ALL, "ip", "127.0.0.1/32"), (ALL, "digest", "u:hash")]}
+    lists = {
+        "/a": OPEN,
+        "/b": [(READ, "world", "anyone"), (ALL, "ip", "127.0.0.1")],
+        "/c": [(ALL, "ip", "127.0.0.1/32"), (ALL, "digest", "u:hash")],
+    }
     for path, acl in lists.items():
         assert zk.create(path, acl=acl).err == 0
     srv.restart()
@@ -311,10 +412,13 @@ def test_lists_outlive_a_restart(own_server):
         assert zk.get_acl(path).acl == acl
 
 
-# -- enforced authentication -----------------------------------------------------------------------------------------
+# -- enforced authentication -----------------------------------------------------------------------
+
 
 def test_enforced_authentication(own_server):
-    srv = own_server(props={"zookeeper.enforce.auth.enabled": "true", "zookeeper.enforce.auth.schemes": "digest"})
+    srv = own_server(
+        props={"zookeeper.enforce.auth.enabled": "true", "zookeeper.enforce.auth.schemes": "digest"}
+    )
     zk = Client(srv.port)
     reply = zk.call(zkraw.EXISTS, text("/") + b"\0", xid=5)
     assert (reply.xid, reply.zxid, reply.err) == (5, 0, -124)

@@ -17,12 +17,27 @@ def tick2000(tmp_path_factory):
 
 def zkraw_server(factory):
     from server import Server
+
     return Server(factory.mktemp("connect"), tick_ms=2000)
 
 
-@pytest.mark.parametrize("asked, granted", [
-    (-2 ** 31, 4000), (-5, 4000), (0, 4000), (1, 4000), (3999, 4000), (4000, 4000), (4001, 4001), (39999, 39999),
-    (40000, 40000), (40001, 40000), (10 ** 9, 40000), (2 ** 31 - 1, 40000)])
+@pytest.mark.parametrize(
+    "asked, granted",
+    [
+        (-(2**31), 4000),
+        (-5, 4000),
+        (0, 4000),
+        (1, 4000),
+        (3999, 4000),
+        (4000, 4000),
+        (4001, 4001),
+        (39999, 39999),
+        (40000, 40000),
+        (40001, 40000),
+        (10**9, 40000),
+        (2**31 - 1, 40000),
+    ],
+)
 def test_timeout_is_clamped_to_2_and_20_ticks(tick2000, asked, granted):
     client = Client(tick2000.port, asked)
     assert client.granted_ms == granted
@@ -45,15 +60,15 @@ def test_new_session_answer(zk):
 
 
 def test_session_id_and_password_are_as_javas(zk, other):
-    assert (zk.session_id >> 56) & 0xff == 1
+    assert (zk.session_id >> 56) & 0xFF == 1
     assert other.session_id != zk.session_id
     assert zk.password == zkraw.session_password(zk.session_id)
     assert other.password == zkraw.session_password(other.session_id)
 
 
 def test_password_generator_matches_captured_values():
-    assert zkraw.session_password(0x0100000a65870000).hex() == "2b40ecc0dc2577a481928f69858f4f72"
-    assert zkraw.session_password(0x01000018e32f0000).hex() == "a383eefcf4afab7cb9ee1fca5d2341d6"
+    assert zkraw.session_password(0x0100000A65870000).hex() == "2b40ecc0dc2577a481928f69858f4f72"
+    assert zkraw.session_password(0x01000018E32F0000).hex() == "a383eefcf4afab7cb9ee1fca5d2341d6"
 
 
 def test_session_ids_count_up(srv):
@@ -111,7 +126,8 @@ def test_creating_a_session_takes_one_zxid(zk, connect):
     assert zk.ping().zxid == before + 2
 
 
-# -- last zxid seen --------------------------------------------------------------------------------------------------
+# -- last zxid seen --------------------------------------------------------------------------------
+
 
 def test_last_zxid_ahead_closes_without_an_answer(srv, zk):
     ahead = zk.ping().zxid + 1000
@@ -128,11 +144,12 @@ def test_last_zxid_equal_is_fine(srv, zk, connect):
 def test_last_zxid_ahead_is_refused_before_the_session_is_made(srv, zk):
     before = zk.ping().zxid
     with pytest.raises(Closed):
-        Client(srv.port, last_zxid=2 ** 62)
+        Client(srv.port, last_zxid=2**62)
     assert zk.ping().zxid == before
 
 
-# -- reconnecting ----------------------------------------------------------------------------------------------------
+# -- reconnecting ----------------------------------------------------------------------------------
+
 
 def test_reconnect_after_the_connection_is_gone(zk, connect, base):
     assert zk.create(base + "/e", flags=zkraw.EPHEMERAL).err == 0
@@ -182,7 +199,9 @@ def test_unknown_session_is_refused(srv, read_only):
 def test_wrong_password_is_refused(srv, zk, connect, password):
     zk.drop()
     assert refused(srv, session_id=zk.session_id, password=password)
-    assert connect(session_id=zk.session_id, password=zk.password).granted_ms > 0, "the session itself survives"
+    assert (
+        connect(session_id=zk.session_id, password=zk.password).granted_ms > 0
+    ), "the session itself survives"
 
 
 def test_closed_session_is_refused(srv, connect):
@@ -205,7 +224,7 @@ def test_wrong_password_does_not_touch_the_live_connection(srv, zk):
 @pytest.mark.ours("the reference closes the live connection first")
 def test_last_zxid_ahead_with_a_wrong_password_touches_nothing(srv, zk):
     with pytest.raises(Closed):
-        Client(srv.port, session_id=zk.session_id, password=b"\1" * 16, last_zxid=2 ** 60)
+        Client(srv.port, session_id=zk.session_id, password=b"\1" * 16, last_zxid=2**60)
     assert zk.ping().err == 0
 
 
@@ -235,9 +254,12 @@ def test_sessions_outlive_a_restart(own_server):
 def test_handshake_frame_may_be_pipelined_with_auth_and_watches(srv):
     """What a reconnecting Java client sends: handshake, auth, setWatches, then its queue."""
     frames = b""
-    for payload in (connect_request(), i32(-4) + i32(zkraw.AUTH) + i32(0) + text("digest") + text("a:b"),
-                    i32(-8) + i32(zkraw.SET_WATCHES) + i64(0) + i32(0) * 3,
-                    i32(1) + i32(zkraw.WHO_AM_I)):
+    for payload in (
+        connect_request(),
+        i32(-4) + i32(zkraw.AUTH) + i32(0) + text("digest") + text("a:b"),
+        i32(-8) + i32(zkraw.SET_WATCHES) + i64(0) + i32(0) * 3,
+        i32(1) + i32(zkraw.WHO_AM_I),
+    ):
         frames += i32(len(payload)) + payload
     with Connection(srv.port) as conn:
         conn.send_bytes(frames)
@@ -248,4 +270,7 @@ def test_handshake_frame_may_be_pipelined_with_auth_and_watches(srv):
             replies[reply.xid] = reply
         assert set(replies) == {-4, -8, 1} and all(r.err == 0 for r in replies.values())
         r = Reader(replies[1].body)
-        assert sorted(r.vector(lambda: (r.text(), r.text()))) == [("digest", "a"), ("ip", "127.0.0.1")]
+        assert sorted(r.vector(lambda: (r.text(), r.text()))) == [
+            ("digest", "a"),
+            ("ip", "127.0.0.1"),
+        ]

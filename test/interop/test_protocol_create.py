@@ -1,15 +1,35 @@
-"""create, create2, createContainer, createTTL: path rules, order of the checks, kinds of nodes, sequence suffixes."""
+"""create, create2, createContainer, createTTL: path rules, order of the checks, kinds of nodes,
+sequence suffixes.
+"""
 import pytest
 
 import zkraw
-from zkraw import (ALL, BAD_ARGUMENTS, CREATE, CREATE2, CREATE_CONTAINER, CREATE_TTL, EPHEMERAL, INVALID_ACL, MARSHALLING,
-                   NO_AUTH, NO_CHILDREN_FOR_EPHEMERALS, NO_NODE, NODE_EXISTS, OPEN, READ, SEQUENTIAL, TTL,
-                   TTL_SEQUENTIAL, UNIMPLEMENTED, digest_id)
+from zkraw import (
+    ALL,
+    BAD_ARGUMENTS,
+    CREATE,
+    CREATE2,
+    CREATE_CONTAINER,
+    EPHEMERAL,
+    INVALID_ACL,
+    MARSHALLING,
+    NO_AUTH,
+    NO_CHILDREN_FOR_EPHEMERALS,
+    NO_NODE,
+    NODE_EXISTS,
+    OPEN,
+    READ,
+    SEQUENTIAL,
+    TTL,
+    TTL_SEQUENTIAL,
+    UNIMPLEMENTED,
+    digest_id,
+)
 
 READ_ONLY = [(READ, "world", "anyone")]
 NOBODY = [(ALL, "digest", digest_id("nobody", "x"))]
 
-# -- the table of path rules -----------------------------------------------------------------------------------------
+# -- the table of path rules -----------------------------------------------------------------------
 # Columns: create, delete, exists, the other reads, setData/setACL, sync, getEphemerals.
 
 PATHS = {
@@ -90,10 +110,50 @@ def test_path_rules_get_ephemerals(with_a, name):
     assert with_a.ephemerals(PATHS[name][0]).err == PATHS[name][7]
 
 
-GOOD_NAMES = ["a", "...", ".a", "a..", "..a", " ", "a ", " a", "a b", "~", "é", "日本", "\u00a0", "\uf900", "x" * 255,
-              "a:b", "%", "\\", "?", "a=b,c", "\ud7ff", "\ufeff", "\uffef"]
-BAD_NAMES = ["", ".", "..", "\x00", "a\x00", "\x01", "\x1f", "\x7f", "\x80", "\x9f", "\ue000", "\uf8ff", "\ufff0", "\ufffd",
-             "\uffff", "\U0001f600", "a\U0010ffff"]
+GOOD_NAMES = [
+    "a",
+    "...",
+    ".a",
+    "a..",
+    "..a",
+    " ",
+    "a ",
+    " a",
+    "a b",
+    "~",
+    "é",
+    "日本",
+    "\u00a0",
+    "\uf900",
+    "x" * 255,
+    "a:b",
+    "%",
+    "\\",
+    "?",
+    "a=b,c",
+    "\ud7ff",
+    "\ufeff",
+    "\uffef",
+]
+BAD_NAMES = [
+    "",
+    ".",
+    "..",
+    "\x00",
+    "a\x00",
+    "\x01",
+    "\x1f",
+    "\x7f",
+    "\x80",
+    "\x9f",
+    "\ue000",
+    "\uf8ff",
+    "\ufff0",
+    "\ufffd",
+    "\uffff",
+    "\U0001f600",
+    "a\U0010ffff",
+]
 
 
 @pytest.mark.parametrize("name", GOOD_NAMES, ids=ascii)
@@ -113,9 +173,10 @@ def test_name_is_refused(zk, base, name):
     assert zk.ls(base).children == []
 
 
-# -- order of the checks ---------------------------------------------------------------------------------------------
+# -- order of the checks ---------------------------------------------------------------------------
 
-@pytest.mark.parametrize("flags", [7, 8, 100, -1, -2 ** 31, 2 ** 31 - 1])
+
+@pytest.mark.parametrize("flags", [7, 8, 100, -1, -(2**31), 2**31 - 1])
 @pytest.mark.parametrize("op", [CREATE, CREATE2, CREATE_CONTAINER])
 def test_flags_outside_0_to_6(zk, base, op, flags):
     assert zk.create(base + "/x", flags=flags, op=op).err == BAD_ARGUMENTS
@@ -134,8 +195,18 @@ def test_ttl_flags_need_the_ttl_operation(zk, base, op, flags):
 
 
 @pytest.mark.parametrize("flags", [TTL, TTL_SEQUENTIAL])
-@pytest.mark.parametrize("ttl, want", [(0, -8), (-1, -8), (-2 ** 63, -8), (2 ** 40, -8), (2 ** 63 - 1, -8),
-                                       (2 ** 40 - 1, 0), (100000, 0)])
+@pytest.mark.parametrize(
+    "ttl, want",
+    [
+        (0, -8),
+        (-1, -8),
+        (-(2**63), -8),
+        (2**40, -8),
+        (2**63 - 1, -8),
+        (2**40 - 1, 0),
+        (100000, 0),
+    ],
+)
 def test_ttl_range(zk, base, flags, ttl, want):
     reply = zk.ttl(base + "/x", ttl, flags=flags)
     assert reply.err == want
@@ -208,7 +279,9 @@ def test_permission_of_the_parent_counts_not_the_grandparents(zk, locked):
     assert zk.create(locked + "/child/x").err == 0
 
 
-@pytest.mark.parametrize("op, flags", [(CREATE, 0), (CREATE, 1), (CREATE, 2), (CREATE2, 3), (CREATE_CONTAINER, 4)])
+@pytest.mark.parametrize(
+    "op, flags", [(CREATE, 0), (CREATE, 1), (CREATE, 2), (CREATE2, 3), (CREATE_CONTAINER, 4)]
+)
 def test_permission_for_every_kind(zk, locked, op, flags):
     assert zk.create(locked + "/x", flags=flags, op=op).err == NO_AUTH
     assert zk.ttl(locked + "/x", 1000).err == NO_AUTH
@@ -233,12 +306,13 @@ def test_path_rules_before_children_of_ephemerals(zk, base):
 
 def test_containers_and_ttl_nodes_may_have_children(zk, base):
     zk.container(base + "/c")
-    zk.ttl(base + "/t", 10 ** 9)
+    zk.ttl(base + "/t", 10**9)
     assert zk.create(base + "/c/x").err == 0
     assert zk.create(base + "/t/x").err == 0
 
 
-# -- replies and kinds -----------------------------------------------------------------------------------------------
+# -- replies and kinds -----------------------------------------------------------------------------
+
 
 def test_create_answers_the_path(zk, base):
     reply = zk.create(base + "/x", b"abc")
@@ -248,8 +322,11 @@ def test_create_answers_the_path(zk, base):
 @pytest.mark.parametrize("kind", ["create2", "container", "ttl"])
 def test_the_others_answer_path_and_stat(zk, base, kind):
     path = base + "/x"
-    reply = {"create2": lambda: zk.create2(path, b"abc"), "container": lambda: zk.container(path, b"abc"),
-             "ttl": lambda: zk.ttl(path, 10 ** 9, b"abc")}[kind]()
+    reply = {
+        "create2": lambda: zk.create2(path, b"abc"),
+        "container": lambda: zk.container(path, b"abc"),
+        "ttl": lambda: zk.ttl(path, 10**9, b"abc"),
+    }[kind]()
     stat = reply.stat
     assert reply.path == path
     assert (stat.czxid, stat.mzxid, stat.pzxid) == (reply.zxid,) * 3
@@ -291,7 +368,8 @@ def test_node_exists(zk, base):
         assert zk.create(base + "/x", op=op, flags=flags).err == NODE_EXISTS
 
 
-# -- sequence suffixes -----------------------------------------------------------------------------------------------
+# -- sequence suffixes -----------------------------------------------------------------------------
+
 
 def test_suffix_counts_creations_of_children(zk, base):
     assert zk.create(base + "/n-", flags=SEQUENTIAL).path == base + "/n-0000000000"
@@ -310,7 +388,7 @@ def test_empty_prefix(zk, base):
 
 
 def test_suffix_of_ttl_nodes(zk, base):
-    assert zk.ttl(base + "/t-", 10 ** 9, flags=TTL_SEQUENTIAL).path == base + "/t-0000000000"
+    assert zk.ttl(base + "/t-", 10**9, flags=TTL_SEQUENTIAL).path == base + "/t-0000000000"
     assert zk.create(base + "/t-", flags=SEQUENTIAL).path == base + "/t-0000000001"
 
 

@@ -12,11 +12,23 @@ def raw_reply(conn):
     return Reply(conn.recv_frame())
 
 
-# -- before a session ------------------------------------------------------------------------------------------------
+# -- before a session ------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("first", [b"abcd", b"RUOK", b"GET ", b"\x16\x03\x01\x02", b"\xff\xff\xff\xff",
-                                   b"\x80\x00\x00\x00", b"\x7f\xff\xff\xff", b"\x00\x10\x00\x00"],
-                         ids=lambda b: b.hex())
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        b"abcd",
+        b"RUOK",
+        b"GET ",
+        b"\x16\x03\x01\x02",
+        b"\xff\xff\xff\xff",
+        b"\x80\x00\x00\x00",
+        b"\x7f\xff\xff\xff",
+        b"\x00\x10\x00\x00",
+    ],
+    ids=lambda b: b.hex(),
+)
 def test_first_bytes_that_are_no_word_and_no_length_close(srv, first):
     with Connection(srv.port) as conn:
         conn.send_bytes(first)
@@ -30,7 +42,7 @@ def test_connect_request_too_short_closes(srv, size):
         assert conn.closed_by_peer()
 
 
-@pytest.mark.parametrize("size", [-2, -2 ** 31, 2 ** 31 - 1, 2 ** 30])
+@pytest.mark.parametrize("size", [-2, -(2**31), 2**31 - 1, 2**30])
 def test_connect_request_with_unreasonable_password_length_closes(srv, size):
     with Connection(srv.port) as conn:
         conn.send_frame(i32(0) + i64(0) + i32(10000) + i64(0) + i32(size) + b"\0" * 17)
@@ -62,8 +74,12 @@ def test_connect_frame_in_single_bytes(srv):
 
 def test_connect_and_requests_in_one_segment(srv):
     frames = b""
-    for payload in (connect_request(), i32(1) + i32(zkraw.EXISTS) + text("/") + b"\0",
-                    i32(2) + i32(zkraw.GET_CHILDREN) + text("/") + b"\0", i32(3) + i32(zkraw.CLOSE_SESSION)):
+    for payload in (
+        connect_request(),
+        i32(1) + i32(zkraw.EXISTS) + text("/") + b"\0",
+        i32(2) + i32(zkraw.GET_CHILDREN) + text("/") + b"\0",
+        i32(3) + i32(zkraw.CLOSE_SESSION),
+    ):
         frames += i32(len(payload)) + payload
     with Connection(srv.port) as conn:
         conn.send_bytes(frames)
@@ -72,7 +88,8 @@ def test_connect_and_requests_in_one_segment(srv):
         assert conn.closed_by_peer()
 
 
-# -- with a session --------------------------------------------------------------------------------------------------
+# -- with a session --------------------------------------------------------------------------------
+
 
 def test_four_letter_word_after_the_handshake_is_a_length(zk):
     zk.send_bytes(b"ruok")
@@ -85,7 +102,7 @@ def test_frame_shorter_than_a_request_header_closes(zk, size):
     assert zk.closed_by_peer()
 
 
-@pytest.mark.parametrize("length", [-1, -2 ** 31, 2 ** 31 - 1, 1048576])
+@pytest.mark.parametrize("length", [-1, -(2**31), 2**31 - 1, 1048576])
 def test_bad_length_closes_without_waiting_for_the_payload(zk, connect, length):
     zk.send_bytes(i32(length))
     assert zk.closed_by_peer()
@@ -137,8 +154,14 @@ def test_trailing_bytes_are_ignored(zk, base):
 REQUESTS = {
     "create": (zkraw.CREATE, text("/q") + text("") + zkraw.acls(zkraw.OPEN) + i32(0)),
     "create2": (zkraw.CREATE2, text("/q") + text("") + zkraw.acls(zkraw.OPEN) + i32(0)),
-    "createContainer": (zkraw.CREATE_CONTAINER, text("/q") + text("") + zkraw.acls(zkraw.OPEN) + i32(4)),
-    "createTTL": (zkraw.CREATE_TTL, text("/q") + text("") + zkraw.acls(zkraw.OPEN) + i32(5) + i64(1000)),
+    "createContainer": (
+        zkraw.CREATE_CONTAINER,
+        text("/q") + text("") + zkraw.acls(zkraw.OPEN) + i32(4),
+    ),
+    "createTTL": (
+        zkraw.CREATE_TTL,
+        text("/q") + text("") + zkraw.acls(zkraw.OPEN) + i32(5) + i64(1000),
+    ),
     "delete": (zkraw.DELETE, text("/q") + i32(-1)),
     "exists": (zkraw.EXISTS, text("/q") + b"\0"),
     "getData": (zkraw.GET_DATA, text("/q") + b"\0"),
@@ -148,7 +171,10 @@ REQUESTS = {
     "getChildren": (zkraw.GET_CHILDREN, text("/q") + b"\0"),
     "getChildren2": (zkraw.GET_CHILDREN2, text("/q") + b"\0"),
     "sync": (zkraw.SYNC, text("/q")),
-    "multi": (zkraw.MULTI, i32(2) + b"\0" + i32(-1) + text("/q") + i32(-1) + i32(-1) + b"\1" + i32(-1)),
+    "multi": (
+        zkraw.MULTI,
+        i32(2) + b"\0" + i32(-1) + text("/q") + i32(-1) + i32(-1) + b"\1" + i32(-1),
+    ),
     "getEphemerals": (zkraw.GET_EPHEMERALS, text("/q")),
     "getAllChildrenNumber": (zkraw.ALL_CHILDREN_NUMBER, text("/q")),
     "checkWatches": (zkraw.CHECK_WATCHES, text("/q") + i32(1)),
@@ -164,7 +190,12 @@ def test_request_cut_at_every_byte_is_a_marshalling_error(zk, name):
     op, body = REQUESTS[name]
     for size in range(len(body)):
         reply = zk.call(op, body[:size])
-        assert reply.err == zkraw.MARSHALLING, "%s cut after %d of %d bytes: %r" % (name, size, len(body), reply)
+        assert reply.err == zkraw.MARSHALLING, "%s cut after %d of %d bytes: %r" % (
+            name,
+            size,
+            len(body),
+            reply,
+        )
         assert reply.body == b""
     assert zk.ping().err == 0
 
@@ -185,22 +216,33 @@ def test_undecodable_multi_consumes_no_zxid(zk):
     assert zk.ping().zxid == before
 
 
-@pytest.mark.parametrize("length", [-2, -2 ** 31, 2 ** 30, 2 ** 31 - 1, 1000])
+@pytest.mark.parametrize("length", [-2, -(2**31), 2**30, 2**31 - 1, 1000])
 def test_unreasonable_string_length_is_a_marshalling_error(zk, length):
     assert zk.call(zkraw.GET_DATA, i32(length) + b"/q\0").err == zkraw.MARSHALLING
-    assert zk.call(zkraw.SET_DATA, text("/q") + i32(length) + b"abcd" + i32(-1)).err == zkraw.MARSHALLING
+    assert (
+        zk.call(zkraw.SET_DATA, text("/q") + i32(length) + b"abcd" + i32(-1)).err
+        == zkraw.MARSHALLING
+    )
     assert zk.ping().err == 0
 
 
-@pytest.mark.parametrize("count", [-7, -2 ** 31, 0])
+@pytest.mark.parametrize("count", [-7, -(2**31), 0])
 def test_vector_count_of_zero_or_below_is_an_empty_vector(zk, base, count):
     reply = zk.call(zkraw.CREATE, text(base + "/x") + text("") + i32(count) + i32(0))
     assert reply.err == zkraw.INVALID_ACL  # decoded, and refused as an empty list
 
 
 def test_vector_count_far_beyond_the_frame_is_a_marshalling_error(zk, base):
-    for count in (2, 1000, 2 ** 31 - 1):
-        body = text(base + "/x") + text("") + i32(count) + i32(31) + text("world") + text("anyone") + i32(0)
+    for count in (2, 1000, 2**31 - 1):
+        body = (
+            text(base + "/x")
+            + text("")
+            + i32(count)
+            + i32(31)
+            + text("world")
+            + text("anyone")
+            + i32(0)
+        )
         assert zk.call(zkraw.CREATE, body).err == zkraw.MARSHALLING
     assert zk.ping().err == 0
 
@@ -212,8 +254,11 @@ def test_any_byte_but_zero_is_true(zk, base, boolean):
     assert zk.take_events() == [(zkraw.CHANGED, base)]
 
 
-@pytest.mark.parametrize("bad", [b"\xff\xfe", b"\xed\xa0\x80", b"\xc0\x80", b"\x80", b"\xf5\x80\x80\x80", b"\xe2\x82"],
-                         ids=lambda b: b.hex())
+@pytest.mark.parametrize(
+    "bad",
+    [b"\xff\xfe", b"\xed\xa0\x80", b"\xc0\x80", b"\x80", b"\xf5\x80\x80\x80", b"\xe2\x82"],
+    ids=lambda b: b.hex(),
+)
 def test_malformed_utf8_in_a_path_is_refused_by_the_path_rules(zk, base, bad):
     assert zk.create(base.encode() + b"/" + bad).err == zkraw.BAD_ARGUMENTS
 
@@ -228,9 +273,10 @@ def test_null_and_empty_data_are_kept_apart(zk, base):
     assert zk.get(base + "/empty").data is None
 
 
-# -- headers ---------------------------------------------------------------------------------------------------------
+# -- headers ---------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("xid", [0, 5, -2, -7, 2 ** 31 - 1, -2 ** 31])
+
+@pytest.mark.parametrize("xid", [0, 5, -2, -7, 2**31 - 1, -(2**31)])
 def test_xid_is_echoed(zk, xid):
     assert zk.call(zkraw.EXISTS, text("/") + b"\0", xid=xid).xid == xid
 
@@ -259,14 +305,41 @@ def test_zxid_of_replies(zk, base):
 @pytest.mark.parametrize("what", ["create", "setData", "setACL", "delete", "multi"])
 def test_a_failed_write_consumes_one_zxid(zk, what):
     before = zk.ping().zxid
-    reply = {"create": lambda: zk.create("/none/x"), "setData": lambda: zk.set("/none"),
-             "setACL": lambda: zk.set_acl("/none", zkraw.OPEN), "delete": lambda: zk.delete("/none"),
-             "multi": lambda: zk.multi([zkraw.m_delete("/none")])}[what]()
+    reply = {
+        "create": lambda: zk.create("/none/x"),
+        "setData": lambda: zk.set("/none"),
+        "setACL": lambda: zk.set_acl("/none", zkraw.OPEN),
+        "delete": lambda: zk.delete("/none"),
+        "multi": lambda: zk.multi([zkraw.m_delete("/none")]),
+    }[what]()
     assert reply.zxid == before + 1
     assert zk.ping().zxid == before + 1
 
 
-UNKNOWN = [0, 10, 23, 24, 99, 108, 109, 110, 111, 200, -1, -2, -3, -4, -5, -6, -7, -8, -9, -12, 2 ** 31 - 1, -2 ** 31]
+UNKNOWN = [
+    0,
+    10,
+    23,
+    24,
+    99,
+    108,
+    109,
+    110,
+    111,
+    200,
+    -1,
+    -2,
+    -3,
+    -4,
+    -5,
+    -6,
+    -7,
+    -8,
+    -9,
+    -12,
+    2**31 - 1,
+    -(2**31),
+]
 
 
 @pytest.mark.parametrize("op", UNKNOWN)
@@ -286,8 +359,13 @@ def test_check_outside_multi_is_unknown(zk, path):
 
 
 def test_error_replies_are_the_header_alone(zk):
-    for reply in (zk.get("/none"), zk.create("/none/x"), zk.set("bad"), zk.get_acl("/none"),
-                  zk.remove_watches("/none", 3)):
+    for reply in (
+        zk.get("/none"),
+        zk.create("/none/x"),
+        zk.set("bad"),
+        zk.get_acl("/none"),
+        zk.remove_watches("/none", 3),
+    ):
         assert reply.err < 0 and len(reply.frame) == 16
 
 

@@ -26,7 +26,9 @@ def test_connection_limit(own_server, key):
     clients[0].close()
     again, refused = opened(srv, 1)
     tries = 0
-    while refused and tries < 100:  # the server may see the end of the closed connection a moment later
+    while (
+        refused and tries < 100
+    ):  # the server may see the end of the closed connection a moment later
         again, refused = opened(srv, 1)
         tries += 1
     assert not refused
@@ -62,7 +64,9 @@ def test_jute_maxbuffer(own_server):
     zk.create("/n")
     overhead = 8 + 4 + 2 + 4 + 4
     assert zk.set("/n", b"x" * (5000 - overhead)).err == 0
-    zk.send_frame(i32(1) + i32(zkraw.SET_DATA) + text("/n") + text(b"x" * (5001 - overhead)) + i32(-1))
+    zk.send_frame(
+        i32(1) + i32(zkraw.SET_DATA) + text("/n") + text(b"x" * (5001 - overhead)) + i32(-1)
+    )
     assert zk.closed_by_peer()
     again = Client(srv.port, session_id=zk.session_id, password=zk.password)
     assert again.granted_ms > 0
@@ -72,7 +76,9 @@ def test_jute_maxbuffer(own_server):
 def test_replies_may_be_longer_than_jute_maxbuffer(own_server):
     zk = Client(own_server(props={"jute.maxbuffer": "5000"}).port)
     for start in range(0, 600, 60):
-        zk.multi([zkraw.m_create("/node-with-a-long-name-%05d" % i) for i in range(start, start + 60)])
+        zk.multi(
+            [zkraw.m_create("/node-with-a-long-name-%05d" % i) for i in range(start, start + 60)]
+        )
     reply = zk.ls("/")
     assert len(reply.children) == 601 and len(reply.frame) > 15000
 
@@ -104,8 +110,15 @@ def test_a_reader_that_is_slow_gets_everything(zk, base):
     zk.set(base, b"")
 
 
-@pytest.mark.parametrize("props", [{"zookeeper.globalOutstandingLimit": "1"}, {"zookeeper.globalOutstandingLimit": "20"},
-                                   {"zookeeper.request_throttle_max_requests": "2"}], ids=str)
+@pytest.mark.parametrize(
+    "props",
+    [
+        {"zookeeper.globalOutstandingLimit": "1"},
+        {"zookeeper.globalOutstandingLimit": "20"},
+        {"zookeeper.request_throttle_max_requests": "2"},
+    ],
+    ids=str,
+)
 def test_limits_of_requests_in_flight_only_slow_down(own_server, props):
     srv = own_server(props=props)
     clients = [Client(srv.port) for _ in range(4)]

@@ -1,16 +1,31 @@
-"""Random operations against a small model of the tree: every error code, Stat, list of children and zxid must agree.
+"""Random operations against a small model of the tree: every error code, Stat, list of children and
+zxid must agree.
 
-The model is the specification in Python: what a request answers depends on the tree alone, and the tree on the writes before it.
-Several sessions take turns, multis are mixed in, sessions end, and at last the server is killed and must come back
-with the same tree.
+The model is the specification in Python: what a request answers depends on the tree alone, and the
+tree on the writes before it. Several sessions take turns, multis are mixed in, sessions end, and at
+last the server is killed and must come back with the same tree.
 """
 import random
 
 import pytest
 
 import zkraw
-from zkraw import (BAD_ARGUMENTS, BAD_VERSION, EPHEMERAL, NO_CHILDREN_FOR_EPHEMERALS, NO_NODE, NODE_EXISTS, NOT_EMPTY,
-                   RUNTIME_INCONSISTENCY, SEQUENTIAL, Client, m_check, m_create, m_delete, m_set)
+from zkraw import (
+    BAD_ARGUMENTS,
+    BAD_VERSION,
+    EPHEMERAL,
+    NO_CHILDREN_FOR_EPHEMERALS,
+    NO_NODE,
+    NODE_EXISTS,
+    NOT_EMPTY,
+    RUNTIME_INCONSISTENCY,
+    SEQUENTIAL,
+    Client,
+    m_check,
+    m_create,
+    m_delete,
+    m_set,
+)
 
 STEPS = 500
 
@@ -24,8 +39,17 @@ class Node:
 
     def stat(self):
         cversion = 2 * self.created - len(self.children)
-        return (self.czxid, self.mzxid, self.version, cversion, self.aversion, self.owner, len(self.data or b""),
-                len(self.children), self.pzxid)
+        return (
+            self.czxid,
+            self.mzxid,
+            self.version,
+            cversion,
+            self.aversion,
+            self.owner,
+            len(self.data or b""),
+            len(self.children),
+            self.pzxid,
+        )
 
     def copy(self):
         other = Node(self.data, 0, self.owner)
@@ -116,7 +140,9 @@ class Model:
             paths.append(path)
             if err:
                 self.nodes = saved
-                return [0] * (len(codes) - 1) + [err] + [RUNTIME_INCONSISTENCY] * (len(ops) - len(codes)), None
+                return [0] * (len(codes) - 1) + [err] + [RUNTIME_INCONSISTENCY] * (
+                    len(ops) - len(codes)
+                ), None
         return codes, paths
 
     def end(self, session):
@@ -157,9 +183,13 @@ class Run:
     def operation(self, in_multi):
         path = self.path()
         node = self.model.nodes.get(path)
-        kinds = ["create"] * 5 + ["delete"] * 3 + ["set"] * 3 + (["check"] if in_multi else ["setacl"])
+        kinds = (
+            ["create"] * 5 + ["delete"] * 3 + ["set"] * 3 + (["check"] if in_multi else ["setacl"])
+        )
         kind = self.rng.choice(kinds)
-        data = self.rng.choice([None, b"", b"x", b"some data", bytes(self.rng.randrange(256) for _ in range(50))])
+        data = self.rng.choice(
+            [None, b"", b"x", b"some data", bytes(self.rng.randrange(256) for _ in range(50))]
+        )
         if kind == "create":
             if path == "/" or self.rng.random() < 0.5:
                 path = path.rstrip("/") + "/" + self.rng.choice(self.names)
@@ -175,7 +205,9 @@ class Run:
     def send(self, client, op):
         kind, path = op[0], self.real(op[1])
         if kind == "create":
-            return client.create(path, op[2], flags=op[3], op=self.rng.choice([zkraw.CREATE, zkraw.CREATE2]))
+            return client.create(
+                path, op[2], flags=op[3], op=self.rng.choice([zkraw.CREATE, zkraw.CREATE2])
+            )
         if kind == "delete":
             return client.delete(path, op[2])
         if kind == "set":
@@ -193,7 +225,8 @@ class Run:
             assert visible(reply.stat) == self.model.nodes[path or op[1]].stat(), op
 
     def multi(self, client):
-        # Later operations are drawn from the tree as it is before; so some of them fail, which is wanted.
+        # Later operations are drawn from the tree as it is before; so some of them fail, which is
+        # wanted.
         ops = [self.operation(True) for _ in range(self.rng.randrange(1, 6))]
         reply = client.multi([self.sub(o) for o in ops])
         codes, paths = self.model.multi(ops, client.session_id)
@@ -239,7 +272,9 @@ class Run:
     def body_of(self, op):
         """(opcode, body) of a single write, made by the builders of multi's sub-operations."""
         if op[0] == "setacl":
-            return zkraw.SET_ACL, zkraw.text(self.real(op[1])) + zkraw.acls(zkraw.OPEN) + zkraw.i32(op[2])
+            return zkraw.SET_ACL, zkraw.text(self.real(op[1])) + zkraw.acls(zkraw.OPEN) + zkraw.i32(
+                op[2]
+            )
         return self.sub(op)
 
     def sub(self, op):
@@ -251,7 +286,9 @@ class Run:
         return m_check(path, op[2]) if kind == "check" else m_set(path, op[2], op[3])
 
     def batch(self, client, size):
-        """Sends many requests before it reads the first reply; each must be judged after all those before it."""
+        """Sends many requests before it reads the first reply; each must be judged after all those
+        before it.
+        """
         expected = []
         for _ in range(size):
             what = self.rng.random()
@@ -260,10 +297,14 @@ class Run:
                 node = self.model.nodes.get(path)
                 want = node and (node.data, node.stat())
                 client.send(zkraw.GET_DATA, zkraw.text(self.real(path)) + b"\0")
-                expected.append(("get", path, NO_NODE if node is None else 0, self.model.zxid, want))
+                expected.append(
+                    ("get", path, NO_NODE if node is None else 0, self.model.zxid, want)
+                )
             elif what < 0.5:
                 ops = [self.operation(True) for _ in range(self.rng.randrange(1, 6))]
-                body = b"".join(zkraw.i32(k) + b"\0" + zkraw.i32(-1) + b for k, b in map(self.sub, ops))
+                body = b"".join(
+                    zkraw.i32(k) + b"\0" + zkraw.i32(-1) + b for k, b in map(self.sub, ops)
+                )
                 client.send(zkraw.MULTI, body + zkraw.i32(-1) + b"\1" + zkraw.i32(-1))
                 codes, _ = self.model.multi(ops, client.session_id)
                 expected.append(("multi", ops, 0, self.model.zxid, codes))
@@ -274,7 +315,9 @@ class Run:
                 want = None
                 if err == 0 and op[0] in ("set", "setacl"):
                     want = self.model.nodes[op[1]].stat()
-                expected.append((op[0], op, err, self.model.zxid, want if op[0] != "create" else path))
+                expected.append(
+                    (op[0], op, err, self.model.zxid, want if op[0] != "create" else path)
+                )
         for kind, op, err, zxid, want in expected:
             reply = client.recv()
             assert (reply.err, reply.zxid) == (err, zxid), (kind, op)
@@ -291,7 +334,9 @@ class Run:
     def compare_tree(self, client):
         for path, node in self.model.nodes.items():
             reply = client.get(self.real(path))
-            assert reply.err == 0 and reply.data == node.data and visible(reply.stat) == node.stat(), path
+            assert (
+                reply.err == 0 and reply.data == node.data and visible(reply.stat) == node.stat()
+            ), path
             assert client.ls(self.real(path)).children == sorted(node.children)
         assert client.all_children_number(self.base).value == len(self.model.nodes) - 1
 

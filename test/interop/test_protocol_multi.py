@@ -2,10 +2,41 @@
 import pytest
 
 import zkraw
-from zkraw import (ALL, BAD_ARGUMENTS, BAD_VERSION, CHECK, CREATE, CREATE2, CREATE_CONTAINER, DELETE, EPHEMERAL, GET_CHILDREN,
-                   GET_DATA, INVALID_ACL, MARSHALLING, MULTI, MULTI_READ, NO_AUTH, NO_NODE, NODE_EXISTS, NOT_EMPTY, READ,
-                   RUNTIME_INCONSISTENCY, SEQUENTIAL, SET_DATA, TTL_SEQUENTIAL, i32, m_check, m_create, m_create_ttl,
-                   m_delete, m_get, m_ls, m_set, text)
+from zkraw import (
+    ALL,
+    BAD_ARGUMENTS,
+    BAD_VERSION,
+    CHECK,
+    CREATE,
+    CREATE2,
+    CREATE_CONTAINER,
+    DELETE,
+    EPHEMERAL,
+    GET_CHILDREN,
+    GET_DATA,
+    INVALID_ACL,
+    MARSHALLING,
+    MULTI,
+    MULTI_READ,
+    NO_AUTH,
+    NO_NODE,
+    NODE_EXISTS,
+    NOT_EMPTY,
+    READ,
+    RUNTIME_INCONSISTENCY,
+    SEQUENTIAL,
+    SET_DATA,
+    TTL_SEQUENTIAL,
+    i32,
+    m_check,
+    m_create,
+    m_create_ttl,
+    m_delete,
+    m_get,
+    m_ls,
+    m_set,
+    text,
+)
 
 END = i32(-1) + b"\1" + i32(-1)
 
@@ -28,8 +59,14 @@ def test_empty_multi_read(zk):
 
 def test_every_kind_of_result(zk, base):
     zk.create(base + "/old")
-    reply = zk.multi([m_create(base + "/a", b"1"), m_set(base + "/a", b"22"), m_check(base + "/a", 1),
-                      m_delete(base + "/old")])
+    reply = zk.multi(
+        [
+            m_create(base + "/a", b"1"),
+            m_set(base + "/a", b"22"),
+            m_check(base + "/a", 1),
+            m_delete(base + "/old"),
+        ]
+    )
     assert reply.err == 0
     create, changed, check, delete = reply.results
     assert create == (CREATE, 0, base + "/a")
@@ -41,9 +78,16 @@ def test_every_kind_of_result(zk, base):
 
 @pytest.mark.since39("create2 and createContainer keep their kind inside multi")
 def test_kinds_with_a_stat(zk, base):
-    reply = zk.multi([m_create(base + "/two", op=CREATE2), m_create(base + "/c", flags=4, op=CREATE_CONTAINER),
-                      m_create_ttl(base + "/t", 10 ** 9)])
-    assert [r[:3] for r in reply.results] == [(CREATE2, 0, base + "/" + n) for n in ("two", "c", "t")]
+    reply = zk.multi(
+        [
+            m_create(base + "/two", op=CREATE2),
+            m_create(base + "/c", flags=4, op=CREATE_CONTAINER),
+            m_create_ttl(base + "/t", 10**9),
+        ]
+    )
+    assert [r[:3] for r in reply.results] == [
+        (CREATE2, 0, base + "/" + n) for n in ("two", "c", "t")
+    ]
     for result in reply.results:
         assert result[3].czxid == reply.zxid and result[3].owner == 0
         assert zk.exists(result[2]).stat == result[3]
@@ -62,23 +106,43 @@ def test_container_flag_answers_with_a_stat(zk, base, op):
 
 
 def test_one_zxid_and_one_time_for_all(zk, base):
-    reply = zk.multi([m_create(base + "/a"), m_create(base + "/a/b"), m_create(base + "/a/c"), m_set(base, b"x")])
+    reply = zk.multi(
+        [m_create(base + "/a"), m_create(base + "/a/b"), m_create(base + "/a/c"), m_set(base, b"x")]
+    )
     stats = [zk.exists(base + p).stat for p in ("/a", "/a/b", "/a/c")]
-    assert {s.czxid for s in stats} == {s.mzxid for s in stats} == {s.pzxid for s in stats} == {reply.zxid}
+    assert (
+        {s.czxid for s in stats}
+        == {s.mzxid for s in stats}
+        == {s.pzxid for s in stats}
+        == {reply.zxid}
+    )
     parent = zk.exists(base).stat
     assert parent.mzxid == parent.pzxid == reply.zxid
     assert {s.ctime for s in stats} == {parent.mtime}
     assert zk.ping().zxid == reply.zxid
 
 
-@pytest.mark.parametrize("failing, code", [
-    (m_delete("/none/x"), NO_NODE), (m_check("/none"), NO_NODE), (m_set("/none"), NO_NODE), (m_create("/none/x"), NO_NODE),
-    (m_create("/"), NODE_EXISTS), (m_create("/x", acl=[]), INVALID_ACL), (m_create("bad"), BAD_ARGUMENTS),
-    (m_delete("/zookeeper"), BAD_ARGUMENTS), (m_set("/a//b"), BAD_ARGUMENTS), (m_check("/", 99), BAD_VERSION),
-    (m_create_ttl("/x", 0), BAD_ARGUMENTS)])
+@pytest.mark.parametrize(
+    "failing, code",
+    [
+        (m_delete("/none/x"), NO_NODE),
+        (m_check("/none"), NO_NODE),
+        (m_set("/none"), NO_NODE),
+        (m_create("/none/x"), NO_NODE),
+        (m_create("/"), NODE_EXISTS),
+        (m_create("/x", acl=[]), INVALID_ACL),
+        (m_create("bad"), BAD_ARGUMENTS),
+        (m_delete("/zookeeper"), BAD_ARGUMENTS),
+        (m_set("/a//b"), BAD_ARGUMENTS),
+        (m_check("/", 99), BAD_VERSION),
+        (m_create_ttl("/x", 0), BAD_ARGUMENTS),
+    ],
+)
 def test_failure_in_the_middle(zk, base, failing, code):
     before = zk.ping().zxid
-    reply = zk.multi([m_create(base + "/a"), m_set(base, b"x"), failing, m_delete(base), m_check("/")])
+    reply = zk.multi(
+        [m_create(base + "/a"), m_set(base, b"x"), failing, m_delete(base), m_check("/")]
+    )
     assert (reply.err, reply.zxid) == (0, before + 1)
     assert codes(reply) == [0, 0, code, RUNTIME_INCONSISTENCY, RUNTIME_INCONSISTENCY]
     assert all(r[0] == -1 for r in reply.results)
@@ -96,19 +160,43 @@ def test_failure_at_each_position(zk, base, position):
 
 def test_exact_bytes_of_a_failed_multi(zk, base):
     reply = zk.multi([m_create(base + "/a"), m_delete(base + "/none"), m_set(base)])
-    assert reply.body.hex() == ("ffffffff00" "00000000" "00000000" "ffffffff00" "ffffff9b" "ffffff9b"
-                                "ffffffff00" "fffffffe" "fffffffe" "ffffffff01ffffffff")
+    assert reply.body.hex() == (
+        "ffffffff00"
+        "00000000"
+        "00000000"
+        "ffffffff00"
+        "ffffff9b"
+        "ffffff9b"
+        "ffffffff00"
+        "fffffffe"
+        "fffffffe"
+        "ffffffff01ffffffff"
+    )
 
 
-# -- each sub-operation sees the ones before ----------------------------------------------------------------------------
+# -- each sub-operation sees the ones before -------------------------------------------------------
 
 CHAINS = {
     "create then delete": lambda b: [m_create(b + "/x"), m_delete(b + "/x")],
     "delete then create": lambda b: [m_delete(b + "/old"), m_create(b + "/old", b"new")],
-    "parent then child": lambda b: [m_create(b + "/p"), m_create(b + "/p/c"), m_create(b + "/p/c/d")],
+    "parent then child": lambda b: [
+        m_create(b + "/p"),
+        m_create(b + "/p/c"),
+        m_create(b + "/p/c/d"),
+    ],
     "child then parent deleted": lambda b: [m_delete(b + "/old/child"), m_delete(b + "/old")],
-    "version after set": lambda b: [m_set(b, b"1", 0), m_check(b, 1), m_set(b, b"2", 1), m_check(b, 2)],
-    "create, set, check": lambda b: [m_create(b + "/x"), m_check(b + "/x", 0), m_set(b + "/x", b"d"), m_check(b + "/x", 1)],
+    "version after set": lambda b: [
+        m_set(b, b"1", 0),
+        m_check(b, 1),
+        m_set(b, b"2", 1),
+        m_check(b, 2),
+    ],
+    "create, set, check": lambda b: [
+        m_create(b + "/x"),
+        m_check(b + "/x", 0),
+        m_set(b + "/x", b"d"),
+        m_check(b + "/x", 1),
+    ],
 }
 
 
@@ -125,10 +213,19 @@ FAILING_CHAINS = {
     "create twice": (lambda b: [m_create(b + "/x"), m_create(b + "/x")], [0, NODE_EXISTS]),
     "delete twice": (lambda b: [m_delete(b + "/old"), m_delete(b + "/old")], [0, NO_NODE]),
     "set after delete": (lambda b: [m_delete(b + "/old"), m_set(b + "/old")], [0, NO_NODE]),
-    "child after parent deleted": (lambda b: [m_delete(b + "/old"), m_create(b + "/old/c")], [0, NO_NODE]),
-    "delete of a parent just filled": (lambda b: [m_create(b + "/old/c"), m_delete(b + "/old")], [0, NOT_EMPTY]),
+    "child after parent deleted": (
+        lambda b: [m_delete(b + "/old"), m_create(b + "/old/c")],
+        [0, NO_NODE],
+    ),
+    "delete of a parent just filled": (
+        lambda b: [m_create(b + "/old/c"), m_delete(b + "/old")],
+        [0, NOT_EMPTY],
+    ),
     "stale version": (lambda b: [m_set(b, b"", 0), m_set(b, b"", 0)], [0, BAD_VERSION]),
-    "child of a new ephemeral": (lambda b: [m_create(b + "/e", flags=EPHEMERAL), m_create(b + "/e/c")], [0, -108]),
+    "child of a new ephemeral": (
+        lambda b: [m_create(b + "/e", flags=EPHEMERAL), m_create(b + "/e/c")],
+        [0, -108],
+    ),
 }
 
 
@@ -143,21 +240,38 @@ def test_later_operations_fail_on_earlier_ones(zk, base, name):
 
 
 def test_sequence_numbers_within_a_multi(zk, base):
-    reply = zk.multi([m_create(base + "/s-", flags=SEQUENTIAL), m_create(base + "/plain"),
-                      m_create(base + "/s-", flags=3), m_create_ttl(base + "/t-", 10 ** 9, flags=TTL_SEQUENTIAL)])
-    assert [r[2] for r in reply.results] == [base + p for p in
-                                             ("/s-0000000000", "/plain", "/s-0000000002", "/t-0000000003")]
+    reply = zk.multi(
+        [
+            m_create(base + "/s-", flags=SEQUENTIAL),
+            m_create(base + "/plain"),
+            m_create(base + "/s-", flags=3),
+            m_create_ttl(base + "/t-", 10**9, flags=TTL_SEQUENTIAL),
+        ]
+    )
+    assert [r[2] for r in reply.results] == [
+        base + p for p in ("/s-0000000000", "/plain", "/s-0000000002", "/t-0000000003")
+    ]
     assert zk.exists(base).stat.cversion == 4
 
 
 def test_failed_multi_gives_sequence_numbers_back(zk, base):
-    assert codes(zk.multi([m_create(base + "/s-", flags=SEQUENTIAL)] * 3 + [m_check("/none")])) == [0, 0, 0, NO_NODE]
+    assert codes(zk.multi([m_create(base + "/s-", flags=SEQUENTIAL)] * 3 + [m_check("/none")])) == [
+        0,
+        0,
+        0,
+        NO_NODE,
+    ]
     assert zk.create(base + "/s-", flags=SEQUENTIAL).path == base + "/s-0000000000"
 
 
 def test_pipelined_after_a_failed_multi(zk, base):
-    """The changes in flight of a failed multi must not be seen by requests already queued behind it."""
-    body = b"".join(i32(k) + b"\0" + i32(-1) + b for k, b in [m_create(base + "/a"), m_check("/none")]) + END
+    """The changes in flight of a failed multi must not be seen by requests already queued behind
+    it.
+    """
+    body = (
+        b"".join(i32(k) + b"\0" + i32(-1) + b for k, b in [m_create(base + "/a"), m_check("/none")])
+        + END
+    )
     zk.send(MULTI, body)
     zk.send(CREATE, m_create(base + "/a/b")[1])
     zk.send(CREATE, m_create(base + "/s-", flags=SEQUENTIAL)[1])
@@ -172,7 +286,8 @@ def test_stat_arithmetic_in_a_multi(zk, base):
     assert (s.cversion, s.children, s.pzxid) == (3, 1, reply.zxid)
 
 
-# -- check -----------------------------------------------------------------------------------------------------------
+# -- check -----------------------------------------------------------------------------------------
+
 
 def test_check_order(zk, base):
     assert codes(zk.multi([m_check("/none/", 5)])) == [BAD_ARGUMENTS]
@@ -188,8 +303,9 @@ def test_check_versions(zk, base, version, want):
 
 def test_permissions_in_a_multi(zk, base):
     zk.create(base + "/ro", acl=[(READ, "world", "anyone")])
-    assert codes(zk.multi([m_check(base + "/ro"), m_set(base + "/ro"), m_delete(base + "/ro")])) == \
-        [0, NO_AUTH, RUNTIME_INCONSISTENCY]
+    assert codes(
+        zk.multi([m_check(base + "/ro"), m_set(base + "/ro"), m_delete(base + "/ro")])
+    ) == [0, NO_AUTH, RUNTIME_INCONSISTENCY]
     assert codes(zk.multi([m_create(base + "/ro/x")])) == [NO_AUTH]
     assert codes(zk.multi([m_delete(base + "/ro")])) == [0]
 
@@ -200,7 +316,8 @@ def test_multi_creates_with_auth_acl(zk, base):
     assert zk.get_acl(base + "/x").acl == [(ALL, "digest", zkraw.digest_id("u", "p"))]
 
 
-# -- requests that fail as a whole -------------------------------------------------------------------------------------
+# -- requests that fail as a whole -----------------------------------------------------------------
+
 
 @pytest.mark.parametrize("kind", [0, 3, 6, 7, 9, 11, 12, 14, 16, 20, 22, 100, -1, -10, -11, 99])
 def test_operation_not_allowed_in_a_multi(zk, base, kind):
@@ -257,12 +374,15 @@ def test_large_multi(zk, base):
     assert set(codes(reply)) == {0}
 
 
-# -- multiRead -------------------------------------------------------------------------------------------------------
+# -- multiRead -------------------------------------------------------------------------------------
+
 
 def test_multi_read(zk, base):
     zk.create(base + "/a", b"data")
     before = zk.ping().zxid
-    reply = zk.multi([m_get(base + "/a"), m_ls(base), m_get("/none"), m_ls("/none"), m_get(base)], MULTI_READ)
+    reply = zk.multi(
+        [m_get(base + "/a"), m_ls(base), m_get("/none"), m_ls("/none"), m_get(base)], MULTI_READ
+    )
     assert (reply.err, reply.zxid) == (0, before)
     get, ls, no_get, no_ls, last = reply.results
     assert get[:3] == (GET_DATA, 0, b"data") and get[3] == zk.exists(base + "/a").stat
@@ -293,7 +413,15 @@ def test_multi_read_of_malformed_paths(zk):
 def test_multi_outlives_a_restart(own_server):
     srv = own_server()
     zk = zkraw.Client(srv.port)
-    zk.multi([m_create("/a", b"1"), m_create("/a/s-", flags=SEQUENTIAL), m_set("/a", b"2"), m_create("/b"), m_delete("/b")])
+    zk.multi(
+        [
+            m_create("/a", b"1"),
+            m_create("/a/s-", flags=SEQUENTIAL),
+            m_set("/a", b"2"),
+            m_create("/b"),
+            m_delete("/b"),
+        ]
+    )
     before = zk.exists("/a").stat
     zk.drop()
     srv.restart(kill=True)

@@ -5,17 +5,34 @@ import time
 import pytest
 
 import zkraw
-from zkraw import (ADMIN, ALL, BAD_ARGUMENTS, BAD_VERSION, EPHEMERAL, INVALID_ACL, NO_AUTH, NO_NODE, NOT_EMPTY, OPEN, READ,
-                   SEQUENTIAL, WRITE, DELETE_PERM, CREATE_PERM)
+from zkraw import (
+    ADMIN,
+    ALL,
+    BAD_ARGUMENTS,
+    BAD_VERSION,
+    EPHEMERAL,
+    INVALID_ACL,
+    NO_AUTH,
+    NO_NODE,
+    NOT_EMPTY,
+    OPEN,
+    READ,
+    SEQUENTIAL,
+    WRITE,
+    DELETE_PERM,
+)
 
 
 def only(perms):
     return [(perms, "world", "anyone")]
 
 
-# -- delete ----------------------------------------------------------------------------------------------------------
+# -- delete ----------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("path", ["/", "/zookeeper", "/zookeeper/quota", "/zookeeper/config", "noslash", "", "/a\0b"])
+
+@pytest.mark.parametrize(
+    "path", ["/", "/zookeeper", "/zookeeper/quota", "/zookeeper/config", "noslash", "", "/a\0b"]
+)
 def test_delete_of_reserved_and_malformed_paths(superuser, path):
     assert superuser.delete(path).err == BAD_ARGUMENTS
 
@@ -49,7 +66,7 @@ def test_delete_version_before_not_empty(zk, base):
     assert zk.delete(base + "/p").err == NOT_EMPTY
 
 
-@pytest.mark.parametrize("version", [-2, -2 ** 31, 1, 2 ** 31 - 1])
+@pytest.mark.parametrize("version", [-2, -(2**31), 1, 2**31 - 1])
 def test_delete_versions_that_do_not_match(zk, base, version):
     assert zk.delete(base, version).err == BAD_VERSION
 
@@ -66,7 +83,8 @@ def test_delete_of_children_of_zookeeper(zk):
     assert zk.delete("/zookeeper/mine").err == 0
 
 
-# -- setData ---------------------------------------------------------------------------------------------------------
+# -- setData ---------------------------------------------------------------------------------------
+
 
 def test_set_path_before_existence(zk):
     assert zk.set("/none/..").err == BAD_ARGUMENTS
@@ -78,7 +96,7 @@ def test_set_permission_before_version(zk, base):
     assert zk.set(base, b"x", 99).err == NO_AUTH
 
 
-@pytest.mark.parametrize("version", [-2, -3, -2 ** 31, 1, 2 ** 31 - 1])
+@pytest.mark.parametrize("version", [-2, -3, -(2**31), 1, 2**31 - 1])
 def test_set_versions_that_do_not_match(zk, base, version):
     assert zk.set(base, b"x", version).err == BAD_VERSION
     assert zk.get(base).data == b""
@@ -107,7 +125,8 @@ def test_set_changes_only_what_it_should(zk, base):
     assert after.mtime > before.mtime
 
 
-# -- setACL ----------------------------------------------------------------------------------------------------------
+# -- setACL ----------------------------------------------------------------------------------------
+
 
 def test_set_acl_list_before_existence_and_permission(zk, base):
     assert zk.set_acl("/none", []).err == INVALID_ACL
@@ -135,17 +154,29 @@ def test_set_acl_counts_aversion(zk, base):
     assert zk.set_acl(base, only(ALL), -1).stat.aversion == 3
 
 
-# -- reads -----------------------------------------------------------------------------------------------------------
+# -- reads -----------------------------------------------------------------------------------------
+
 
 def test_reads_of_a_missing_node(zk):
-    assert [zk.exists("/none").err, zk.get("/none").err, zk.ls("/none").err, zk.ls2("/none").err, zk.get_acl("/none").err,
-            zk.all_children_number("/none").err] == [NO_NODE] * 6
+    assert [
+        zk.exists("/none").err,
+        zk.get("/none").err,
+        zk.ls("/none").err,
+        zk.ls2("/none").err,
+        zk.get_acl("/none").err,
+        zk.all_children_number("/none").err,
+    ] == [NO_NODE] * 6
 
 
 def test_reads_of_an_unreadable_node(zk, base):
     zk.set_acl(base, only(ALL & ~READ & ~ADMIN))
-    assert [zk.get(base).err, zk.ls(base).err, zk.ls2(base).err, zk.get_acl(base).err,
-            zk.all_children_number(base).err] == [NO_AUTH] * 5
+    assert [
+        zk.get(base).err,
+        zk.ls(base).err,
+        zk.ls2(base).err,
+        zk.get_acl(base).err,
+        zk.all_children_number(base).err,
+    ] == [NO_AUTH] * 5
     assert zk.sync(base).err == 0
 
 
@@ -182,12 +213,14 @@ def java_hash(name):
     h = 0
     units = name.encode("utf-16-be")
     for i in range(0, len(units), 2):
-        h = (31 * h + (units[i] << 8) + units[i + 1]) & 0xffffffff
+        h = (31 * h + (units[i] << 8) + units[i + 1]) & 0xFFFFFFFF
     return h ^ (h >> 16)
 
 
 class JavaHashSet:
-    """Iterates in the order of java.util.HashSet, in which the reference keeps the names of children."""
+    """Iterates in the order of java.util.HashSet, in which the reference keeps the names of
+    children.
+    """
 
     def __init__(self, buckets):
         self.table = [[] for _ in range(buckets)]
@@ -225,7 +258,9 @@ def test_children_come_in_the_order_of_the_reference(zk, base):
             model.remove(name)
             assert zk.delete(base + "/" + name).err == 0
         else:
-            name = "".join(rng.choice("abcdefghij0123456789-_é日") for _ in range(rng.randrange(1, 12)))
+            name = "".join(
+                rng.choice("abcdefghij0123456789-_é日") for _ in range(rng.randrange(1, 12))
+            )
             if name in names:
                 continue
             names.append(name)
@@ -239,7 +274,7 @@ def test_children_come_in_the_order_of_the_reference(zk, base):
 def test_many_children_in_one_reply(zk, base):
     names = ["%s-%04d" % ("long name " * 10, i) for i in range(1000)]
     for start in range(0, 1000, 100):
-        ops = [zkraw.m_create(base + "/" + n) for n in names[start:start + 100]]
+        ops = [zkraw.m_create(base + "/" + n) for n in names[start : start + 100]]
         assert all(r[1] == 0 for r in zk.multi(ops).results)
     assert zk.ls(base).children == sorted(names)
 
@@ -289,7 +324,8 @@ def test_sync_echoes_the_path_and_is_no_write(zk):
         assert (reply.err, reply.path, reply.zxid) == (0, path, before)
 
 
-# -- Stat ------------------------------------------------------------------------------------------------------------
+# -- Stat ------------------------------------------------------------------------------------------
+
 
 def test_stat_of_a_new_node(zk, base):
     reply = zk.create2(base + "/x", b"12345")
@@ -304,6 +340,7 @@ def test_cversion_and_pzxid_follow_children(zk, base):
     def look():
         s = zk.exists(base).stat
         return s.cversion, s.children, s.pzxid
+
     a = zk.create(base + "/a").zxid
     assert look() == (1, 1, a)
     b = zk.create(base + "/b").zxid
@@ -319,6 +356,7 @@ def test_cversion_and_pzxid_follow_children(zk, base):
 def test_cversion_of_the_specifications_example(zk, base):
     def cv():
         return zk.exists(base).stat.cversion
+
     names = [zk.create(base + "/n-", flags=SEQUENTIAL).path for _ in range(3)]
     assert cv() == 3
     zk.create(base + "/", flags=SEQUENTIAL)
@@ -338,8 +376,12 @@ def test_children_do_not_change_version_or_mzxid(zk, base):
     before = zk.exists(base).stat
     zk.create(base + "/c")
     after = zk.exists(base).stat
-    assert (after.version, after.mzxid, after.mtime, after.aversion) == \
-        (before.version, before.mzxid, before.mtime, before.aversion)
+    assert (after.version, after.mzxid, after.mtime, after.aversion) == (
+        before.version,
+        before.mzxid,
+        before.mtime,
+        before.aversion,
+    )
 
 
 def test_data_length_of_null_and_empty(zk, base):
@@ -358,22 +400,28 @@ def test_failed_writes_change_nothing(zk, base):
     assert zk.exists(base).stat == before
 
 
-# -- system nodes ----------------------------------------------------------------------------------------------------
+# -- system nodes ----------------------------------------------------------------------------------
+
 
 @pytest.fixture(scope="module")
 def fresh(tmp_path_factory):
     from server import Server
+
     with Server(tmp_path_factory.mktemp("fresh")) as srv:
         client = zkraw.Client(srv.port)
         yield client
         client.drop()
 
 
-@pytest.mark.parametrize("path, data, children, acl, version, cversion, aversion", [
-    ("/", b"", ["zookeeper"], OPEN, 0, -1, 0),
-    ("/zookeeper", b"", ["config", "quota"], OPEN, 0, -2, 0),
-    ("/zookeeper/quota", b"", [], OPEN, 0, 0, 0),
-    ("/zookeeper/config", b"", [], [(READ, "world", "anyone")], 0, 0, -1)])
+@pytest.mark.parametrize(
+    "path, data, children, acl, version, cversion, aversion",
+    [
+        ("/", b"", ["zookeeper"], OPEN, 0, -1, 0),
+        ("/zookeeper", b"", ["config", "quota"], OPEN, 0, -2, 0),
+        ("/zookeeper/quota", b"", [], OPEN, 0, 0, 0),
+        ("/zookeeper/config", b"", [], [(READ, "world", "anyone")], 0, 0, -1),
+    ],
+)
 def test_system_nodes_at_first_start(fresh, path, data, children, acl, version, cversion, aversion):
     reply = fresh.get(path)
     assert reply.data == data
@@ -389,7 +437,8 @@ def test_config_node_is_read_only(zk):
     assert zk.create("/zookeeper/config/x").err == NO_AUTH
 
 
-# -- reconfig on a standalone server ---------------------------------------------------------------------------------
+# -- reconfig on a standalone server ---------------------------------------------------------------
+
 
 def test_reconfig_is_not_for_a_standalone_server(zk):
     before = zk.ping().zxid

@@ -60,11 +60,19 @@ def test_statistics_are_computed_when_the_node_is_made(qz, node):
 
 def test_statistics_follow_changes(qz, node):
     set_quota(qz, node, "count=100,bytes=1000")
-    steps = [(lambda: qz.create(node + "/a", b"12345"), (2, 5)), (lambda: qz.create(node + "/a/b", b"1"), (3, 6)),
-             (lambda: qz.set(node + "/a", b"1"), (3, 2)), (lambda: qz.set(node, b"1234"), (3, 6)),
-             (lambda: qz.delete(node + "/a/b"), (2, 5)), (lambda: qz.set(node + "/a", None), (2, 4)),
-             (lambda: qz.create(node + "/s", b"12", flags=SEQUENTIAL), (3, 6)),
-             (lambda: qz.multi([zkraw.m_create(node + "/m", b"1"), zkraw.m_delete(node + "/a")]), (3, 7))]
+    steps = [
+        (lambda: qz.create(node + "/a", b"12345"), (2, 5)),
+        (lambda: qz.create(node + "/a/b", b"1"), (3, 6)),
+        (lambda: qz.set(node + "/a", b"1"), (3, 2)),
+        (lambda: qz.set(node, b"1234"), (3, 6)),
+        (lambda: qz.delete(node + "/a/b"), (2, 5)),
+        (lambda: qz.set(node + "/a", None), (2, 4)),
+        (lambda: qz.create(node + "/s", b"12", flags=SEQUENTIAL), (3, 6)),
+        (
+            lambda: qz.multi([zkraw.m_create(node + "/m", b"1"), zkraw.m_delete(node + "/a")]),
+            (3, 7),
+        ),
+    ]
     for act, want in steps:
         assert act().err == 0
         assert parsed(qz, node) == want
@@ -89,8 +97,13 @@ def test_statistics_follow_ephemerals_and_sessions(qz, node, enforcing):
     assert parsed(qz, node) == (1, 0)
 
 
-@pytest.mark.parametrize("limit", ["count=-1,bytes=-1=;byteHardLimit=-1;countHardLimit=3",
-                                   "count=3,bytes=-1=;byteHardLimit=-1;countHardLimit=3"])
+@pytest.mark.parametrize(
+    "limit",
+    [
+        "count=-1,bytes=-1=;byteHardLimit=-1;countHardLimit=3",
+        "count=3,bytes=-1=;byteHardLimit=-1;countHardLimit=3",
+    ],
+)
 def test_hard_limit_of_nodes(qz, node, limit):
     set_quota(qz, node, limit)
     assert qz.create(node + "/a").err == 0
@@ -98,7 +111,7 @@ def test_hard_limit_of_nodes(qz, node, limit):
     for flags in (0, 1, 2):
         assert qz.create(node + "/c", flags=flags).err == QUOTA_EXCEEDED
     assert qz.container(node + "/c").err == QUOTA_EXCEEDED
-    assert qz.ttl(node + "/c", 10 ** 9).err == QUOTA_EXCEEDED
+    assert qz.ttl(node + "/c", 10**9).err == QUOTA_EXCEEDED
     assert qz.create(node + "/a/deeper").err == QUOTA_EXCEEDED
     assert [r[1] for r in qz.multi([zkraw.m_create(node + "/c")]).results] == [QUOTA_EXCEEDED]
     assert qz.set(node, b"x" * 100).err == 0

@@ -76,10 +76,18 @@ def test_create_container_makes_one_whatever_the_flags(rz, flags):
     assert gone(rz, path)
 
 
-@pytest.mark.parametrize("op, flags", [(zkraw.CREATE, 4), (zkraw.CREATE2, 4), (zkraw.CREATE_CONTAINER, 4)])
+@pytest.mark.parametrize(
+    "op, flags", [(zkraw.CREATE, 4), (zkraw.CREATE2, 4), (zkraw.CREATE_CONTAINER, 4)]
+)
 def test_container_made_by_a_multi(rz, op, flags):
     path = "/c5%d" % op
-    rz.multi([zkraw.m_create(path, flags=flags, op=op), zkraw.m_create(path + "/a"), zkraw.m_delete(path + "/a")])
+    rz.multi(
+        [
+            zkraw.m_create(path, flags=flags, op=op),
+            zkraw.m_create(path + "/a"),
+            zkraw.m_delete(path + "/a"),
+        ]
+    )
     assert gone(rz, path)
 
 
@@ -121,7 +129,8 @@ def test_container_acl_does_not_protect_it(rz):
     assert gone(rz, "/a9/c")
 
 
-# -- TTL -------------------------------------------------------------------------------------------------------------
+# -- TTL -------------------------------------------------------------------------------------------
+
 
 def test_ttl_node_goes(rz):
     start = time.monotonic()
@@ -174,7 +183,7 @@ def test_containers_and_ttls_outlive_a_restart_and_still_go(own_server):
     zk.container("/c")
     zk.create("/c/a")
     zk.ttl("/t", 1000)
-    zk.ttl("/long", 10 ** 9)
+    zk.ttl("/long", 10**9)
     zk.create("/c2-", flags=SEQUENTIAL)
     zk.drop()
     srv.stop()
@@ -189,7 +198,13 @@ def test_containers_and_ttls_outlive_a_restart_and_still_go(own_server):
 
 
 def test_never_used_containers_with_the_interval_set(own_server):
-    zk = Client(own_server(props={"znode.container.checkIntervalMs": str(INTERVAL_MS),
-                                  "znode.container.maxNeverUsedIntervalMs": "500"}).port)
+    zk = Client(
+        own_server(
+            props={
+                "znode.container.checkIntervalMs": str(INTERVAL_MS),
+                "znode.container.maxNeverUsedIntervalMs": "500",
+            }
+        ).port
+    )
     zk.container("/c")
     assert gone(zk, "/c")

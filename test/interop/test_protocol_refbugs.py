@@ -2,21 +2,23 @@
 import pytest
 
 import zkraw
-from server import Server
-from zkraw import (ALL, BAD_ARGUMENTS, CHANGED, CHILD, CREATED, MARSHALLING, OPEN, READ, TTL, UNIMPLEMENTED, Client, i32, i64,
-                   text)
+from zkraw import ALL, BAD_ARGUMENTS, CHANGED, UNIMPLEMENTED, Client, i32, text
 
 
-@pytest.mark.ours("createTTL with a plain flag and a negative ttl ends the server and poisons its log")
+@pytest.mark.ours(
+    "createTTL with a plain flag and a negative ttl ends the server and poisons its log"
+)
 @pytest.mark.parametrize("flags", [0, 1, 2, 3, 4])
-@pytest.mark.parametrize("ttl", [-1, -5, -2 ** 63])
+@pytest.mark.parametrize("ttl", [-1, -5, -(2**63)])
 def test_create_ttl_with_a_plain_flag_and_negative_ttl(zk, base, srv, flags, ttl):
     assert zk.ttl(base + "/x", ttl, flags=flags).err == BAD_ARGUMENTS
     assert zk.exists(base + "/x").err == zkraw.NO_NODE
     assert srv.running()
 
 
-@pytest.mark.ours("createTTL with a plain flag and a negative ttl ends the server and poisons its log")
+@pytest.mark.ours(
+    "createTTL with a plain flag and a negative ttl ends the server and poisons its log"
+)
 @pytest.mark.parametrize("flags", [0, 1, 2, 3, 4])
 def test_create_ttl_with_a_plain_flag_in_a_multi(zk, base, srv, flags):
     reply = zk.multi([zkraw.m_create_ttl(base + "/x", -1, flags=flags)])
@@ -28,7 +30,9 @@ def test_create_ttl_with_a_plain_flag_in_a_multi(zk, base, srv, flags):
 def test_quota_on_the_root_is_ignored(own_server):
     srv = own_server(props={"zookeeper.enforceQuota": "true"})
     zk = Client(srv.port)
-    assert zk.create("/zookeeper/quota/zookeeper_limits", "count=1,bytes=1=;countHardLimit=1").err == 0
+    assert (
+        zk.create("/zookeeper/quota/zookeeper_limits", "count=1,bytes=1=;countHardLimit=1").err == 0
+    )
     assert zk.create("/zookeeper/quota/zookeeper_stats", "count=0,bytes=0").err == 0
     assert zk.create("/a", b"12345").err == 0
     assert zk.create("/b", b"12345").err == 0
@@ -40,8 +44,19 @@ def test_quota_on_the_root_is_ignored(own_server):
     assert zk.ls("/").children == ["a", "b", "zookeeper"]
 
 
-NONSENSE = [b"k", b"", b"count", b"count=abc,bytes=x", b"=,=,=", b"\xff\xfe\x00", b"count=99999999999999999999", None,
-            b",;,;,;", b"count=1=2=3,bytes=1", b"count=5,bytes=5=;countHardLimit=zz"]
+NONSENSE = [
+    b"k",
+    b"",
+    b"count",
+    b"count=abc,bytes=x",
+    b"=,=,=",
+    b"\xff\xfe\x00",
+    b"count=99999999999999999999",
+    None,
+    b",;,;,;",
+    b"count=1=2=3,bytes=1",
+    b"count=5,bytes=5=;countHardLimit=zz",
+]
 
 
 @pytest.mark.ours("limits that do not parse throw while a transaction is applied")

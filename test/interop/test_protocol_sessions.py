@@ -7,7 +7,18 @@ import time
 import pytest
 
 import zkraw
-from zkraw import (CHILD, DELETED, EPHEMERAL, NO_NODE, Client, Closed, Connection, Reply, connect_request, i32, text)
+from zkraw import (
+    CHILD,
+    DELETED,
+    EPHEMERAL,
+    NO_NODE,
+    Client,
+    Closed,
+    Connection,
+    connect_request,
+    i32,
+    text,
+)
 
 # The shared server has tickTime 1000, so the shortest time-out is 2000.
 SHORT_MS = 2000
@@ -100,7 +111,8 @@ def test_session_of_a_reconnect_lives_by_the_new_timeout(zk, connect, base):
     assert wait_gone(zk, base + "/e", 15)
 
 
-# -- closing ---------------------------------------------------------------------------------------------------------
+# -- closing ---------------------------------------------------------------------------------------
+
 
 def test_close_is_answered_then_the_connection_ends(srv, connect):
     client = connect()
@@ -114,8 +126,11 @@ def test_close_is_answered_then_the_connection_ends(srv, connect):
 def test_requests_after_close_are_not_answered(connect, base, zk):
     client = connect()
     frames = b""
-    for xid, op, body in ((1, zkraw.CLOSE_SESSION, b""), (2, zkraw.SET_DATA, text(base) + text("late") + i32(-1)),
-                          (3, zkraw.EXISTS, text("/") + b"\0")):
+    for xid, op, body in (
+        (1, zkraw.CLOSE_SESSION, b""),
+        (2, zkraw.SET_DATA, text(base) + text("late") + i32(-1)),
+        (3, zkraw.EXISTS, text("/") + b"\0"),
+    ):
         payload = i32(xid) + i32(op) + body
         frames += i32(len(payload)) + payload
     client.send_bytes(frames)
@@ -149,7 +164,8 @@ def test_close_of_an_unused_session(connect):
     assert connect().close().err == 0
 
 
-# -- ephemerals ------------------------------------------------------------------------------------------------------
+# -- ephemerals ------------------------------------------------------------------------------------
+
 
 def test_ephemerals_belong_to_the_session(zk, other, base):
     zk.create(base + "/e", b"1", flags=EPHEMERAL)
@@ -179,7 +195,9 @@ def test_an_ephemeral_replaced_by_a_persistent_node_stays(connect, zk, base):
 
 def test_ephemerals_made_by_multi_end_too(connect, zk, base):
     client = connect()
-    client.multi([zkraw.m_create(base + "/m1", flags=EPHEMERAL), zkraw.m_create(base + "/m2", flags=3)])
+    client.multi(
+        [zkraw.m_create(base + "/m1", flags=EPHEMERAL), zkraw.m_create(base + "/m2", flags=3)]
+    )
     client.multi([zkraw.m_create(base + "/never", flags=EPHEMERAL), zkraw.m_check("/none")])
     client.close()
     assert zk.ls(base).children == []
@@ -190,7 +208,9 @@ def test_ephemeral_deleted_in_flight_while_closing(connect, zk, base):
     client = connect()
     client.create(base + "/e", flags=EPHEMERAL)
     client.send(zkraw.DELETE, text(base + "/e") + i32(-1))
-    client.send(zkraw.CREATE, text(base + "/f") + text("") + zkraw.acls(zkraw.OPEN) + i32(EPHEMERAL))
+    client.send(
+        zkraw.CREATE, text(base + "/f") + text("") + zkraw.acls(zkraw.OPEN) + i32(EPHEMERAL)
+    )
     client.send(zkraw.CLOSE_SESSION)
     assert [client.recv().err for _ in range(3)] == [0, 0, 0]
     stat = zk.exists(base).stat
@@ -200,7 +220,12 @@ def test_ephemeral_deleted_in_flight_while_closing(connect, zk, base):
 def test_many_ephemerals(connect, zk, base):
     client = connect()
     for start in range(0, 2000, 500):
-        client.multi([zkraw.m_create(base + "/e%04d" % i, flags=EPHEMERAL) for i in range(start, start + 500)])
+        client.multi(
+            [
+                zkraw.m_create(base + "/e%04d" % i, flags=EPHEMERAL)
+                for i in range(start, start + 500)
+            ]
+        )
     assert len(client.ephemerals(base).children) == 2000
     client.close()
     assert zk.ls(base).children == []
@@ -236,7 +261,14 @@ def test_pipeline_is_answered_before_a_dropped_connection_is_forgotten(connect, 
     client = connect()
     frames = b""
     for i in range(50):
-        payload = i32(i + 1) + i32(zkraw.CREATE) + text("%s/n%d" % (base, i)) + text("") + zkraw.acls(zkraw.OPEN) + i32(0)
+        payload = (
+            i32(i + 1)
+            + i32(zkraw.CREATE)
+            + text("%s/n%d" % (base, i))
+            + text("")
+            + zkraw.acls(zkraw.OPEN)
+            + i32(0)
+        )
         frames += i32(len(payload)) + payload
     client.send_bytes(frames)
     client.recv()

@@ -2,14 +2,30 @@
 import pytest
 
 import zkraw
-from zkraw import (ALL, CHANGED, CHILD, CREATED, DELETED, EPHEMERAL, MARSHALLING, NO_NODE, NO_WATCHER, OPEN, READ, i32, i64,
-                   m_create, m_delete, m_set, vector)
+from zkraw import (
+    ALL,
+    CHANGED,
+    CHILD,
+    CREATED,
+    DELETED,
+    EPHEMERAL,
+    MARSHALLING,
+    NO_WATCHER,
+    OPEN,
+    i32,
+    i64,
+    m_create,
+    m_delete,
+    m_set,
+    vector,
+)
 
 CHILDREN, DATA, ANY, PERSISTENT_KIND, RECURSIVE_KIND = 1, 2, 3, 4, 5
 PLAIN, RECURSIVE = 0, 1
 
 
-# -- what each kind of watch is told: one row an event, one column a watch -----------------------------------------------
+# -- what each kind of watch is told: one row an event, one column a watch -------------------------
+
 
 def register(zk, kind, node):
     if kind == "data":
@@ -40,16 +56,16 @@ ACTIONS = {
 
 MATRIX = {
     #                      data/exists        children          persistent        recursive
-    "set":                ([(CHANGED, "")], [], [(CHANGED, "")], [(CHANGED, "")]),
-    "delete":             ([(DELETED, "")], [(DELETED, "")], [(DELETED, "")], [(DELETED, "")]),
-    "setacl":             ([], [], [], []),
-    "child created":      ([], [(CHILD, "")], [(CHILD, "")], [(CREATED, "/k")]),
-    "child deleted":      ([], [(CHILD, "")], [(CHILD, "")], [(DELETED, "/old")]),
-    "child set":          ([], [], [], [(CHANGED, "/old")]),
+    "set": ([(CHANGED, "")], [], [(CHANGED, "")], [(CHANGED, "")]),
+    "delete": ([(DELETED, "")], [(DELETED, "")], [(DELETED, "")], [(DELETED, "")]),
+    "setacl": ([], [], [], []),
+    "child created": ([], [(CHILD, "")], [(CHILD, "")], [(CREATED, "/k")]),
+    "child deleted": ([], [(CHILD, "")], [(CHILD, "")], [(DELETED, "/old")]),
+    "child set": ([], [], [], [(CHANGED, "/old")]),
     "grandchild created": ([], [], [], [(CREATED, "/old/g")]),
-    "failed set":         ([], [], [], []),
-    "failed delete":      ([], [], [], []),
-    "sibling created":    ([], [], [], []),
+    "failed set": ([], [], [], []),
+    "failed delete": ([], [], [], []),
+    "sibling created": ([], [], [], []),
 }
 COLUMN = {"data": 0, "exists": 0, "children": 1, "children2": 1, "persistent": 2, "recursive": 3}
 
@@ -66,8 +82,17 @@ def test_matrix(zk, other, base, kind, action):
     assert zk.take_events() == [(t, node + suffix) for t, suffix in MATRIX[action][COLUMN[kind]]]
 
 
-@pytest.mark.parametrize("kind, told", [("data", False), ("exists", True), ("children", False), ("children2", False),
-                                        ("persistent", True), ("recursive", True)])
+@pytest.mark.parametrize(
+    "kind, told",
+    [
+        ("data", False),
+        ("exists", True),
+        ("children", False),
+        ("children2", False),
+        ("persistent", True),
+        ("recursive", True),
+    ],
+)
 def test_watch_on_a_missing_node(zk, other, base, kind, told):
     node = base + "/later"
     register(zk, kind, node)
@@ -75,7 +100,9 @@ def test_watch_on_a_missing_node(zk, other, base, kind, told):
     assert zk.take_events() == ([(CREATED, node)] if told else [])
 
 
-@pytest.mark.parametrize("kind, rounds", [("data", 1), ("exists", 1), ("persistent", 3), ("recursive", 3)])
+@pytest.mark.parametrize(
+    "kind, rounds", [("data", 1), ("exists", 1), ("persistent", 3), ("recursive", 3)]
+)
 def test_standard_watches_fire_once(zk, other, base, kind, rounds):
     register(zk, kind, base)
     for _ in range(3):
@@ -192,16 +219,25 @@ def test_events_of_successive_changes_keep_their_order(zk, other, base):
     assert zk.take_events() == want
 
 
-# -- the event frame -------------------------------------------------------------------------------------------------
+# -- the event frame -------------------------------------------------------------------------------
+
 
 @pytest.mark.since39("events carry the zxid of their transaction")
 def test_events_carry_the_transactions_zxid(zk, other, base):
     zk.add_watch(base, RECURSIVE)
     zk.ls(base, True)
-    zxids = [other.create(base + "/c").zxid, other.set(base + "/c", b"x").zxid, other.delete(base + "/c").zxid]
+    zxids = [
+        other.create(base + "/c").zxid,
+        other.set(base + "/c", b"x").zxid,
+        other.delete(base + "/c").zxid,
+    ]
     zk.ping()
     assert [(e.type, e.zxid, e.state) for e in zk.events] == [
-        (CREATED, zxids[0], 3), (CHILD, zxids[0], 3), (CHANGED, zxids[1], 3), (DELETED, zxids[2], 3)]
+        (CREATED, zxids[0], 3),
+        (CHILD, zxids[0], 3),
+        (CHANGED, zxids[1], 3),
+        (DELETED, zxids[2], 3),
+    ]
 
 
 @pytest.mark.since39("events carry the zxid of their transaction")
@@ -209,7 +245,9 @@ def test_events_of_a_multi_carry_one_zxid(zk, other, base):
     zk.add_watch(base, RECURSIVE)
     reply = other.multi([m_create(base + "/a"), m_set(base + "/a"), m_delete(base + "/a")])
     zk.ping()
-    assert [(e.type, e.zxid) for e in zk.events] == [(t, reply.zxid) for t in (CREATED, CHANGED, DELETED)]
+    assert [(e.type, e.zxid) for e in zk.events] == [
+        (t, reply.zxid) for t in (CREATED, CHANGED, DELETED)
+    ]
 
 
 def test_event_state_is_connected(zk, other, base):
@@ -219,14 +257,22 @@ def test_event_state_is_connected(zk, other, base):
     assert [e.state for e in zk.events] == [3]
 
 
-# -- multi -----------------------------------------------------------------------------------------------------------
+# -- multi -----------------------------------------------------------------------------------------
+
 
 def test_events_of_a_multi_come_per_operation(zk, other, base):
     zk.add_watch(base, PLAIN)
     zk.add_watch(base + "/a", PLAIN)
     other.multi([m_create(base + "/a"), m_set(base + "/a"), m_set(base), m_delete(base + "/a")])
     a = base + "/a"
-    assert zk.take_events() == [(CREATED, a), (CHILD, base), (CHANGED, a), (CHANGED, base), (DELETED, a), (CHILD, base)]
+    assert zk.take_events() == [
+        (CREATED, a),
+        (CHILD, base),
+        (CHANGED, a),
+        (CHANGED, base),
+        (DELETED, a),
+        (CHILD, base),
+    ]
 
 
 def test_failed_multi_tells_nobody(zk, other, base):
@@ -235,16 +281,17 @@ def test_failed_multi_tells_nobody(zk, other, base):
     assert zk.take_events() == []
 
 
-# -- persistent and recursive ------------------------------------------------------------------------------------------
+# -- persistent and recursive ----------------------------------------------------------------------
+
 
 def test_recursive_covers_the_whole_subtree(zk, other, base):
     zk.add_watch(base, RECURSIVE)
     deep = base + "/a/b/c/d"
     for i in range(1, 5):
-        other.create("/".join(deep.split("/")[:i + 2]))
+        other.create("/".join(deep.split("/")[: i + 2]))
     other.set(deep, b"x")
     other.delete(deep)
-    paths = ["/".join(deep.split("/")[:i + 2]) for i in range(1, 5)]
+    paths = ["/".join(deep.split("/")[: i + 2]) for i in range(1, 5)]
     assert zk.take_events() == [(CREATED, p) for p in paths] + [(CHANGED, deep), (DELETED, deep)]
 
 
@@ -332,10 +379,13 @@ def test_watch_requests_take_any_path(zk, path):
     assert zk.remove_watches(path, ANY).err == 0
 
 
-# -- removal ---------------------------------------------------------------------------------------------------------
+# -- removal ---------------------------------------------------------------------------------------
 
 REMOVAL = {
-    "data": {DATA, ANY}, "exists": {DATA, ANY}, "children": {CHILDREN, ANY}, "persistent": {ANY, PERSISTENT_KIND},
+    "data": {DATA, ANY},
+    "exists": {DATA, ANY},
+    "children": {CHILDREN, ANY},
+    "persistent": {ANY, PERSISTENT_KIND},
     "recursive": {ANY, RECURSIVE_KIND},
 }
 
@@ -415,7 +465,8 @@ def test_removed_recursive_watch_is_silent(zk, other, base):
     assert zk.take_events() == []
 
 
-# -- setWatches ------------------------------------------------------------------------------------------------------
+# -- setWatches ------------------------------------------------------------------------------------
+
 
 def test_set_watches_tells_what_changed_since(zk, other, base):
     for name in ("same", "set", "gone", "kids", "born"):
@@ -427,18 +478,30 @@ def test_set_watches_tells_what_changed_since(zk, other, base):
     other.create(base + "/kids/k")
     other.create(base + "/born")
     p = {n: base + "/" + n for n in ("same", "set", "gone", "kids", "born", "never")}
-    reply = zk.set_watches(since, data=[p["same"], p["set"], p["gone"]], exist=[p["born"], p["never"]],
-                           child=[p["kids"], p["same"], p["gone"]])
+    reply = zk.set_watches(
+        since,
+        data=[p["same"], p["set"], p["gone"]],
+        exist=[p["born"], p["never"]],
+        child=[p["kids"], p["same"], p["gone"]],
+    )
     assert (reply.xid, reply.err, reply.body) == (-8, 0, b"")
     assert [e.zxid for e in zk.events] == [-1] * 5
-    assert zk.drop_events() == [(CHANGED, p["set"]), (DELETED, p["gone"]), (CREATED, p["born"]),
-                                (CHILD, p["kids"]), (DELETED, p["gone"])]
+    assert zk.drop_events() == [
+        (CHANGED, p["set"]),
+        (DELETED, p["gone"]),
+        (CREATED, p["born"]),
+        (CHILD, p["kids"]),
+        (DELETED, p["gone"]),
+    ]
     other.set(p["same"], b"y")
     other.create(p["same"] + "/k")
     other.create(p["never"])
     other.set(p["set"], b"z")
-    assert zk.take_events() == [(CHANGED, p["same"]), (CHILD, p["same"]), (CREATED, p["never"])], \
-        "registered: what got no event; not registered: what got one"
+    assert zk.take_events() == [
+        (CHANGED, p["same"]),
+        (CHILD, p["same"]),
+        (CREATED, p["never"]),
+    ], "registered: what got no event; not registered: what got one"
 
 
 def test_set_watches_boundary(zk, other, base):
@@ -474,7 +537,11 @@ def test_set_watches2_registers_persistent_ones(zk, other, base):
     other.set(base, b"2")
     other.create(base + "/r")
     other.create(base + "/r/x")
-    assert zk.take_events() == [(CHANGED, base)] * 2 + [(CREATED, base + "/r"), (CHILD, base), (CREATED, base + "/r/x")]
+    assert zk.take_events() == [(CHANGED, base)] * 2 + [
+        (CREATED, base + "/r"),
+        (CHILD, base),
+        (CREATED, base + "/r/x"),
+    ]
 
 
 def test_set_watches2_all_lists_in_order(zk, other, base):
@@ -483,8 +550,19 @@ def test_set_watches2_all_lists_in_order(zk, other, base):
     since = zk.ping().zxid
     other.set(base + "/a", b"x")
     other.create(base + "/c/k")
-    zk.set_watches2(since, data=[base + "/a"], exist=[base + "/b"], child=[base + "/c"], persistent=[base], recursive=[base])
-    assert zk.drop_events() == [(CHANGED, base + "/a"), (CREATED, base + "/b"), (CHILD, base + "/c")]
+    zk.set_watches2(
+        since,
+        data=[base + "/a"],
+        exist=[base + "/b"],
+        child=[base + "/c"],
+        persistent=[base],
+        recursive=[base],
+    )
+    assert zk.drop_events() == [
+        (CHANGED, base + "/a"),
+        (CREATED, base + "/b"),
+        (CHILD, base + "/c"),
+    ]
 
 
 @pytest.mark.parametrize("nulls", [0, 1, 2])
@@ -515,7 +593,8 @@ def test_many_watches_in_one_packet(zk, other, base):
     assert zk.take_events() == [(CREATED, p) for p in paths[::1000]]
 
 
-# -- sessions --------------------------------------------------------------------------------------------------------
+# -- sessions --------------------------------------------------------------------------------------
+
 
 def test_watches_end_with_the_session(connect, zk, srv, base):
     client = connect()
@@ -558,7 +637,7 @@ def test_own_ephemerals_are_told_before_the_reply_to_close(connect, base, zk):
     assert [(e.type, e.path) for e in client.events] == [(DELETED, base + "/e")]
 
 
-# -- the filter by READ ------------------------------------------------------------------------------------------------
+# -- the filter by READ ----------------------------------------------------------------------------
 
 OWNER_ONLY = [(ALL, "digest", zkraw.digest_id("o", "o"))]
 

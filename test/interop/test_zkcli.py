@@ -12,25 +12,56 @@ import pytest
 import conftest
 import zkraw
 
-ZKCLI = next((p for p in (os.environ.get("ZKCLI", ""), "/usr/share/zookeeper/bin/zkCli.sh") if p and os.path.exists(p)),
-             shutil.which("zkCli.sh"))
-REASON = conftest.missing_java() or (None if ZKCLI else "Debian's package zookeeper (zkCli.sh) is not installed")
+ZKCLI = next(
+    (
+        p
+        for p in (os.environ.get("ZKCLI", ""), "/usr/share/zookeeper/bin/zkCli.sh")
+        if p and os.path.exists(p)
+    ),
+    shutil.which("zkCli.sh"),
+)
+REASON = conftest.missing_java() or (
+    None if ZKCLI else "Debian's package zookeeper (zkCli.sh) is not installed"
+)
 pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))
 
 MARK = "=end of the command="
-STAT = ["cZxid", "ctime", "mZxid", "mtime", "pZxid", "cversion", "dataVersion", "aclVersion", "ephemeralOwner", "dataLength",
-        "numChildren"]
+STAT = [
+    "cZxid",
+    "ctime",
+    "mZxid",
+    "mtime",
+    "pZxid",
+    "cversion",
+    "dataVersion",
+    "aclVersion",
+    "ephemeralOwner",
+    "dataLength",
+    "numChildren",
+]
 
 
 class ZkCli:
-    """An interactive zkCli.sh fed by a pipe. The end of a command's output is found by reading a node with MARK in it."""
+    """An interactive zkCli.sh fed by a pipe. The end of a command's output is found by reading a
+    node with MARK in it.
+    """
 
     def __init__(self, hosts, seconds=60):
         self.seconds = seconds
-        self.process = subprocess.Popen([ZKCLI, "-server", hosts], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.STDOUT, text=True, bufsize=1, encoding="utf-8",
-                                        env=dict(os.environ, JVMFLAGS="-XX:TieredStopAtLevel=1 -XX:+UseSerialGC "
-                                                                      "-Dfile.encoding=UTF-8 -Dsun.stdout.encoding=UTF-8"))
+        self.process = subprocess.Popen(
+            [ZKCLI, "-server", hosts],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            bufsize=1,
+            encoding="utf-8",
+            env=dict(
+                os.environ,
+                JVMFLAGS="-XX:TieredStopAtLevel=1 -XX:+UseSerialGC "
+                "-Dfile.encoding=UTF-8 -Dsun.stdout.encoding=UTF-8",
+            ),
+        )
         self.lines = queue.Queue()
         threading.Thread(target=self._pump, daemon=True).start()
         self.events = []
@@ -146,8 +177,14 @@ def test_stat_and_get_s(run):
     run("create /a hello")
     run("set /a hi")
     stat = stat_of(run("stat /a"))
-    assert (stat["dataVersion"], stat["aclVersion"], stat["cversion"], stat["dataLength"], stat["numChildren"],
-            stat["ephemeralOwner"]) == ("1", "0", "0", "2", "0", "0x0")
+    assert (
+        stat["dataVersion"],
+        stat["aclVersion"],
+        stat["cversion"],
+        stat["dataLength"],
+        stat["numChildren"],
+        stat["ephemeralOwner"],
+    ) == ("1", "0", "0", "2", "0", "0x0")
     assert stat["cZxid"] == stat["pZxid"] != stat["mZxid"]
     lines = run("get -s /a")
     assert lines[0] == "hi" and stat_of(lines[1:]) == stat
@@ -240,7 +277,10 @@ def test_addauth_and_whoami(run, shared_server, base):
         assert own.run("addauth digest bob:pw") == []
         assert own.run("whoami") == ["Auth scheme: User", "digest: bob", "ip: 127.0.0.1"]
         assert own.run("create %s/mine x auth::cdrwa" % base) == ["Created %s/mine" % base]
-        assert own.run("getAcl %s/mine" % base) == ["'digest,'" + zkraw.digest_id("bob", "pw"), ": cdrwa"]
+        assert own.run("getAcl %s/mine" % base) == [
+            "'digest,'" + zkraw.digest_id("bob", "pw"),
+            ": cdrwa",
+        ]
         assert run("get /mine") == ["Insufficient permission : /mine"]
     finally:
         assert own.quit() == 0
@@ -252,12 +292,18 @@ def test_quota(run):
     assert run("setquota -b 100 /q") == []
     run("create /q/a 12345")
     out = [line for line in run("listquota /q") if line.startswith("Output")]
-    assert out == ["Output quota for /q count=5,bytes=100=;byteHardLimit=-1;countHardLimit=-1",
-                   "Output stat for /q count=2,bytes=5"]
+    assert out == [
+        "Output quota for /q count=5,bytes=100=;byteHardLimit=-1;countHardLimit=-1",
+        "Output stat for /q count=2,bytes=5",
+    ]
     assert run("delquota -n /q") == []
-    assert "Output quota for /q count=-1,bytes=100=;byteHardLimit=-1;countHardLimit=-1" in run("listquota /q")
+    assert "Output quota for /q count=-1,bytes=100=;byteHardLimit=-1;countHardLimit=-1" in run(
+        "listquota /q"
+    )
     assert run("setquota -N 7 /q") == []
-    assert "Output quota for /q count=-1,bytes=100=;byteHardLimit=-1;countHardLimit=7" in run("listquota /q")
+    assert "Output quota for /q count=-1,bytes=100=;byteHardLimit=-1;countHardLimit=7" in run(
+        "listquota /q"
+    )
     assert run("delquota /q") == []
     assert run("delquota /q") == ["Quota does not exist for /q"]
     assert run("setquota -n 5 /none") == ["/none does not exist."]
@@ -355,7 +401,9 @@ def test_close_connect_and_quit(shared_server, zk, base):
 
 
 def one_shot(hosts, *words):
-    run = subprocess.run([ZKCLI, "-server", hosts, *words], capture_output=True, text=True, timeout=120)
+    run = subprocess.run(
+        [ZKCLI, "-server", hosts, *words], capture_output=True, text=True, timeout=120
+    )
     return run.returncode, run.stdout, run.stderr
 
 

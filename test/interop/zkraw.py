@@ -1,7 +1,9 @@
-"""A ZooKeeper client of raw sockets for tests: it sends what it is told, right or wrong, and hides nothing.
+"""A ZooKeeper client of raw sockets for tests: it sends what it is told, right or wrong, and hides
+nothing.
 
-Every request returns a Reply (header fields, a decoded body where the operation has one) and never raises for a
-server-side error. Watch events that arrive before a reply are kept in `events`, in order.
+Every request returns a Reply (header fields, a decoded body where the operation has one) and never
+raises for a server-side error. Watch events that arrive before a reply are kept in `events`, in
+order.
 """
 import base64
 import collections
@@ -10,15 +12,47 @@ import socket
 import struct
 import time
 
-CREATE, DELETE, EXISTS, GET_DATA, SET_DATA, GET_ACL, SET_ACL, GET_CHILDREN, SYNC = 1, 2, 3, 4, 5, 6, 7, 8, 9
-PING, GET_CHILDREN2, CHECK, MULTI, CREATE2, RECONFIG, CHECK_WATCHES, REMOVE_WATCHES = 11, 12, 13, 14, 15, 16, 17, 18
+CREATE, DELETE, EXISTS, GET_DATA, SET_DATA, GET_ACL, SET_ACL, GET_CHILDREN, SYNC = (
+    1,
+    2,
+    3,
+    4,
+    5,
+    6,
+    7,
+    8,
+    9,
+)
+PING, GET_CHILDREN2, CHECK, MULTI, CREATE2, RECONFIG, CHECK_WATCHES, REMOVE_WATCHES = (
+    11,
+    12,
+    13,
+    14,
+    15,
+    16,
+    17,
+    18,
+)
 CREATE_CONTAINER, DELETE_CONTAINER, CREATE_TTL, MULTI_READ = 19, 20, 21, 22
-AUTH, SET_WATCHES, SASL, GET_EPHEMERALS, ALL_CHILDREN_NUMBER, SET_WATCHES2 = 100, 101, 102, 103, 104, 105
+AUTH, SET_WATCHES, SASL, GET_EPHEMERALS, ALL_CHILDREN_NUMBER, SET_WATCHES2 = (
+    100,
+    101,
+    102,
+    103,
+    104,
+    105,
+)
 ADD_WATCH, WHO_AM_I, CREATE_SESSION, CLOSE_SESSION = 106, 107, -10, -11
 
 OK, MARSHALLING, UNIMPLEMENTED, BAD_ARGUMENTS = 0, -5, -6, -8
 RUNTIME_INCONSISTENCY, NO_NODE, NO_AUTH, BAD_VERSION = -2, -101, -102, -103
-NO_CHILDREN_FOR_EPHEMERALS, NODE_EXISTS, NOT_EMPTY, INVALID_ACL, AUTH_FAILED = -108, -110, -111, -114, -115
+NO_CHILDREN_FOR_EPHEMERALS, NODE_EXISTS, NOT_EMPTY, INVALID_ACL, AUTH_FAILED = (
+    -108,
+    -110,
+    -111,
+    -114,
+    -115,
+)
 NO_WATCHER, RECONFIG_DISABLED, QUOTA_EXCEEDED = -121, -123, -125
 
 PERSISTENT, EPHEMERAL, SEQUENTIAL, EPHEMERAL_SEQUENTIAL, CONTAINER, TTL, TTL_SEQUENTIAL = range(7)
@@ -27,7 +61,8 @@ READ, WRITE, CREATE_PERM, DELETE_PERM, ADMIN, ALL = 1, 2, 4, 8, 16, 31
 OPEN = [(ALL, "world", "anyone")]
 
 Stat = collections.namedtuple(
-    "Stat", "czxid mzxid ctime mtime version cversion aversion owner length children pzxid")
+    "Stat", "czxid mzxid ctime mtime version cversion aversion owner length children pzxid"
+)
 Event = collections.namedtuple("Event", "type path zxid state")
 
 
@@ -62,10 +97,10 @@ def digest_id(user, password):
 
 def session_password(session_id):
     """The 16 bytes that java.util.Random gives for a session id (seed: id xor 0xB3415C00)."""
-    state = ((session_id & (2 ** 64 - 1)) ^ 0xB3415C00 ^ 0x5DEECE66D) & (2 ** 48 - 1)
+    state = ((session_id & (2**64 - 1)) ^ 0xB3415C00 ^ 0x5DEECE66D) & (2**48 - 1)
     out = b""
     for _ in range(4):
-        state = (state * 0x5DEECE66D + 0xB) & (2 ** 48 - 1)
+        state = (state * 0x5DEECE66D + 0xB) & (2**48 - 1)
         out += struct.pack("<I", state >> 16)
     return out
 
@@ -94,7 +129,7 @@ class Reader:
             return None
         self.pos += n
         assert self.pos <= len(self.data), "buffer runs over the end of the frame"
-        return self.data[self.pos - n:self.pos]
+        return self.data[self.pos - n : self.pos]
 
     def text(self):
         raw = self.bytes()
@@ -105,8 +140,19 @@ class Reader:
         return None if n < 0 else [f() for _ in range(n)]
 
     def stat(self):
-        return Stat(self.long(), self.long(), self.long(), self.long(), self.int(), self.int(), self.int(),
-                    self.long(), self.int(), self.int(), self.long())
+        return Stat(
+            self.long(),
+            self.long(),
+            self.long(),
+            self.long(),
+            self.int(),
+            self.int(),
+            self.int(),
+            self.long(),
+            self.int(),
+            self.int(),
+            self.long(),
+        )
 
     def acls(self):
         return self.vector(lambda: (self.int(), self.text(), self.text()))
@@ -123,10 +169,17 @@ class Reply:
         r = Reader(frame)
         self.xid, self.zxid, self.err = r.int(), r.long(), r.int()
         self.body = frame[16:]
-        self.path = self.data = self.stat = self.children = self.acl = self.results = self.value = None
+        self.path = (
+            self.data
+        ) = self.stat = self.children = self.acl = self.results = self.value = None
 
     def __repr__(self):
-        return "Reply(xid=%d, zxid=%#x, err=%d, body=%s)" % (self.xid, self.zxid, self.err, self.body.hex())
+        return "Reply(xid=%d, zxid=%#x, err=%d, body=%s)" % (
+            self.xid,
+            self.zxid,
+            self.err,
+            self.body.hex(),
+        )
 
 
 class Closed(Exception):
@@ -183,9 +236,17 @@ class Connection:
         self.drop()
 
 
-def connect_request(timeout_ms=10000, session_id=0, password=b"\0" * 16, last_zxid=0, read_only=False, protocol=0):
-    return (i32(protocol) + i64(last_zxid) + i32(timeout_ms) + i64(session_id) + text(password) +
-            (b"" if read_only is None else bytes([bool(read_only)])))
+def connect_request(
+    timeout_ms=10000, session_id=0, password=b"\0" * 16, last_zxid=0, read_only=False, protocol=0
+):
+    return (
+        i32(protocol)
+        + i64(last_zxid)
+        + i32(timeout_ms)
+        + i64(session_id)
+        + text(password)
+        + (b"" if read_only is None else bytes([bool(read_only)]))
+    )
 
 
 class Client(Connection):
@@ -198,10 +259,15 @@ class Client(Connection):
         self.send_frame(connect_request(timeout_ms, **request))
         self.connect_frame = self.recv_frame()
         r = Reader(self.connect_frame)
-        self.protocol, self.granted_ms, self.session_id, self.password = r.int(), r.int(), r.long(), r.bytes()
+        self.protocol, self.granted_ms, self.session_id, self.password = (
+            r.int(),
+            r.int(),
+            r.long(),
+            r.bytes(),
+        )
         self.has_read_only = r.left() == 1
 
-    # -- plumbing ---------------------------------------------------------------------------------------------------
+    # -- plumbing ----------------------------------------------------------------------------------
 
     def send(self, op, body=b"", xid=None):
         if xid is None:
@@ -228,7 +294,9 @@ class Client(Connection):
         return reply
 
     def take_events(self):
-        """Events so far as (type, path), and forgets them. A ping is sent first: what was before it is here then."""
+        """Events so far as (type, path), and forgets them. A ping is sent first: what was before it
+        is here then.
+        """
         self.ping()
         return self.drop_events()
 
@@ -250,7 +318,7 @@ class Client(Connection):
         self.sock.settimeout(10)
         return self.drop_events()
 
-    # -- operations -------------------------------------------------------------------------------------------------
+    # -- operations --------------------------------------------------------------------------------
 
     def create(self, path, data=b"", acl=OPEN, flags=0, op=CREATE, ttl=None):
         if ttl is not None and op == CREATE:
@@ -358,7 +426,9 @@ class Client(Connection):
         return self.call(CHECK_WATCHES, text(path) + i32(kind))
 
     def set_watches(self, zxid, data=(), exist=(), child=()):
-        return self.call(SET_WATCHES, i64(zxid) + vector(data) + vector(exist) + vector(child), xid=-8)
+        return self.call(
+            SET_WATCHES, i64(zxid) + vector(data) + vector(exist) + vector(child), xid=-8
+        )
 
     def set_watches2(self, zxid, data=(), exist=(), child=(), persistent=(), recursive=()):
         lists = b"".join(vector(x) for x in (data, exist, child, persistent, recursive))
@@ -421,6 +491,7 @@ class Client(Connection):
 
 
 # Sub-operations of multi.
+
 
 def m_create(path, data=b"", acl=OPEN, flags=0, op=CREATE):
     return op, text(path) + text(data) + acls(acl) + i32(flags)

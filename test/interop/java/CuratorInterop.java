@@ -3,7 +3,8 @@
  *
  *   java CuratorInterop host:port [name ...]
  *
- * prints "PASS name" or "FAIL name: reason" for each, and exits with 1 if one failed. `--list` prints the names.
+ * prints "PASS name" or "FAIL name: reason" for each, and exits with 1 if one failed. `--list`
+ * prints the names.
  */
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -132,16 +133,18 @@ public final class CuratorInterop {
     }
 
     private static CuratorFramework connect() throws Exception {
-        CuratorFramework client = CuratorFrameworkFactory.newClient(hosts, 15000, 15000, new ExponentialBackoffRetry(100, 5));
+        CuratorFramework client = CuratorFrameworkFactory.newClient(
+            hosts, 15000, 15000, new ExponentialBackoffRetry(100, 5));
         client.start();
         check(client.blockUntilConnected(WAIT_S, TimeUnit.SECONDS), "cannot connect to " + hosts);
         return client;
     }
 
-    /* ---- locks ------------------------------------------------------------------------------------------------- */
+    /* ---- locks ---- */
 
     /** Several clients count up under a lock that must not let two in. */
-    private static void exclusion(java.util.function.Function<CuratorFramework, InterProcessLock> maker) throws Exception {
+    private static void exclusion(
+        java.util.function.Function<CuratorFramework, InterProcessLock> maker) throws Exception {
         int threads = 4;
         int rounds = 10;
         AtomicInteger inside = new AtomicInteger();
@@ -212,19 +215,25 @@ public final class CuratorInterop {
         });
         CASES.put("InterProcessReadWriteLock", (client, base) -> {
             try (CuratorFramework other = connect()) {
-                InterProcessReadWriteLock mine = new InterProcessReadWriteLock(client, base + "/lock");
-                InterProcessReadWriteLock theirs = new InterProcessReadWriteLock(other, base + "/lock");
+                InterProcessReadWriteLock mine =
+                    new InterProcessReadWriteLock(client, base + "/lock");
+                InterProcessReadWriteLock theirs =
+                    new InterProcessReadWriteLock(other, base + "/lock");
                 mine.readLock().acquire();
                 check(theirs.readLock().acquire(WAIT_S, TimeUnit.SECONDS), "readers share");
-                check(!theirs.writeLock().acquire(200, TimeUnit.MILLISECONDS), "a writer waits for readers");
+                check(!theirs.writeLock().acquire(200, TimeUnit.MILLISECONDS),
+                    "a writer waits for readers");
                 theirs.readLock().release();
                 mine.readLock().release();
                 check(theirs.writeLock().acquire(WAIT_S, TimeUnit.SECONDS), "the writer alone");
-                check(!mine.readLock().acquire(200, TimeUnit.MILLISECONDS), "readers wait for the writer");
-                check(!mine.writeLock().acquire(200, TimeUnit.MILLISECONDS), "writers wait for the writer");
+                check(!mine.readLock().acquire(200, TimeUnit.MILLISECONDS),
+                    "readers wait for the writer");
+                check(!mine.writeLock().acquire(200, TimeUnit.MILLISECONDS),
+                    "writers wait for the writer");
                 check(theirs.readLock().acquire(WAIT_S, TimeUnit.SECONDS), "the writer may read");
                 theirs.writeLock().release();
-                check(mine.readLock().acquire(WAIT_S, TimeUnit.SECONDS), "readers share after a downgrade");
+                check(mine.readLock().acquire(WAIT_S, TimeUnit.SECONDS),
+                    "readers share after a downgrade");
                 mine.readLock().release();
                 theirs.readLock().release();
             }
@@ -233,11 +242,13 @@ public final class CuratorInterop {
             exclusion(own -> new InterProcessReadWriteLock(own, base + "/lock").writeLock());
         });
         CASES.put("InterProcessSemaphoreV2", (client, base) -> {
-            InterProcessSemaphoreV2 semaphore = new InterProcessSemaphoreV2(client, base + "/sem", 3);
+            InterProcessSemaphoreV2 semaphore =
+                new InterProcessSemaphoreV2(client, base + "/sem", 3);
             Collection<Lease> leases = semaphore.acquire(3);
             equal(3, leases.size());
             try (CuratorFramework other = connect()) {
-                InterProcessSemaphoreV2 theirs = new InterProcessSemaphoreV2(other, base + "/sem", 3);
+                InterProcessSemaphoreV2 theirs =
+                    new InterProcessSemaphoreV2(other, base + "/sem", 3);
                 check(theirs.acquire(200, TimeUnit.MILLISECONDS) == null, "no lease left");
                 semaphore.returnLease(leases.iterator().next());
                 Lease lease = theirs.acquire(WAIT_S, TimeUnit.SECONDS);
@@ -247,7 +258,8 @@ public final class CuratorInterop {
             }
         });
         CASES.put("InterProcessMultiLock", (client, base) -> {
-            InterProcessMultiLock lock = new InterProcessMultiLock(client, Arrays.asList(base + "/a", base + "/b"));
+            InterProcessMultiLock lock =
+                new InterProcessMultiLock(client, Arrays.asList(base + "/a", base + "/b"));
             check(lock.acquire(WAIT_S, TimeUnit.SECONDS), "both");
             try (CuratorFramework other = connect()) {
                 InterProcessMutex theirs = new InterProcessMutex(other, base + "/b");
@@ -259,7 +271,7 @@ public final class CuratorInterop {
         });
     }
 
-    /* ---- leaders ------------------------------------------------------------------------------------------------ */
+    /* ---- leaders ---- */
 
     private static void leaders() {
         CASES.put("LeaderLatch", (client, base) -> {
@@ -272,8 +284,11 @@ public final class CuratorInterop {
             }
             eventually(() -> latches.get(0).getParticipants().size() == 4, "four participants");
             while (!latches.isEmpty()) {
-                eventually(() -> latches.stream().filter(LeaderLatch::hasLeadership).count() == 1, "one leader");
-                LeaderLatch leader = latches.stream().filter(LeaderLatch::hasLeadership).findFirst().get();
+                eventually(()
+                               -> latches.stream().filter(LeaderLatch::hasLeadership).count() == 1,
+                    "one leader");
+                LeaderLatch leader =
+                    latches.stream().filter(LeaderLatch::hasLeadership).findFirst().get();
                 equal(leader.getId(), latches.get(latches.size() - 1).getLeader().getId());
                 latches.remove(leader);
                 leader.close();
@@ -302,14 +317,15 @@ public final class CuratorInterop {
             for (int i = 0; i < 3; i++) {
                 String id = "s" + i;
                 clients.add(connect());
-                LeaderSelector selector = new LeaderSelector(clients.get(i), base + "/selector", new LeaderSelectorListenerAdapter() {
-                    @Override
-                    public void takeLeadership(CuratorFramework c) throws Exception {
-                        turns.add(inside.incrementAndGet() == 1 ? id : "two leaders");
-                        Thread.sleep(20);
-                        inside.decrementAndGet();
-                    }
-                });
+                LeaderSelector selector = new LeaderSelector(
+                    clients.get(i), base + "/selector", new LeaderSelectorListenerAdapter() {
+                        @Override
+                        public void takeLeadership(CuratorFramework c) throws Exception {
+                            turns.add(inside.incrementAndGet() == 1 ? id : "two leaders");
+                            Thread.sleep(20);
+                            inside.decrementAndGet();
+                        }
+                    });
                 selector.setId(id);
                 selector.autoRequeue();
                 selector.start();
@@ -330,7 +346,7 @@ public final class CuratorInterop {
         });
     }
 
-    /* ---- caches ------------------------------------------------------------------------------------------------- */
+    /* ---- caches ---- */
 
     @SuppressWarnings("deprecation")
     private static void caches() {
@@ -359,7 +375,8 @@ public final class CuratorInterop {
             PathChildrenCache cache = new PathChildrenCache(client, base + "/p", true);
             cache.getListenable().addListener((c, event) -> {
                 ChildData data = event.getData();
-                seen.add(event.getType() + (data == null ? "" : " " + data.getPath().substring(base.length() + 3)));
+                seen.add(event.getType()
+                    + (data == null ? "" : " " + data.getPath().substring(base.length() + 3)));
             });
             cache.start(PathChildrenCache.StartMode.POST_INITIALIZED_EVENT);
             Set<String> first = new HashSet<>();
@@ -383,14 +400,17 @@ public final class CuratorInterop {
             TreeCache cache = new TreeCache(client, base + "/t");
             cache.getListenable().addListener((c, event) -> {
                 ChildData data = event.getData();
-                seen.add(event.getType() + (data == null ? "" : " " + data.getPath().substring(base.length())));
+                seen.add(event.getType()
+                    + (data == null ? "" : " " + data.getPath().substring(base.length())));
             });
             cache.start();
             Set<String> first = new TreeSet<>();
             while (!first.contains("INITIALIZED")) {
                 first.add(next(seen, "INITIALIZED"));
             }
-            check(first.containsAll(Arrays.asList("NODE_ADDED /t", "NODE_ADDED /t/a", "NODE_ADDED /t/a/b")), first.toString());
+            check(first.containsAll(
+                      Arrays.asList("NODE_ADDED /t", "NODE_ADDED /t/a", "NODE_ADDED /t/a/b")),
+                first.toString());
             client.setData().forPath(base + "/t/a/b", bytes("new"));
             equal("NODE_UPDATED /t/a/b", next(seen, "a change"));
             client.create().forPath(base + "/t/a/b/c");
@@ -400,7 +420,8 @@ public final class CuratorInterop {
             for (int i = 0; i < 3; i++) {
                 removed.add(next(seen, "a removal"));
             }
-            equal("[NODE_REMOVED /t/a, NODE_REMOVED /t/a/b, NODE_REMOVED /t/a/b/c]", removed.toString());
+            equal("[NODE_REMOVED /t/a, NODE_REMOVED /t/a/b, NODE_REMOVED /t/a/b/c]",
+                removed.toString());
             equal(0, cache.getCurrentChildren(base + "/t").size());
             cache.close();
         });
@@ -409,11 +430,17 @@ public final class CuratorInterop {
             client.create().creatingParentsIfNeeded().forPath(base + "/c/old", bytes("0"));
             CuratorCache cache = CuratorCache.build(client, base + "/c");
             CountDownLatch ready = new CountDownLatch(1);
-            cache.listenable().addListener(CuratorCacheListener.builder()
-                .forCreates(node -> seen.add("created " + node.getPath().substring(base.length())))
-                .forChanges((old, node) -> seen.add("changed " + text(old.getData()) + " to " + text(node.getData())))
-                .forDeletes(node -> seen.add("deleted " + node.getPath().substring(base.length())))
-                .forInitialized(ready::countDown).build());
+            cache.listenable().addListener(
+                CuratorCacheListener.builder()
+                    .forCreates(
+                        node -> seen.add("created " + node.getPath().substring(base.length())))
+                    .forChanges((old, node)
+                                    -> seen.add("changed " + text(old.getData()) + " to "
+                                        + text(node.getData())))
+                    .forDeletes(
+                        node -> seen.add("deleted " + node.getPath().substring(base.length())))
+                    .forInitialized(ready::countDown)
+                    .build());
             cache.start();
             await(ready, "the first sweep");
             Set<String> first = new TreeSet<>();
@@ -452,34 +479,46 @@ public final class CuratorInterop {
                     equal("NodeDataChanged " + name, next(seen, "a change"));
                 }
                 client.create().forPath(node + "/k");
-                equal(recursive ? "NodeCreated " + name + "/k" : "NodeChildrenChanged " + name, next(seen, "a child"));
+                equal(recursive ? "NodeCreated " + name + "/k" : "NodeChildrenChanged " + name,
+                    next(seen, "a child"));
                 client.setData().forPath(node + "/k", bytes("x"));
                 if (recursive) {
                     equal("NodeDataChanged " + name + "/k", next(seen, "a child's change"));
                 }
                 client.delete().forPath(node + "/k");
-                equal(recursive ? "NodeDeleted " + name + "/k" : "NodeChildrenChanged " + name, next(seen, "the child's end"));
+                equal(recursive ? "NodeDeleted " + name + "/k" : "NodeChildrenChanged " + name,
+                    next(seen, "the child's end"));
                 watcher.close();
             }
         });
     }
 
-    /* ---- the framework itself --------------------------------------------------------------------------------------- */
+    /* ---- the framework itself ---- */
 
     private static void framework() {
         CASES.put("CreateModes", (client, base) -> {
-            equal(base + "/p", client.create().withMode(CreateMode.PERSISTENT).forPath(base + "/p"));
-            equal(base + "/s-0000000001", client.create().withMode(CreateMode.PERSISTENT_SEQUENTIAL).forPath(base + "/s-"));
+            equal(
+                base + "/p", client.create().withMode(CreateMode.PERSISTENT).forPath(base + "/p"));
+            equal(base + "/s-0000000001",
+                client.create().withMode(CreateMode.PERSISTENT_SEQUENTIAL).forPath(base + "/s-"));
             client.create().withMode(CreateMode.EPHEMERAL).forPath(base + "/e");
             long session = client.getZookeeperClient().getZooKeeper().getSessionId();
             equal(session, client.checkExists().forPath(base + "/e").getEphemeralOwner());
-            equal(base + "/es-0000000003", client.create().withMode(CreateMode.EPHEMERAL_SEQUENTIAL).forPath(base + "/es-"));
+            equal(base + "/es-0000000003",
+                client.create().withMode(CreateMode.EPHEMERAL_SEQUENTIAL).forPath(base + "/es-"));
             client.create().withMode(CreateMode.CONTAINER).forPath(base + "/c");
             Stat stat = new Stat();
-            client.create().withTtl(100000).storingStatIn(stat).withMode(CreateMode.PERSISTENT_WITH_TTL).forPath(base + "/t", bytes("x"));
+            client.create()
+                .withTtl(100000)
+                .storingStatIn(stat)
+                .withMode(CreateMode.PERSISTENT_WITH_TTL)
+                .forPath(base + "/t", bytes("x"));
             equal(1, stat.getDataLength());
-            equal(base + "/ts-0000000006", client.create().withTtl(100000)
-                .withMode(CreateMode.PERSISTENT_SEQUENTIAL_WITH_TTL).forPath(base + "/ts-"));
+            equal(base + "/ts-0000000006",
+                client.create()
+                    .withTtl(100000)
+                    .withMode(CreateMode.PERSISTENT_SEQUENTIAL_WITH_TTL)
+                    .forPath(base + "/ts-"));
             client.create().creatingParentContainersIfNeeded().forPath(base + "/c1/c2/n");
             check(client.checkExists().forPath(base + "/c1/c2") != null, "parents as containers");
         });
@@ -487,9 +526,15 @@ public final class CuratorInterop {
             client.create().forPath(base + "/n", bytes("one"));
             Stat stat = new Stat();
             equal("one", text(client.getData().storingStatIn(stat).forPath(base + "/n")));
-            equal(1, client.setData().withVersion(stat.getVersion()).forPath(base + "/n", bytes("two")).getVersion());
+            equal(1,
+                client.setData()
+                    .withVersion(stat.getVersion())
+                    .forPath(base + "/n", bytes("two"))
+                    .getVersion());
             try {
-                client.setData().withVersion(stat.getVersion()).forPath(base + "/n", bytes("three"));
+                client.setData()
+                    .withVersion(stat.getVersion())
+                    .forPath(base + "/n", bytes("three"));
                 check(false, "a stale version was accepted");
             } catch (KeeperException.BadVersionException expected) {
                 equal("two", text(client.getData().forPath(base + "/n")));
@@ -505,12 +550,16 @@ public final class CuratorInterop {
         CASES.put("CompressedData", (client, base) -> {
             byte[] data = bytes(String.join("", Collections.nCopies(1000, "zookeeper ")));
             client.create().compressed().forPath(base + "/z", data);
-            check(client.checkExists().forPath(base + "/z").getDataLength() < data.length, "smaller");
-            check(Arrays.equals(data, client.getData().decompressed().forPath(base + "/z")), "the same");
+            check(
+                client.checkExists().forPath(base + "/z").getDataLength() < data.length, "smaller");
+            check(Arrays.equals(data, client.getData().decompressed().forPath(base + "/z")),
+                "the same");
         });
         CASES.put("BackgroundCalls", (client, base) -> {
             BlockingQueue<CuratorEvent> seen = new LinkedBlockingQueue<>();
-            client.create().inBackground((c, e) -> seen.add(e), "context").forPath(base + "/b", bytes("1"));
+            client.create()
+                .inBackground((c, e) -> seen.add(e), "context")
+                .forPath(base + "/b", bytes("1"));
             CuratorEvent event = next(seen, "create");
             equal(CuratorEventType.CREATE, event.getType());
             equal(0, event.getResultCode());
@@ -528,7 +577,10 @@ public final class CuratorInterop {
             equal(KeeperException.Code.NONODE.intValue(), event.getResultCode());
             client.getACL().inBackground((c, e) -> seen.add(e)).forPath(base + "/b");
             equal(ZooDefs.Ids.OPEN_ACL_UNSAFE, next(seen, "getACL").getACLList());
-            client.setACL().withACL(ZooDefs.Ids.OPEN_ACL_UNSAFE).inBackground((c, e) -> seen.add(e)).forPath(base + "/b");
+            client.setACL()
+                .withACL(ZooDefs.Ids.OPEN_ACL_UNSAFE)
+                .inBackground((c, e) -> seen.add(e))
+                .forPath(base + "/b");
             equal(1, next(seen, "setACL").getStat().getAversion());
             client.sync().inBackground((c, e) -> seen.add(e)).forPath(base);
             equal(CuratorEventType.SYNC, next(seen, "sync").getType());
@@ -539,7 +591,9 @@ public final class CuratorInterop {
             int count = 300;
             BlockingQueue<String> seen = new LinkedBlockingQueue<>();
             for (int i = 0; i < count; i++) {
-                client.create().withMode(CreateMode.PERSISTENT_SEQUENTIAL).inBackground((c, e) -> seen.add(e.getName()))
+                client.create()
+                    .withMode(CreateMode.PERSISTENT_SEQUENTIAL)
+                    .inBackground((c, e) -> seen.add(e.getName()))
                     .forPath(base + "/q-");
             }
             for (int i = 0; i < count; i++) {
@@ -561,7 +615,8 @@ public final class CuratorInterop {
         });
         CASES.put("WatchersOfReads", (client, base) -> {
             BlockingQueue<String> seen = new LinkedBlockingQueue<>();
-            Watcher watcher = e -> seen.add(e.getType() + " " + e.getPath().substring(base.length()));
+            Watcher watcher =
+                e -> seen.add(e.getType() + " " + e.getPath().substring(base.length()));
             client.checkExists().usingWatcher(watcher).forPath(base + "/x");
             client.getChildren().usingWatcher(watcher).forPath(base);
             client.create().forPath(base + "/x");
@@ -579,7 +634,11 @@ public final class CuratorInterop {
             client.watches().remove(watcher).ofType(Watcher.WatcherType.Data).forPath(base + "/x");
             equal("DataWatchRemoved", next(seen, "the removal"));
             client.setData().forPath(base + "/x", bytes("1"));
-            client.watchers().add().withMode(AddWatchMode.PERSISTENT).usingWatcher(watcher).forPath(base + "/x");
+            client.watchers()
+                .add()
+                .withMode(AddWatchMode.PERSISTENT)
+                .usingWatcher(watcher)
+                .forPath(base + "/x");
             client.setData().forPath(base + "/x", bytes("2"));
             equal("NodeDataChanged", next(seen, "a change"));
             client.watches().remove(watcher).forPath(base + "/x");
@@ -589,7 +648,10 @@ public final class CuratorInterop {
             equal(null, seen.poll());
         });
         CASES.put("ProtectedCreates", (client, base) -> {
-            String path = client.create().withProtection().withMode(CreateMode.EPHEMERAL_SEQUENTIAL).forPath(base + "/n-");
+            String path = client.create()
+                              .withProtection()
+                              .withMode(CreateMode.EPHEMERAL_SEQUENTIAL)
+                              .forPath(base + "/n-");
             check(path.matches(base + "/_c_[0-9a-f-]{36}-n-0000000000"), path);
             check(client.checkExists().forPath(path) != null, "it is there");
             String plain = client.create().withProtection().forPath(base + "/p");
@@ -609,38 +671,54 @@ public final class CuratorInterop {
             CuratorOp create = client.transactionOp().create().forPath(base + "/a", bytes("1"));
             CuratorOp set = client.transactionOp().setData().forPath(base + "/a", bytes("2"));
             CuratorOp test = client.transactionOp().check().withVersion(1).forPath(base + "/a");
-            CuratorOp seq = client.transactionOp().create().withMode(CreateMode.EPHEMERAL_SEQUENTIAL).forPath(base + "/s-");
+            CuratorOp seq = client.transactionOp()
+                                .create()
+                                .withMode(CreateMode.EPHEMERAL_SEQUENTIAL)
+                                .forPath(base + "/s-");
             CuratorOp gone = client.transactionOp().create().forPath(base + "/b");
             CuratorOp delete = client.transactionOp().delete().forPath(base + "/b");
-            List<CuratorTransactionResult> results = client.transaction().forOperations(create, set, test, seq, gone, delete);
+            List<CuratorTransactionResult> results =
+                client.transaction().forOperations(create, set, test, seq, gone, delete);
             equal(6, results.size());
             equal(base + "/a", results.get(0).getResultPath());
             equal(1, results.get(1).getResultStat().getVersion());
             equal(base + "/s-0000000001", results.get(3).getResultPath());
             equal(null, client.checkExists().forPath(base + "/b"));
             try {
-                client.transaction().forOperations(client.transactionOp().setData().forPath(base + "/a", bytes("3")),
+                client.transaction().forOperations(
+                    client.transactionOp().setData().forPath(base + "/a", bytes("3")),
                     client.transactionOp().check().withVersion(99).forPath(base + "/a"));
                 check(false, "a failing check was accepted");
             } catch (KeeperException.BadVersionException expected) {
                 equal("2", text(client.getData().forPath(base + "/a")));
-                equal(KeeperException.Code.OK.intValue(), ((org.apache.zookeeper.OpResult.ErrorResult)
-                    expected.getResults().get(0)).getErr());
+                equal(KeeperException.Code.OK.intValue(),
+                    ((org.apache.zookeeper.OpResult.ErrorResult) expected.getResults().get(0))
+                        .getErr());
             }
         });
         CASES.put("TransactionKinds", (client, base) -> {
             List<CuratorTransactionResult> results = client.transaction().forOperations(
                 client.transactionOp().create().withMode(CreateMode.CONTAINER).forPath(base + "/c"),
-                client.transactionOp().create().withTtl(100000).withMode(CreateMode.PERSISTENT_WITH_TTL).forPath(base + "/t"),
-                client.transactionOp().create().withMode(CreateMode.EPHEMERAL).forPath(base + "/e"));
+                client.transactionOp()
+                    .create()
+                    .withTtl(100000)
+                    .withMode(CreateMode.PERSISTENT_WITH_TTL)
+                    .forPath(base + "/t"),
+                client.transactionOp()
+                    .create()
+                    .withMode(CreateMode.EPHEMERAL)
+                    .forPath(base + "/e"));
             equal(3, results.size());
             for (String name : new String[] {"c", "t", "e"}) {
                 check(client.checkExists().forPath(base + "/" + name) != null, name);
             }
         });
         CASES.put("Acls", (client, base) -> {
-            CuratorFramework owner = CuratorFrameworkFactory.builder().connectString(hosts)
-                .authorization("digest", bytes("curator:secret")).retryPolicy(new RetryNTimes(3, 100)).build();
+            CuratorFramework owner = CuratorFrameworkFactory.builder()
+                                         .connectString(hosts)
+                                         .authorization("digest", bytes("curator:secret"))
+                                         .retryPolicy(new RetryNTimes(3, 100))
+                                         .build();
             owner.start();
             owner.create().withACL(ZooDefs.Ids.CREATOR_ALL_ACL).forPath(base + "/mine", bytes("x"));
             equal("x", text(owner.getData().forPath(base + "/mine")));
@@ -650,7 +728,8 @@ public final class CuratorInterop {
             } catch (KeeperException.NoAuthException expected) {
                 equal("digest", owner.getACL().forPath(base + "/mine").get(0).getId().getScheme());
             }
-            List<ACL> open = Collections.singletonList(new ACL(ZooDefs.Perms.READ, new Id("world", "anyone")));
+            List<ACL> open =
+                Collections.singletonList(new ACL(ZooDefs.Perms.READ, new Id("world", "anyone")));
             owner.setACL().withVersion(0).withACL(open).forPath(base + "/mine");
             equal("x", text(client.getData().forPath(base + "/mine")));
             owner.close();
@@ -662,7 +741,8 @@ public final class CuratorInterop {
         });
         CASES.put("ConnectionStates", (client, base) -> {
             BlockingQueue<ConnectionState> seen = new LinkedBlockingQueue<>();
-            CuratorFramework other = CuratorFrameworkFactory.newClient(hosts, new RetryNTimes(3, 100));
+            CuratorFramework other =
+                CuratorFrameworkFactory.newClient(hosts, new RetryNTimes(3, 100));
             other.getConnectionStateListenable().addListener((c, state) -> seen.add(state));
             other.start();
             equal(ConnectionState.CONNECTED, next(seen, "CONNECTED"));
@@ -671,7 +751,8 @@ public final class CuratorInterop {
             equal(null, client.checkExists().forPath(base + "/e"));
         });
         CASES.put("SessionTakenOver", (client, base) -> {
-            /* Another connection with the same id and password: the first is closed, and the session lives. */
+            /* Another connection with the same id and password: the first is closed, and the
+             * session lives. */
             CuratorFramework other = connect();
             ZooKeeper zk = other.getZookeeperClient().getZooKeeper();
             other.create().withMode(CreateMode.EPHEMERAL).forPath(base + "/e");
@@ -698,11 +779,13 @@ public final class CuratorInterop {
             CuratorFramework other = connect();
             BlockingQueue<String> seen = new LinkedBlockingQueue<>();
             other.create().forPath(base + "/x");
-            other.getData().usingWatcher((Watcher) e -> {
-                if (e.getType() != Watcher.Event.EventType.None) {
-                    seen.add(e.getType().toString());
-                }
-            }).forPath(base + "/x");
+            other.getData()
+                .usingWatcher((Watcher) e -> {
+                    if (e.getType() != Watcher.Event.EventType.None) {
+                        seen.add(e.getType().toString());
+                    }
+                })
+                .forPath(base + "/x");
             ZooKeeper zk = other.getZookeeperClient().getZooKeeper();
             drop(zk);
             client.setData().forPath(base + "/x", bytes("changed while away"));
@@ -711,18 +794,22 @@ public final class CuratorInterop {
         });
     }
 
-    /** Closes the socket under a client, which then reconnects by itself: the client's own test hook, by reflection. */
+    /**
+     * Closes the socket under a client, which then reconnects by itself: the client's own test
+     * hook, by reflection.
+     */
     private static void drop(ZooKeeper zk) throws Exception {
         java.lang.reflect.Field cnxn = ZooKeeper.class.getDeclaredField("cnxn");
         cnxn.setAccessible(true);
         java.lang.reflect.Field thread = cnxn.get(zk).getClass().getDeclaredField("sendThread");
         thread.setAccessible(true);
-        java.lang.reflect.Method close = thread.get(cnxn.get(zk)).getClass().getDeclaredMethod("testableCloseSocket");
+        java.lang.reflect.Method close =
+            thread.get(cnxn.get(zk)).getClass().getDeclaredMethod("testableCloseSocket");
         close.setAccessible(true);
         close.invoke(thread.get(cnxn.get(zk)));
     }
 
-    /* ---- counters, barriers, queues, nodes, discovery --------------------------------------------------------------- */
+    /* ---- counters, barriers, queues, nodes, discovery ---- */
 
     private static final QueueSerializer<String> STRINGS = new QueueSerializer<String>() {
         @Override
@@ -759,7 +846,8 @@ public final class CuratorInterop {
             for (int i = 0; i < threads; i++) {
                 futures.add(pool.submit(() -> {
                     try (CuratorFramework own = connect()) {
-                        DistributedAtomicLong counter = new DistributedAtomicLong(own, base + "/count", new RetryNTimes(1000, 2));
+                        DistributedAtomicLong counter = new DistributedAtomicLong(
+                            own, base + "/count", new RetryNTimes(1000, 2));
                         for (int n = 0; n < rounds; n++) {
                             check(counter.increment().succeeded(), "increment");
                         }
@@ -771,14 +859,16 @@ public final class CuratorInterop {
                 future.get(4 * WAIT_S, TimeUnit.SECONDS);
             }
             pool.shutdown();
-            DistributedAtomicLong counter = new DistributedAtomicLong(client, base + "/count", new RetryNTimes(10, 10));
+            DistributedAtomicLong counter =
+                new DistributedAtomicLong(client, base + "/count", new RetryNTimes(10, 10));
             equal((long) threads * rounds, counter.get().postValue());
             AtomicValue<Long> swapped = counter.compareAndSet((long) threads * rounds, 7L);
             check(swapped.succeeded() && swapped.postValue() == 7L, "compareAndSet");
             check(!counter.compareAndSet(1L, 2L).succeeded(), "compareAndSet of another value");
         });
         CASES.put("DistributedAtomicInteger", (client, base) -> {
-            DistributedAtomicInteger counter = new DistributedAtomicInteger(client, base + "/count", new RetryNTimes(10, 10));
+            DistributedAtomicInteger counter =
+                new DistributedAtomicInteger(client, base + "/count", new RetryNTimes(10, 10));
             check(counter.initialize(5), "initialize");
             check(!counter.initialize(6), "initialize again");
             equal(8, counter.add(3).postValue());
@@ -813,12 +903,16 @@ public final class CuratorInterop {
             AtomicBoolean through = new AtomicBoolean();
             Future<?> waiter = pool.submit(() -> {
                 try (CuratorFramework own = connect()) {
-                    check(new DistributedBarrier(own, base + "/barrier").waitOnBarrier(WAIT_S, TimeUnit.SECONDS), "in time");
+                    check(new DistributedBarrier(own, base + "/barrier")
+                              .waitOnBarrier(WAIT_S, TimeUnit.SECONDS),
+                        "in time");
                     through.set(true);
                 }
                 return null;
             });
-            check(!new DistributedBarrier(client, base + "/barrier").waitOnBarrier(200, TimeUnit.MILLISECONDS), "it is up");
+            check(!new DistributedBarrier(client, base + "/barrier")
+                       .waitOnBarrier(200, TimeUnit.MILLISECONDS),
+                "it is up");
             check(!through.get(), "nobody passes");
             barrier.removeBarrier();
             waiter.get(2 * WAIT_S, TimeUnit.SECONDS);
@@ -833,7 +927,8 @@ public final class CuratorInterop {
             for (int i = 0; i < members; i++) {
                 futures.add(pool.submit(() -> {
                     try (CuratorFramework own = connect()) {
-                        DistributedDoubleBarrier barrier = new DistributedDoubleBarrier(own, base + "/barrier", members);
+                        DistributedDoubleBarrier barrier =
+                            new DistributedDoubleBarrier(own, base + "/barrier", members);
                         entered.incrementAndGet();
                         check(barrier.enter(WAIT_S, TimeUnit.SECONDS), "enter");
                         check(entered.get() == members, "entered before all were there");
@@ -851,8 +946,10 @@ public final class CuratorInterop {
         });
         CASES.put("DistributedQueue", (client, base) -> {
             BlockingQueue<String> got = new LinkedBlockingQueue<>();
-            DistributedQueue<String> queue = QueueBuilder.builder(client, consumer(got), STRINGS, base + "/queue")
-                .lockPath(base + "/queue-locks").buildQueue();
+            DistributedQueue<String> queue =
+                QueueBuilder.builder(client, consumer(got), STRINGS, base + "/queue")
+                    .lockPath(base + "/queue-locks")
+                    .buildQueue();
             queue.start();
             for (int i = 0; i < 20; i++) {
                 queue.put("item" + i);
@@ -865,15 +962,17 @@ public final class CuratorInterop {
             queue.close();
         });
         CASES.put("DistributedQueueOrder", (client, base) -> {
-            DistributedQueue<String> producer = QueueBuilder.builder(client, (QueueConsumer<String>) null, STRINGS, base + "/queue")
-                .buildQueue();
+            DistributedQueue<String> producer =
+                QueueBuilder.builder(client, (QueueConsumer<String>) null, STRINGS, base + "/queue")
+                    .buildQueue();
             producer.start();
             for (int i = 0; i < 20; i++) {
                 producer.put("item" + i);
             }
             check(producer.flushPuts(WAIT_S, TimeUnit.SECONDS), "puts are through");
             BlockingQueue<String> got = new LinkedBlockingQueue<>();
-            DistributedQueue<String> queue = QueueBuilder.builder(client, consumer(got), STRINGS, base + "/queue").buildQueue();
+            DistributedQueue<String> queue =
+                QueueBuilder.builder(client, consumer(got), STRINGS, base + "/queue").buildQueue();
             queue.start();
             for (int i = 0; i < 20; i++) {
                 equal("item" + i, next(got, "item " + i));
@@ -883,15 +982,17 @@ public final class CuratorInterop {
         });
         CASES.put("DistributedPriorityQueue", (client, base) -> {
             BlockingQueue<String> got = new LinkedBlockingQueue<>();
-            DistributedPriorityQueue<String> producer = QueueBuilder
-                .builder(client, (QueueConsumer<String>) null, STRINGS, base + "/queue").buildPriorityQueue(0);
+            DistributedPriorityQueue<String> producer =
+                QueueBuilder.builder(client, (QueueConsumer<String>) null, STRINGS, base + "/queue")
+                    .buildPriorityQueue(0);
             producer.start();
             for (int priority : new int[] {5, 1, 9, 3}) {
                 producer.put("p" + priority, priority);
             }
             check(producer.flushPuts(WAIT_S, TimeUnit.SECONDS), "puts are through");
-            DistributedPriorityQueue<String> queue = QueueBuilder.builder(client, consumer(got), STRINGS, base + "/queue")
-                .buildPriorityQueue(0);
+            DistributedPriorityQueue<String> queue =
+                QueueBuilder.builder(client, consumer(got), STRINGS, base + "/queue")
+                    .buildPriorityQueue(0);
             queue.start();
             for (int priority : new int[] {1, 3, 5, 9}) {
                 equal("p" + priority, next(got, "priority " + priority));
@@ -901,8 +1002,9 @@ public final class CuratorInterop {
         });
         CASES.put("DistributedDelayQueue", (client, base) -> {
             BlockingQueue<String> got = new LinkedBlockingQueue<>();
-            DistributedDelayQueue<String> queue = QueueBuilder.builder(client, consumer(got), STRINGS, base + "/queue")
-                .buildDelayQueue();
+            DistributedDelayQueue<String> queue =
+                QueueBuilder.builder(client, consumer(got), STRINGS, base + "/queue")
+                    .buildDelayQueue();
             queue.start();
             long now = System.currentTimeMillis();
             queue.put("later", now + 600);
@@ -923,7 +1025,8 @@ public final class CuratorInterop {
             equal(null, queue.poll(100, TimeUnit.MILLISECONDS));
         });
         CASES.put("PersistentNode", (client, base) -> {
-            PersistentNode node = new PersistentNode(client, CreateMode.EPHEMERAL, false, base + "/n", bytes("here"));
+            PersistentNode node =
+                new PersistentNode(client, CreateMode.EPHEMERAL, false, base + "/n", bytes("here"));
             node.start();
             check(node.waitForInitialCreate(WAIT_S, TimeUnit.SECONDS), "created");
             client.delete().forPath(base + "/n");
@@ -952,10 +1055,24 @@ public final class CuratorInterop {
             a.close();
         });
         CASES.put("ServiceDiscovery", (client, base) -> {
-            ServiceInstance<Void> one = ServiceInstance.<Void>builder().name("web").id("one").address("10.0.0.1").port(80).build();
-            ServiceInstance<Void> two = ServiceInstance.<Void>builder().name("web").id("two").address("10.0.0.2").port(81).build();
-            ServiceDiscovery<Void> discovery = ServiceDiscoveryBuilder.builder(Void.class).client(client).basePath(base + "/services")
-                .watchInstances(true).thisInstance(one).build();
+            ServiceInstance<Void> one = ServiceInstance.<Void>builder()
+                                            .name("web")
+                                            .id("one")
+                                            .address("10.0.0.1")
+                                            .port(80)
+                                            .build();
+            ServiceInstance<Void> two = ServiceInstance.<Void>builder()
+                                            .name("web")
+                                            .id("two")
+                                            .address("10.0.0.2")
+                                            .port(81)
+                                            .build();
+            ServiceDiscovery<Void> discovery = ServiceDiscoveryBuilder.builder(Void.class)
+                                                   .client(client)
+                                                   .basePath(base + "/services")
+                                                   .watchInstances(true)
+                                                   .thisInstance(one)
+                                                   .build();
             discovery.start();
             discovery.registerService(two);
             equal("[web]", discovery.queryForNames().toString());
@@ -964,7 +1081,8 @@ public final class CuratorInterop {
             ServiceCache<Void> cache = discovery.serviceCacheBuilder().name("web").build();
             cache.start();
             equal(2, cache.getInstances().size());
-            ServiceProvider<Void> provider = discovery.serviceProviderBuilder().serviceName("web").build();
+            ServiceProvider<Void> provider =
+                discovery.serviceProviderBuilder().serviceName("web").build();
             provider.start();
             Set<String> ids = new TreeSet<>();
             for (int i = 0; i < 4; i++) {
@@ -992,7 +1110,8 @@ public final class CuratorInterop {
             return;
         }
         hosts = args[0];
-        List<String> wanted = args.length > 1 ? Arrays.asList(args).subList(1, args.length) : new ArrayList<>(CASES.keySet());
+        List<String> wanted = args.length > 1 ? Arrays.asList(args).subList(1, args.length)
+                                              : new ArrayList<>(CASES.keySet());
         boolean failed = false;
         try (CuratorFramework client = connect()) {
             String root = "/curator-" + Long.toHexString(System.nanoTime());

@@ -1,0 +1,50 @@
+/* command: four-letter words. The server recognises a word in the first four bytes of a connection, asks for its answer
+ * here and sends it piece by piece as the socket takes it, so that an answer of any length costs no more memory than a
+ * piece. Implemented by this room (command.c); called by the server on the core's thread only. */
+#ifndef ZOKOR_ADMIN_COMMAND_H
+#define ZOKOR_ADMIN_COMMAND_H
+
+#include "base/buf.h"
+#include "core/view.h"
+
+/* Figures of the process that the core does not know. */
+struct command_figures {
+    int64_t now_ms, wall_ms, started_ms; /* started_ms: monotonic, as now_ms */
+    int64_t fsync_slow_count;            /* syncs of the log above fsync.warningthresholdms */
+    int64_t files_open, files_max;       /* descriptors of the process */
+    int64_t net_queued_bytes;            /* replies that sockets have not taken yet */
+};
+
+/* What the server lends to this room; lives as long as the server. The functions run on the core's thread. */
+struct command_host {
+    void *ctx;
+    struct core *core;
+    const char *words_allowed; /* 4lw.commands.whitelist */
+    bool read_only_mode;       /* readonlymode.enabled: isro is allowed, too */
+    void (*figures)(void *ctx, struct command_figures *out);
+    /* Appends the answer of `conf`. */
+    void (*conf)(void *ctx, struct buf *out);
+    /* Bytes of the files in the two directories, for `dirs`. */
+    void (*dir_bytes)(void *ctx, int64_t *snap_bytes, int64_t *log_bytes);
+    /* What the server waits for on a connection: 1 bytes to read, 4 room to write, or both. For "[1]" in stat, cons. */
+    unsigned (*interest)(void *ctx, uint32_t conn);
+    int64_t trace_mask;        /* gtmk, stmk */
+};
+
+/* The first four bytes as a big-endian number: is it a word (allowed or not)? */
+bool command_known(uint32_t word);
+/* Bytes that must follow the word before it can be answered: 8 for stmk, 0 for all others. */
+size_t command_argument_bytes(uint32_t word);
+
+struct command_answer; /* one answer in the making */
+
+/* Begins the answer to a known word from connection `conn`; argument has command_argument_bytes bytes. Words that are
+ * not allowed get their one line. Never NULL. */
+struct command_answer *command_begin(struct command_host *host, uint32_t conn, uint32_t word, struct slice argument);
+/* Appends about `bytes` more bytes (a single entry may exceed it); true while there is more to come. Between two calls
+ * the core moves on: entries that come or go meanwhile may be missing or shown. */
+bool command_next(struct command_answer *a, size_t bytes, struct buf *out);
+/* Ends it, finished or not. */
+void command_end(struct command_answer *a);
+
+#endif

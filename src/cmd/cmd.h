@@ -1,0 +1,24 @@
+/* cmd: the program `zokor`. main.c finds the subcommand; one file a subcommand. */
+#ifndef ZOKOR_CMD_CMD_H
+#define ZOKOR_CMD_CMD_H
+
+#include "base/assert.h"
+
+#define ZOKOR_COMPATIBLE "3.9.5"
+
+enum { CMD_OK = 0, CMD_FAILED = 1, CMD_USAGE = 2 };
+
+/* A subcommand: argv[0] is its name. Returns the exit status. */
+int cmd_server(int argc, char **argv);
+int cmd_version(int argc, char **argv);
+
+/* "zokor 0.1.0 (compatible with Apache ZooKeeper 3.9.5)" */
+const char *cmd_version_line(void);
+
+/* "zokor: " and the text on stderr; returns CMD_USAGE. */
+int cmd_usage_error(const char *fmt, ...) PRINTF_LIKE(1, 2);
+
+/* Flushes stdout: status, or CMD_FAILED with a message when it could not be written. */
+int cmd_finish_output(int status);
+
+#endif

@@ -1,0 +1,257 @@
+/* The loop over libuv. */
+#include "os/loop.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <uv.h>
+
+struct loop {
+    uv_loop_t uv;
+    uv_prepare_t before;
+    uv_check_t after;
+    uv_idle_t busy;
+    void (*turn)(void *ctx);
+    void *turn_ctx;
+    void (*busy_fn)(void *ctx);
+    void *busy_ctx;
+};
+
+_Static_assert(sizeof(uv_poll_t) <= sizeof((struct loop_poll){ 0 }.storage), "loop_poll.storage");
+_Static_assert(sizeof(uv_timer_t) <= sizeof((struct loop_timer){ 0 }.storage), "loop_timer.storage");
+_Static_assert(sizeof(uv_async_t) <= sizeof((struct loop_wake){ 0 }.storage), "loop_wake.storage");
+_Static_assert(sizeof(uv_signal_t) <= sizeof((struct loop_signal){ 0 }.storage), "loop_signal.storage");
+
+/* A loop or a timer that cannot be made is a process that cannot run: descriptors or memory ran out at start. */
+static void must(int rc, const char *what)
+{
+    if (rc == 0)
+        return;
+    fprintf(stderr, "zokor: event loop: %s: %s\n", what, uv_strerror(rc));
+    exit(1);
+}
+
+static void on_before(uv_prepare_t *h)
+{
+    struct loop *loop = h->data;
+    if (loop->turn != NULL)
+        loop->turn(loop->turn_ctx);
+}
+
+static void on_after(uv_check_t *h)
+{
+    struct loop *loop = h->data;
+    if (loop->turn != NULL)
+        loop->turn(loop->turn_ctx);
+}
+
+static void on_busy(uv_idle_t *h)
+{
+    struct loop *loop = h->data;
+    loop->busy_fn(loop->busy_ctx);
+}
+
+struct loop *loop_new(void)
+{
+    struct loop *loop = mem_zalloc(sizeof *loop);
+    must(uv_loop_init(&loop->uv), "init");
+    must(uv_prepare_init(&loop->uv, &loop->before), "prepare");
+    must(uv_check_init(&loop->uv, &loop->after), "check");
+    must(uv_idle_init(&loop->uv, &loop->busy), "idle");
+    loop->before.data = loop->after.data = loop->busy.data = loop;
+    must(uv_prepare_start(&loop->before, on_before), "prepare");
+    must(uv_check_start(&loop->after, on_after), "check");
+    uv_unref((uv_handle_t *)&loop->before);
+    uv_unref((uv_handle_t *)&loop->after);
+    return loop;
+}
+
+void loop_free(struct loop *loop)
+{
+    if (loop == NULL)
+        return;
+    loop->turn = NULL;
+    uv_close((uv_handle_t *)&loop->before, NULL);
+    uv_close((uv_handle_t *)&loop->after, NULL);
+    uv_close((uv_handle_t *)&loop->busy, NULL);
+    uv_run(&loop->uv, UV_RUN_DEFAULT);
+    ASSERT(uv_loop_close(&loop->uv) == 0);
+    mem_free(loop);
+}
+
+void loop_run(struct loop *loop)
+{
+    uv_run(&loop->uv, UV_RUN_DEFAULT);
+}
+
+void loop_stop(struct loop *loop)
+{
+    uv_stop(&loop->uv);
+}
+
+int64_t loop_now_ms(const struct loop *loop)
+{
+    return (int64_t)uv_now(&loop->uv);
+}
+
+void loop_set_turn(struct loop *loop, void (*fn)(void *ctx), void *ctx)
+{
+    loop->turn = fn;
+    loop->turn_ctx = ctx;
+}
+
+void loop_set_busy(struct loop *loop, void (*fn)(void *ctx), void *ctx)
+{
+    loop->busy_fn = fn;
+    loop->busy_ctx = ctx;
+    if (fn == NULL)
+        uv_idle_stop(&loop->busy);
+    else
+        uv_idle_start(&loop->busy, on_busy);
+}
+
+/* ---- sockets ---- */
+
+/* The library's handle lies in the storage; its `data` leads back to the owner. */
+static uv_poll_t *poll_of(struct loop_poll *p)
+{
+    return (uv_poll_t *)(void *)p->storage;
+}
+
+static void on_poll(uv_poll_t *h, int status, int events)
+{
+    struct loop_poll *p = h->data;
+    if (status < 0) { /* the library has stopped watching; the owner's recv or send will name the error */
+        p->fn(p, LOOP_READABLE | LOOP_WRITABLE);
+        return;
+    }
+    p->fn(p, ((events & UV_READABLE) != 0 ? LOOP_READABLE : 0u) | ((events & UV_WRITABLE) != 0 ? LOOP_WRITABLE : 0u));
+}
+
+static void on_poll_closed(uv_handle_t *h)
+{
+    struct loop_poll *p = h->data;
+    if (p->closed != NULL)
+        p->closed(p);
+}
+
+int loop_poll_open(struct loop *loop, struct loop_poll *poll, int fd, void (*fn)(struct loop_poll *, unsigned))
+{
+    poll->fn = fn;
+    poll->closed = NULL;
+    poll_of(poll)->data = poll;
+    int rc = uv_poll_init(&loop->uv, poll_of(poll), fd);
+    poll_of(poll)->data = poll;
+    return rc == 0 ? 0 : rc == UV_ENOMEM ? ERR_NO_MEMORY : ERR_IO;
+}
+
+void loop_poll_set(struct loop_poll *poll, unsigned events)
+{
+    int e = ((events & LOOP_READABLE) != 0 ? UV_READABLE : 0) | ((events & LOOP_WRITABLE) != 0 ? UV_WRITABLE : 0);
+    if (e == 0)
+        uv_poll_stop(poll_of(poll));
+    else
+        uv_poll_start(poll_of(poll), e, on_poll);
+}
+
+void loop_poll_close(struct loop_poll *poll, void (*closed)(struct loop_poll *))
+{
+    poll->closed = closed;
+    uv_close((uv_handle_t *)poll_of(poll), on_poll_closed);
+}
+
+/* ---- timers ---- */
+
+static uv_timer_t *timer_of(struct loop_timer *t)
+{
+    return (uv_timer_t *)(void *)t->storage;
+}
+
+static void on_timer(uv_timer_t *h)
+{
+    struct loop_timer *t = h->data;
+    t->fn(t);
+}
+
+void loop_timer_open(struct loop *loop, struct loop_timer *timer, void (*fn)(struct loop_timer *))
+{
+    timer->fn = fn;
+    must(uv_timer_init(&loop->uv, timer_of(timer)), "timer");
+    timer_of(timer)->data = timer;
+}
+
+void loop_timer_set(struct loop_timer *timer, int64_t after_ms)
+{
+    uv_timer_start(timer_of(timer), on_timer, after_ms < 0 ? 0 : (uint64_t)after_ms, 0);
+}
+
+void loop_timer_stop(struct loop_timer *timer)
+{
+    uv_timer_stop(timer_of(timer));
+}
+
+void loop_timer_close(struct loop_timer *timer)
+{
+    uv_close((uv_handle_t *)timer_of(timer), NULL);
+}
+
+/* ---- wakes ---- */
+
+static uv_async_t *wake_of(struct loop_wake *w)
+{
+    return (uv_async_t *)(void *)w->storage;
+}
+
+static void on_wake(uv_async_t *h)
+{
+    struct loop_wake *w = h->data;
+    w->fn(w);
+}
+
+void loop_wake_open(struct loop *loop, struct loop_wake *wake, void (*fn)(struct loop_wake *))
+{
+    wake->fn = fn;
+    wake_of(wake)->data = wake;
+    must(uv_async_init(&loop->uv, wake_of(wake), on_wake), "wake");
+    wake_of(wake)->data = wake;
+}
+
+void loop_wake(struct loop_wake *wake)
+{
+    uv_async_send(wake_of(wake));
+}
+
+void loop_wake_close(struct loop_wake *wake)
+{
+    uv_close((uv_handle_t *)wake_of(wake), NULL);
+}
+
+/* ---- signals ---- */
+
+static uv_signal_t *signal_of(struct loop_signal *s)
+{
+    return (uv_signal_t *)(void *)s->storage;
+}
+
+static void on_signal(uv_signal_t *h, int number)
+{
+    struct loop_signal *s = h->data;
+    (void)number;
+    s->fn(s);
+}
+
+void loop_signal_open(struct loop *loop, struct loop_signal *signal, enum loop_signal_number number,
+                      void (*fn)(struct loop_signal *))
+{
+    static const int numbers[] = { [LOOP_SIGNAL_TERMINATE] = SIGTERM, [LOOP_SIGNAL_INTERRUPT] = SIGINT };
+    signal->fn = fn;
+    must(uv_signal_init(&loop->uv, signal_of(signal)), "signal");
+    signal_of(signal)->data = signal;
+    must(uv_signal_start(signal_of(signal), on_signal, numbers[number]), "signal");
+}
+
+void loop_signal_close(struct loop_signal *signal)
+{
+    uv_close((uv_handle_t *)signal_of(signal), NULL);
+}

@@ -1,0 +1,84 @@
+/* loop: one event loop a thread. A turn is: timers, `before` of the turn, waiting for sockets and wakes, `after` of the
+ * turn, closing. Handles are embedded in their owners; the bytes in `storage` are the loop library's own.
+ * Every function but loop_wake belongs to the loop's thread. */
+#ifndef ZOKOR_OS_LOOP_H
+#define ZOKOR_OS_LOOP_H
+
+#include "base/assert.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+struct loop;
+
+/* Never NULL: without a loop nothing can run, so failing ends the process with a line on stderr. */
+struct loop *loop_new(void);
+/* Runs what is still closing, then frees. All handles must have been closed. */
+void loop_free(struct loop *loop);
+/* Until loop_stop, or until no handle is open. */
+void loop_run(struct loop *loop);
+/* Ends loop_run at the end of this turn. */
+void loop_stop(struct loop *loop);
+/* Monotonic milliseconds, taken when this turn's events came. */
+int64_t loop_now_ms(const struct loop *loop);
+/* fn runs twice a turn: before the wait and after it. Whatever a turn gathers is carried out there. */
+void loop_set_turn(struct loop *loop, void (*fn)(void *ctx), void *ctx);
+/* While on, a turn does not wait: fn runs once a turn and sockets are looked at in between. */
+void loop_set_busy(struct loop *loop, void (*fn)(void *ctx), void *ctx);
+
+/* ---- sockets ---- */
+
+enum { LOOP_READABLE = 1, LOOP_WRITABLE = 2 };
+
+struct loop_poll {
+    /* events: LOOP_ flags; an error or hang-up of the socket comes as every flag that was asked for. */
+    void (*fn)(struct loop_poll *poll, unsigned events);
+    void (*closed)(struct loop_poll *poll);
+    uint64_t storage[20];
+};
+
+/* Watches nothing yet. 0 or a negative err. */
+int loop_poll_open(struct loop *loop, struct loop_poll *poll, int fd, void (*fn)(struct loop_poll *, unsigned)) WARN_UNUSED;
+/* Level-triggered. events 0 stops watching. */
+void loop_poll_set(struct loop_poll *poll, unsigned events);
+/* The socket may be closed right after. `closed` runs at the end of a turn; then the memory is the owner's again. */
+void loop_poll_close(struct loop_poll *poll, void (*closed)(struct loop_poll *));
+
+/* ---- timers ---- */
+
+struct loop_timer {
+    void (*fn)(struct loop_timer *timer);
+    uint64_t storage[20];
+};
+
+void loop_timer_open(struct loop *loop, struct loop_timer *timer, void (*fn)(struct loop_timer *));
+/* Once, after_ms from now; a running timer starts anew. */
+void loop_timer_set(struct loop_timer *timer, int64_t after_ms);
+void loop_timer_stop(struct loop_timer *timer);
+void loop_timer_close(struct loop_timer *timer);
+
+/* ---- waking a loop from another thread ---- */
+
+struct loop_wake {
+    void (*fn)(struct loop_wake *wake);
+    uint64_t storage[18];
+};
+
+void loop_wake_open(struct loop *loop, struct loop_wake *wake, void (*fn)(struct loop_wake *));
+/* Any thread. Several wakes before the loop comes round run fn once. */
+void loop_wake(struct loop_wake *wake);
+void loop_wake_close(struct loop_wake *wake);
+
+/* ---- signals ---- */
+
+struct loop_signal {
+    void (*fn)(struct loop_signal *signal);
+    uint64_t storage[21];
+};
+
+enum loop_signal_number { LOOP_SIGNAL_TERMINATE, LOOP_SIGNAL_INTERRUPT };
+
+void loop_signal_open(struct loop *loop, struct loop_signal *signal, enum loop_signal_number number,
+                      void (*fn)(struct loop_signal *));
+void loop_signal_close(struct loop_signal *signal);
+
+#endif

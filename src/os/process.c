@@ -1,0 +1,90 @@
+#include "os/process.h"
+#include "base/err.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+uint64_t process_entropy(void)
+{
+    uint64_t v;
+    ssize_t n;
+    do
+        n = getrandom(&v, sizeof v, 0);
+    while (n < 0 && errno == EINTR);
+    if (n != (ssize_t)sizeof v) {
+        fprintf(stderr, "zokor: getrandom: %s\n", strerror(errno));
+        exit(1);
+    }
+    return v;
+}
+
+int64_t process_file_limit(void)
+{
+    struct rlimit r;
+    if (getrlimit(RLIMIT_NOFILE, &r) != 0)
+        return 1024;
+    return r.rlim_cur > INT32_MAX ? INT32_MAX : (int64_t)r.rlim_cur;
+}
+
+int64_t process_raise_file_limit(void)
+{
+    struct rlimit r;
+    if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur != r.rlim_max) {
+        r.rlim_cur = r.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &r);
+    }
+    return process_file_limit();
+}
+
+int64_t process_files_open(void)
+{
+    DIR *d = opendir("/proc/self/fd");
+    if (d == NULL)
+        return -1;
+    int64_t n = 0;
+    struct dirent *e;
+    while ((e = readdir(d)) != NULL)
+        n += e->d_name[0] != '.';
+    closedir(d);
+    return n - 1; /* the walk's own */
+}
+
+int process_cpus(void)
+{
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0)
+        return CPU_COUNT(&set);
+    return 1;
+}
+
+int64_t process_id(void)
+{
+    return getpid();
+}
+
+void process_ignore_write_signals(void)
+{
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
+}
+
+int process_lock_dir(const char *dir)
+{
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT || errno == ENOTDIR ? ERR_NOT_FOUND : errno == EACCES ? ERR_ACCESS : ERR_IO;
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return 0; /* the descriptor stays open: it is the lock */
+    int rc = errno == EWOULDBLOCK ? ERR_BUSY : 0; /* some network file systems know no locks: serve all the same */
+    close(fd);
+    return rc;
+}

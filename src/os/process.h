@@ -1,0 +1,28 @@
+/* process: what the kernel grants this process. */
+#ifndef ZOKOR_OS_PROCESS_H
+#define ZOKOR_OS_PROCESS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* A number that strangers cannot guess. Ends the process if the kernel has none, which it always has. */
+uint64_t process_entropy(void);
+
+/* Raises the limit of descriptors to what the kernel allows; returns the limit that holds now. */
+int64_t process_raise_file_limit(void);
+/* The limit that holds now. */
+int64_t process_file_limit(void);
+/* Descriptors open now, -1 if that cannot be said. Walks a directory: for people who ask, not for a loop. */
+int64_t process_files_open(void);
+/* Processors this process may run on, at least 1. */
+int process_cpus(void);
+int64_t process_id(void);
+
+/* Writing to a socket whose peer is gone, or beyond a size limit, must be an error and not a signal. */
+void process_ignore_write_signals(void);
+
+/* Holds a directory for this process alone until the process ends: 0, ERR_BUSY if another process has it,
+ * ERR_NOT_FOUND, ERR_ACCESS, ERR_IO. Leaves no file behind. */
+int process_lock_dir(const char *dir);
+
+#endif

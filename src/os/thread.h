@@ -1,0 +1,66 @@
+/* thread: threads, mutexes and conditions. Failing to make one ends the process: it only happens at start. */
+#ifndef ZOKOR_OS_THREAD_H
+#define ZOKOR_OS_THREAD_H
+
+#include "base/assert.h"
+#include <pthread.h>
+
+struct thread {
+    pthread_t id;
+};
+
+struct mutex {
+    pthread_mutex_t m;
+};
+
+struct cond {
+    pthread_cond_t c;
+};
+
+/* name: at most 15 characters, shown by ps and top. Signals of the process are not delivered to the new thread. */
+void thread_start(struct thread *t, const char *name, void (*fn)(void *ctx), void *ctx);
+/* Waits for its end. */
+void thread_join(struct thread *t);
+
+static inline void mutex_init(struct mutex *m)
+{
+    ASSERT(pthread_mutex_init(&m->m, NULL) == 0);
+}
+
+static inline void mutex_fini(struct mutex *m)
+{
+    pthread_mutex_destroy(&m->m);
+}
+
+static inline void mutex_lock(struct mutex *m)
+{
+    ASSERT(pthread_mutex_lock(&m->m) == 0);
+}
+
+static inline void mutex_unlock(struct mutex *m)
+{
+    ASSERT(pthread_mutex_unlock(&m->m) == 0);
+}
+
+static inline void cond_init(struct cond *c)
+{
+    ASSERT(pthread_cond_init(&c->c, NULL) == 0);
+}
+
+static inline void cond_fini(struct cond *c)
+{
+    pthread_cond_destroy(&c->c);
+}
+
+/* May return early: look at what was waited for again. */
+static inline void cond_wait(struct cond *c, struct mutex *m)
+{
+    ASSERT(pthread_cond_wait(&c->c, &m->m) == 0);
+}
+
+static inline void cond_signal(struct cond *c)
+{
+    ASSERT(pthread_cond_signal(&c->c) == 0);
+}
+
+#endif
