@@ -29,7 +29,7 @@ int buf_grow(struct buf *b, size_t extra)
     size_t want;
     if (__builtin_add_overflow(b->n, extra, &want) || want > b->limit)
         return b->err = ERR_TOO_LONG;
-    if (want <= b->cap)
+    if (want <= b->cap && b->p != NULL)
         return 0;
     size_t cap = b->cap < BUF_BYTES_FIRST ? BUF_BYTES_FIRST : b->cap;
     while (cap < want)

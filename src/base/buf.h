@@ -33,7 +33,7 @@ int buf_grow(struct buf *b, size_t extra);
 /* Room for n more bytes at the end, counted as used; NULL after an error. */
 static inline uint8_t *buf_add(struct buf *b, size_t n)
 {
-    if (UNLIKELY(b->cap - b->n < n || b->err != 0) && buf_grow(b, n) != 0)
+    if (UNLIKELY(b->cap - b->n < n || b->p == NULL || b->err != 0) && buf_grow(b, n) != 0)
         return NULL;
     uint8_t *p = b->p + b->n;
     b->n += n;

@@ -122,8 +122,8 @@ static uv_poll_t *poll_of(struct loop_poll *p)
 static void on_poll(uv_poll_t *h, int status, int events)
 {
     struct loop_poll *p = h->data;
-    if (status < 0) { /* the library has stopped watching; the owner's recv or send will name the error */
-        p->fn(p, LOOP_READABLE | LOOP_WRITABLE);
+    if (status < 0) {
+        p->fn(p, LOOP_FAILED);
         return;
     }
     p->fn(p, ((events & UV_READABLE) != 0 ? LOOP_READABLE : 0u) | ((events & UV_WRITABLE) != 0 ? LOOP_WRITABLE : 0u));

@@ -27,10 +27,14 @@ void loop_set_busy(struct loop *loop, void (*fn)(void *ctx), void *ctx);
 
 /* ---- sockets ---- */
 
-enum { LOOP_READABLE = 1, LOOP_WRITABLE = 2 };
+enum {
+    LOOP_READABLE = 1,
+    LOOP_WRITABLE = 4,
+    LOOP_FAILED = 8, /* comes alone: the socket has an error and is watched no longer */
+};
 
 struct loop_poll {
-    /* events: LOOP_ flags; an error or hang-up of the socket comes as every flag that was asked for. */
+    /* events: LOOP_ flags; a hang-up of the peer comes as every flag that was asked for. */
     void (*fn)(struct loop_poll *poll, unsigned events);
     void (*closed)(struct loop_poll *poll);
     uint64_t storage[20];

@@ -1,9 +1,11 @@
 #include "os/process.h"
+#include "base/assert.h"
 #include "base/err.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +13,7 @@
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 uint64_t process_entropy(void)
@@ -58,6 +61,22 @@ int64_t process_files_open(void)
     return n - 1; /* the walk's own */
 }
 
+int64_t process_dir_bytes(const char *dir, const char *prefix)
+{
+    DIR *d = opendir(dir);
+    if (d == NULL)
+        return 0;
+    int64_t bytes = 0;
+    struct dirent *e;
+    struct stat st;
+    while ((e = readdir(d)) != NULL)
+        if (strncmp(e->d_name, prefix, strlen(prefix)) == 0 && fstatat(dirfd(d), e->d_name, &st, 0) == 0 &&
+            S_ISREG(st.st_mode))
+            bytes += st.st_size;
+    closedir(d);
+    return bytes;
+}
+
 int process_cpus(void)
 {
     cpu_set_t set;
@@ -77,14 +96,33 @@ void process_ignore_write_signals(void)
     signal(SIGXFSZ, SIG_IGN);
 }
 
+/* dataDir and dataLogDir may be two names of one directory. */
+static struct stat locked[4];
+static int locked_count;
+
+static bool is_locked(const struct stat *st)
+{
+    for (int i = 0; i < locked_count; i++)
+        if (locked[i].st_dev == st->st_dev && locked[i].st_ino == st->st_ino)
+            return true;
+    return false;
+}
+
 int process_lock_dir(const char *dir)
 {
+    struct stat st;
     int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return errno == ENOENT || errno == ENOTDIR ? ERR_NOT_FOUND : errno == EACCES ? ERR_ACCESS : ERR_IO;
-    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-        return 0; /* the descriptor stays open: it is the lock */
-    int rc = errno == EWOULDBLOCK ? ERR_BUSY : 0; /* some network file systems know no locks: serve all the same */
+    int rc = 0;
+    if (fstat(fd, &st) == 0 && !is_locked(&st)) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+            if (locked_count < (int)ARRAY_COUNT(locked))
+                locked[locked_count++] = st;
+            return 0; /* the descriptor stays open: it is the lock */
+        }
+        rc = errno == EWOULDBLOCK ? ERR_BUSY : 0; /* some network file systems know no locks: serve all the same */
+    }
     close(fd);
     return rc;
 }

@@ -14,6 +14,8 @@ int64_t process_raise_file_limit(void);
 int64_t process_file_limit(void);
 /* Descriptors open now, -1 if that cannot be said. Walks a directory: for people who ask, not for a loop. */
 int64_t process_files_open(void);
+/* Bytes of the files of a directory whose names begin with `prefix` (as `ls -l` shows them); 0 if it cannot be read. */
+int64_t process_dir_bytes(const char *dir, const char *prefix);
 /* Processors this process may run on, at least 1. */
 int process_cpus(void);
 int64_t process_id(void);
@@ -22,7 +24,7 @@ int64_t process_id(void);
 void process_ignore_write_signals(void);
 
 /* Holds a directory for this process alone until the process ends: 0, ERR_BUSY if another process has it,
- * ERR_NOT_FOUND, ERR_ACCESS, ERR_IO. Leaves no file behind. */
+ * ERR_NOT_FOUND, ERR_ACCESS, ERR_IO. Leaves no file behind. Locking a directory twice is fine. */
 int process_lock_dir(const char *dir);
 
 #endif

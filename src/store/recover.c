@@ -248,11 +248,22 @@ static int replay(struct recovery *v)
     int rc = 0;
     for (size_t i = first; i < v->logs.count && rc == 0; i++)
         rc = replay_file(v, &v->logs.at[i], i + 1 == v->logs.count);
-    if (rc == 0 && v->logs.count > 0 && (rc = v->fs->ops->sync_dir(v->fs, v->dirs->log_dir)) < 0)
-        rc = store_fail(v->err, rc, "%s: cannot sync the directory: %s", v->dirs->log_dir, err_text(rc));
     if (v->lower_zxids > 1)
         log_warn("store.zxid_lower", "count=%" PRIu64, v->lower_zxids);
     return rc;
+}
+
+/* The names of what was read, as txnlog_reader_sync for its contents. */
+static int sync_dirs(struct recovery *v)
+{
+    const char *const dirs[] = { v->dirs->snap_dir, v->dirs->log_dir };
+    const bool due[] = { v->out->snapshot_zxid >= 0, v->logs.count > 0 };
+    for (size_t i = 0; i < 2; i++) {
+        int rc = due[i] ? v->fs->ops->sync_dir(v->fs, dirs[i]) : 0;
+        if (rc < 0)
+            return store_fail(v->err, rc, "%s: cannot sync the directory: %s", dirs[i], err_text(rc));
+    }
+    return 0;
 }
 
 /* ---- without a snapshot ---- */
@@ -310,7 +321,7 @@ static int recover(struct recovery *v)
         return rc;
     v->last_zxid = v->snapshot.zxid;
     compare_begin(v);
-    if ((rc = replay(v)) < 0)
+    if ((rc = replay(v)) < 0 || (rc = sync_dirs(v)) < 0)
         return rc;
     if (!v->compare)
         log_warn("store.snapshot_fuzzy", "snapshot=0x%" PRIx64 " digest_zxid=0x%" PRIx64 " last=0x%" PRIx64

@@ -8,7 +8,7 @@
 #include "wire/records.h"
 #include <inttypes.h>
 
-#define WINDOW_BYTES (1u << 20)
+#define WINDOW_BYTES (256u << 10)
 #define RECORD_BYTES_MAX_DEFAULT 2097150 /* jute.maxbuffer + extrasize */
 #define NODE_FIXED_BYTES 68              /* ACL id and stat behind path and data */
 #define SEAL_BYTES 13

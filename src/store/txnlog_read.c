@@ -366,7 +366,9 @@ static int reader_judge(struct txnlog_reader *r, enum flaw flaw, uint64_t end)
         return reader_end_here(r, TXNLOG_END_CLEAN, "");
     if (s.valid_at == 0 && flaw != FLAW_CHECKSUM)
         return reader_end_here(r, TXNLOG_END_TORN, flaw_text[flaw]);
-    rc = record_has_hole(r, r->at, end);
+    /* A damaged length may reach into what follows, or into the preallocated zeros. */
+    uint64_t known_end = s.valid_at != 0 ? s.valid_at : s.data_end;
+    rc = record_has_hole(r, r->at, end < known_end ? end : known_end);
     if (rc < 0)
         return r->result = reader_io_error(r, r->at, rc, &r->why);
     uint64_t torn_max = TXNLOG_WRITE_BYTES_MAX + r->record_bytes_max + TXNLOG_OVERHEAD_BYTES;

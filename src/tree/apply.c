@@ -1,13 +1,14 @@
-/* Applying committed transactions (disk specification 5). The same code serves live traffic and replay; the tolerance
- * that a fuzzy snapshot needs (3.4) is in the rules themselves: nothing here compares zxids to decide if a record was
- * seen before. */
+/* Applying committed transactions (disk specification 5). The same code serves live traffic and
+ * replay; the tolerance that a fuzzy snapshot needs (3.4) is in the rules themselves: nothing here
+ * compares zxids to decide if a record was seen before. */
 #include "base/mem.h"
 #include "tree/tree_internal.h"
 #include "wire/path.h"
 
 /* ---- create ---- */
 
-/* create only ever raises the parent's cversion, and only then touches its pzxid. -1 means one more than now. */
+/* create only ever raises the parent's cversion, and only then touches its pzxid. -1 means one more
+ * than now. */
 static void parent_cversion_raise(struct applying *a, node_id parent, const struct txn_op *op)
 {
     int32_t now = node_cversion(node_at(a->t, parent));
@@ -39,7 +40,8 @@ static int64_t owner_of_op(const struct applying *a, const struct txn_op *op)
     case WIRE_OP_CREATE_CONTAINER:
         return WIRE_OWNER_CONTAINER;
     case WIRE_OP_CREATE_TTL:
-        return (int64_t)((uint64_t)WIRE_OWNER_TTL_MASK | ((uint64_t)op->ttl_ms & (uint64_t)WIRE_TTL_MS_MAX));
+        return (int64_t)((uint64_t)WIRE_OWNER_TTL_MASK |
+                         ((uint64_t)op->ttl_ms & (uint64_t)WIRE_TTL_MS_MAX));
     default:
         return op->ephemeral ? a->header->session_id : 0;
     }
@@ -58,7 +60,8 @@ static int apply_create(struct applying *a, const struct txn_op *op, node_id *id
     uint32_t hash = node_hash(t, name);
     *id = node_child(t, parent, name, hash);
     if (*id != NODE_NONE) {
-        /* Only replay comes here. The list of the transaction repairs an ACL id that the snapshot's table lacked. */
+        /* Only replay comes here. The list of the transaction repairs an ACL id that the snapshot's
+         * table lacked. */
         acl_set(a, *id, op->acl);
         if (op->type == WIRE_OP_CREATE)
             parent_cversion_raise(a, parent, op);
@@ -84,7 +87,8 @@ static int apply_create(struct applying *a, const struct txn_op *op, node_id *id
 
 /* ---- delete ---- */
 
-/* A node goes, with what its disappearance means to its watches and its quota. It has no children. */
+/* A node goes, with what its disappearance means to its watches and its quota. It has no children.
+ */
 static void remove_leaf(struct applying *a, node_id id, struct slice path)
 {
     struct tree *t = a->t;
@@ -95,8 +99,9 @@ static void remove_leaf(struct applying *a, node_id id, struct slice path)
     quota_changed(t, path, -1, -bytes);
 }
 
-/* Deleting a node that has children happens only on replay over a fuzzy snapshot: the node was made again later, with
- * these children, and the log makes them again too. Walks down and up instead of recursing: depth is user data. */
+/* Deleting a node that has children happens only on replay over a fuzzy snapshot: the node was made
+ * again later, with these children, and the log makes them again too. Walks down and up instead of
+ * recursing: depth is user data. */
 static void remove_descendants(struct applying *a, node_id top)
 {
     struct tree *t = a->t;
@@ -104,7 +109,8 @@ static void remove_descendants(struct applying *a, node_id top)
     for (;;) {
         const struct node *n = node_at(t, id);
         if (node_children(n) != 0) {
-            id = buckets_first(&n->extra->children);
+            struct bucket_cursor first;
+            id = buckets_first(&n->extra->children, &first);
             continue;
         }
         if (id == top)
@@ -190,7 +196,8 @@ static void apply_close_session(struct applying *a, const struct txn_op *op)
             (void)apply_delete_path(a, arena_dup(a->arena, wire_get_ustring(&r)));
         }
     }
-    /* What the list did not name: none when this server or Apache's wrote it, all of them in the old form. */
+    /* What the list did not name: none when this server or Apache's wrote it, all of them in the
+     * old form. */
     for (;;) {
         uint32_t s = session_find(t, a->header->session_id);
         if (s == 0 || session_at(t, s)->ephemerals.count == 0)
@@ -230,14 +237,16 @@ static void apply_op(struct applying *a, const struct txn_op *op, struct tree_re
     case WIRE_OP_ERROR:
         r->err = op->err;
         return;
-    default: /* check: judged before it was logged, and harmless where a 3.8 server logged it alone */
+    default: /* check: judged before it was logged, and harmless where a 3.8 server logged it alone
+              */
         return;
     }
     if (id != NODE_NONE)
         r->stat = tree_stat(a->t, id);
 }
 
-/* A multi with a failed part changes nothing; every part is then an error: 0 for those before the failed one. */
+/* A multi with a failed part changes nothing; every part is then an error: 0 for those before the
+ * failed one. */
 static void multi_results_failed(const struct txn_op *multi, struct tree_result *results)
 {
     struct slice rest = multi->sub_raw;
@@ -273,7 +282,8 @@ static void apply_multi(struct applying *a, const struct txn_op *multi)
     }
 }
 
-void tree_apply(struct tree *t, const struct txn *txn, struct arena *arena, struct tree_applied *out)
+void tree_apply(struct tree *t, const struct txn *txn, struct arena *arena,
+                struct tree_applied *out)
 {
     *out = (struct tree_applied){ 0 };
     struct applying a = { .t = t, .arena = arena, .out = out, .header = &txn->header };
@@ -302,9 +312,11 @@ size_t tree_remove_dead_ephemerals(struct tree *t)
     size_t removed = 0;
     for (uint32_t s = 1; s < t->sessions.end; s++) {
         const struct session *r = session_at(t, s);
-        /* With extended types off a TTL node looks like an ephemeral of an unknown session. Apache deletes those; but
-         * no session id looks like one within decades, so it is data of somebody who forgot a setting. */
-        while (r->used && !r->in_table && r->ephemerals.count != 0 && (uint64_t)r->id >> 40 != 0xff0000) {
+        /* With extended types off a TTL node looks like an ephemeral of an unknown session. Apache
+         * deletes those; but no session id looks like one within decades, so it is data of somebody
+         * who forgot a setting. */
+        while (r->used && !r->in_table && r->ephemerals.count != 0 &&
+               (uint64_t)r->id >> 40 != 0xff0000) {
             node_id id = r->ephemerals.head;
             size_t bytes = node_path_bytes(t, id);
             uint8_t *path = mem_alloc(bytes);

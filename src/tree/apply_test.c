@@ -1,4 +1,5 @@
 #include "tree/tree_test_support.h"
+#include <stdio.h>
 
 static void fresh_tree(void **state)
 {
@@ -18,7 +19,9 @@ static void fresh_tree(void **state)
     assert_non_null(tree_data(b.t, NODE_ROOT).p);
     assert_int_equal(at(&b, ""), NODE_ROOT);
     assert_int_equal(at(&b, "/"), NODE_ROOT);
-    const char *none[] = { "zookeeper", "//zookeeper", "/zookeeper/", "/zookeeper//quota", "/x", "x" };
+    const char *none[] = {
+        "zookeeper", "//zookeeper", "/zookeeper/", "/zookeeper//quota", "/x", "x"
+    };
     for (size_t i = 0; i < ARRAY_COUNT(none); i++)
         assert_int_equal(at(&b, none[i]), NODE_NONE);
     tree_check(b.t);
@@ -35,7 +38,8 @@ static void worked_digest(void **state)
     b.time_ms = 0x1a1fc418b32 - 10;
     bench_create(&b, "/a", "alpha");
     struct wire_stat_persisted s = tree_stat_persisted(b.t, NODE_ROOT);
-    assert_int_equal(tree_digest_finish(tree_digest_prefix(slice_str("/"), slice_str("")), &s), 0x031578f2);
+    assert_int_equal(tree_digest_finish(tree_digest_prefix(slice_str("/"), slice_str("")), &s),
+                     0x031578f2);
     node_id a = at(&b, "/a");
     s = tree_stat_persisted(b.t, a);
     assert_int_equal(tree_digest_finish(tree_node_digest_prefix(b.t, a), &s), 0xfb078701);
@@ -86,7 +90,9 @@ static void stat_arithmetic(void **state)
     assert_int_equal(r->stat.ctime, 1010);
     assert_int_equal(r->stat.pzxid, 5);
     assert_int_equal(r->stat.data_length, 5);
-    struct txn_op acl = { .type = WIRE_OP_SET_ACL, .path = slice_str("/s"), .acl = acl_of(&b.acl_other), .version = 1 };
+    struct txn_op acl = {
+        .type = WIRE_OP_SET_ACL, .path = slice_str("/s"), .acl = acl_of(&b.acl_other), .version = 1
+    };
     r = bench_apply(&b, acl);
     assert_int_equal(r->stat.aversion, 1);
     assert_int_equal(r->stat.mzxid, 6);
@@ -171,7 +177,8 @@ static void replay_tolerance(void **state)
         assert_int_not_equal(bench_apply(&b, op_create(&b, bad[i], ""))->err, 0);
         assert_int_not_equal(bench_apply(&b, op_delete(bad[i]))->err, 0);
     }
-    const struct txn_op ops[] = { op_create(&b, "/m1", ""), op_delete("/none"), op_create(&b, "/m2", "") };
+    const struct txn_op ops[] = { op_create(&b, "/m1", ""), op_delete("/none"),
+                                  op_create(&b, "/m2", "") };
     r = bench_multi(&b, ops, 3);
     assert_int_equal(r[1].err, ERR_NO_NODE);
     assert_int_not_equal(at(&b, "/m2"), NODE_NONE);
@@ -179,7 +186,8 @@ static void replay_tolerance(void **state)
     bench_close(&b);
 }
 
-/* A node that was deleted and made again while a fuzzy snapshot was written: the replayed delete meets its children. */
+/* A node that was deleted and made again while a fuzzy snapshot was written: the replayed delete
+ * meets its children. */
 static void replayed_delete_takes_descendants(void **state)
 {
     (void)state;
@@ -205,8 +213,8 @@ static void multi(void **state)
     struct bench b;
     bench_open(&b);
     struct txn_op version = { .type = WIRE_OP_CHECK, .path = slice_str("/"), .version = 1 };
-    const struct txn_op ops[] = { version, op_create(&b, "/m", "1"), op_set("/m", "22", 1), op_create(&b, "/m/k", ""),
-                                  op_delete("/m/k") };
+    const struct txn_op ops[] = { version, op_create(&b, "/m", "1"), op_set("/m", "22", 1),
+                                  op_create(&b, "/m/k", ""), op_delete("/m/k") };
     struct tree_result *r = bench_multi(&b, ops, 5);
     assert_int_equal(b.out.result_count, 5);
     assert_int_equal(r[0].type, WIRE_OP_CHECK);
@@ -272,7 +280,8 @@ static void sessions_and_ephemerals(void **state)
     buf_reset(&list);
     assert_int_equal(tree_put_ephemerals(b.t, 7, slice_str("/d/f"), &list), 1);
     assert_int_equal(list.n, 9);
-    /* The list names one of them, one that is gone and one of another session; the rest goes as well. */
+    /* The list names one of them, one that is gone and one of another session; the rest goes as
+     * well. */
     b.session = 8;
     bench_create_ephemeral(&b, "/other");
     b.session = 7;
@@ -280,14 +289,16 @@ static void sessions_and_ephemerals(void **state)
     wire_put_ustring(&list, slice_str("/d/f2"));
     wire_put_ustring(&list, slice_str("/d/gone"));
     wire_put_ustring(&list, slice_str("/other"));
-    bench_apply(&b, (struct txn_op){ .type = WIRE_OP_CLOSE_SESSION, .has_paths = true,
+    bench_apply(&b, (struct txn_op){ .type = WIRE_OP_CLOSE_SESSION,
+                                     .has_paths = true,
                                      .paths = { 3, buf_slice(&list) } });
     assert_int_equal(tree_ephemeral_count(b.t), 0);
     assert_int_equal(tree_session_timeout_ms(b.t, 7), 0);
     assert_int_equal(tree_session_timeout_ms(b.t, 8), 4000);
     assert_int_equal(stat_of(&b, "/d").pzxid, b.zxid);
     assert_int_equal(stat_of(&b, "/d").cversion, 4);
-    bench_apply(&b, (struct txn_op){ .type = WIRE_OP_CLOSE_SESSION, .paths = { -1, { 0 } } }); /* unknown now */
+    bench_apply(&b, (struct txn_op){ .type = WIRE_OP_CLOSE_SESSION,
+                                     .paths = { -1, { 0 } } }); /* unknown now */
     tree_check(b.t);
     buf_fini(&list);
     bench_close(&b);
@@ -340,19 +351,21 @@ static void containers_and_ttl(void **state)
     assert_true(stat_of(&b, "/c").ephemeral_owner == 0);
     assert_true(stat_of(&b, "/t").ephemeral_owner == 0);
     assert_true(tree_stat_persisted(b.t, at(&b, "/c")).ephemeral_owner == INT64_MIN);
-    assert_true((uint64_t)tree_stat_persisted(b.t, at(&b, "/t")).ephemeral_owner == 0xff000000000001f4u);
+    assert_true((uint64_t)tree_stat_persisted(b.t, at(&b, "/t")).ephemeral_owner ==
+                0xff000000000001f4u);
     assert_int_equal(tree_ephemeral_count(b.t), 0);
     assert_int_equal(expired(&b, 1520, 0, 10), 0);
-    assert_int_equal(expired(&b, 1521, 0, 10), 1);        /* the TTL node */
-    assert_int_equal(expired(&b, 1521, 511, 10), 1);      /* the container was never used for 511 ms, not more */
+    assert_int_equal(expired(&b, 1521, 0, 10), 1); /* the TTL node */
+    assert_int_equal(expired(&b, 1521, 511, 10),
+                     1); /* the container was never used for 511 ms, not more */
     assert_int_equal(expired(&b, 1521, 510, 10), 2);
     bench_create(&b, "/c/k", "");
     bench_create(&b, "/t/k", "");
-    assert_int_equal(expired(&b, 99999, 1, 10), 0);       /* children keep both */
+    assert_int_equal(expired(&b, 99999, 1, 10), 0); /* children keep both */
     bench_delete(&b, "/c/k");
-    assert_int_equal(expired(&b, 1022, 0, 10), 1);        /* used and empty: at once */
+    assert_int_equal(expired(&b, 1022, 0, 10), 1); /* used and empty: at once */
     bench_delete(&b, "/t/k");
-    assert_int_equal(expired(&b, 99999, 0, 1), 1);        /* one after the other */
+    assert_int_equal(expired(&b, 99999, 0, 1), 1); /* one after the other */
     assert_int_equal(expired(&b, 99999, 0, 1), 1);
     struct txn_op gone = { .type = WIRE_OP_DELETE_CONTAINER, .path = slice_str("/c") };
     assert_int_equal(bench_apply(&b, gone)->err, 0);
@@ -360,6 +373,71 @@ static void containers_and_ttl(void **state)
     assert_int_equal(bench_apply(&b, gone)->err, 0);
     assert_int_equal(expired(&b, 99999, 1, 10), 0);
     tree_check(b.t);
+    bench_close(&b);
+}
+
+/* What goes between two calls does not stop the round: everything that is left is still seen. */
+static void expiry_goes_round(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct buf out;
+    char path[16];
+    bench_open(&b);
+    buf_init(&out, SIZE_MAX);
+    for (int i = 0; i < 6; i++) {
+        snprintf(path, sizeof path, "/t%d", i);
+        bench_apply(&b, op_special(&b, path, WIRE_OP_CREATE_TTL, 1));
+    }
+    assert_int_equal(tree_put_expired(b.t, 99999, 0, 2, &out), 2);
+    bench_delete(&b, "/t2"); /* the one that would be next */
+    bench_delete(&b, "/t0");
+    assert_int_equal(tree_put_expired(b.t, 99999, 0, 2, &out), 2);
+    bench_delete(&b, "/t5"); /* the next one and the last of the list */
+    assert_int_equal(tree_put_expired(b.t, 99999, 0, 2, &out), 2);
+    static const char *order[] = { "/t0", "/t1", "/t3", "/t4", "/t1", "/t3" };
+    struct wire_reader r = wire_reader_of(buf_slice(&out));
+    for (size_t i = 0; i < ARRAY_COUNT(order); i++)
+        assert_slice(wire_get_ustring(&r), order[i]);
+    assert_int_equal(wire_left(&r), 0);
+    assert_int_equal(tree_put_expired(b.t, 99999, 0, 100, &out), 3); /* each once a call */
+    buf_fini(&out);
+    bench_close(&b);
+}
+
+static void children_are_listed(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct buf out;
+    char path[16];
+    bench_open(&b);
+    buf_init(&out, SIZE_MAX);
+    bench_create(&b, "/p", "");
+    for (int count = 0; count < 200; count++) {
+        buf_reset(&out);
+        tree_put_children(b.t, at(&b, "/p"), &out);
+        struct wire_reader r = wire_reader_of(buf_slice(&out));
+        bool seen[200] = { false };
+        assert_int_equal(wire_get_i32(&r), count);
+        for (int i = 0; i < count; i++) {
+            struct slice name = wire_get_ustring(&r);
+            assert_int_equal(name.n, 3);
+            int number = (name.p[0] - '0') * 100 + (name.p[1] - '0') * 10 + name.p[2] - '0';
+            assert_true(number < count && !seen[number]);
+            seen[number] = true;
+        }
+        assert_int_equal(r.err, 0);
+        assert_int_equal(wire_left(&r), 0);
+        snprintf(path, sizeof path, "/p/%03d", count);
+        bench_create(&b, path, "");
+    }
+    struct buf small;
+    buf_init(&small, 100); /* a limit is an error, not an overrun */
+    tree_put_children(b.t, at(&b, "/p"), &small);
+    assert_int_equal(small.err, ERR_TOO_LONG);
+    buf_fini(&small);
+    buf_fini(&out);
     bench_close(&b);
 }
 
@@ -375,13 +453,15 @@ static void without_extended_types(void **state)
     bench_apply(&b, op_special(&b, "/c", WIRE_OP_CREATE_CONTAINER, 0));
     assert_true((uint64_t)stat_of(&b, "/t").ephemeral_owner == 0xff000000000001f4u);
     assert_true(stat_of(&b, "/c").ephemeral_owner == 0);
-    assert_int_equal(tree_remove_dead_ephemerals(b.t), 0); /* a TTL node is not taken for an orphan */
+    assert_int_equal(tree_remove_dead_ephemerals(b.t),
+                     0); /* a TTL node is not taken for an orphan */
     assert_true(tree_digest(b.t) == 0);
     tree_check(b.t);
     bench_close(&b);
 }
 
-/* Data that grows, shrinks, becomes null and empty, over the edges of block sizes; long names and deep paths. */
+/* Data that grows, shrinks, becomes null and empty, over the edges of block sizes; long names and
+ * deep paths. */
 static void sizes(void **state)
 {
     (void)state;
@@ -430,6 +510,8 @@ int main(void)
         cmocka_unit_test(sessions_and_ephemerals),
         cmocka_unit_test(dead_ephemerals),
         cmocka_unit_test(containers_and_ttl),
+        cmocka_unit_test(expiry_goes_round),
+        cmocka_unit_test(children_are_listed),
         cmocka_unit_test(without_extended_types),
         cmocka_unit_test(sizes),
     };

@@ -34,7 +34,8 @@ static void check_node(const struct tree *t, node_id id, struct totals *sum)
     if (n->extra != NULL) {
         uint32_t count = 0;
         const struct buckets *b = &n->extra->children;
-        for (node_id c = buckets_first(b); c != NODE_NONE; c = buckets_next(b, &t->nodes, c), count++)
+        struct bucket_cursor at;
+        for (node_id c = buckets_first(b, &at); c != NODE_NONE; c = buckets_next(b, &at), count++)
             ASSERT(node_at(t, c)->parent == id);
         ASSERT(count == b->entries);
         sum->children += count;
@@ -43,7 +44,8 @@ static void check_node(const struct tree *t, node_id id, struct totals *sum)
     buf_fini(&path);
 }
 
-static uint32_t check_list(const struct tree *t, const struct node_list *l, bool session, int64_t owner)
+static uint32_t check_list(const struct tree *t, const struct node_list *l, bool session,
+                           int64_t owner)
 {
     uint32_t count = 0;
     node_id prev = NODE_NONE;
@@ -106,10 +108,12 @@ void tree_check(const struct tree *t)
 size_t tree_memory_bytes(const struct tree *t)
 {
     const struct watch_table *w = &t->watch;
-    size_t bytes = sizeof *t + slab_bytes(&t->nodes) + slab_bytes(&t->acls) + slab_bytes(&t->sessions) +
-                   slab_bytes(&w->entries) + slab_bytes(&w->things) + slab_bytes(&w->watchers) + t->pool.bytes;
-    bytes += buckets_bytes(&t->acls_by_content) + buckets_bytes(&t->sessions_by_id) + buckets_bytes(&w->by_pair) +
-             buckets_bytes(&w->by_thing) + buckets_bytes(&w->by_number);
+    size_t bytes = sizeof *t + slab_bytes(&t->nodes) + slab_bytes(&t->acls) +
+                   slab_bytes(&t->sessions) + slab_bytes(&w->entries) + slab_bytes(&w->things) +
+                   slab_bytes(&w->watchers) + t->pool.bytes;
+    bytes += buckets_bytes(&t->acls_by_content) + buckets_bytes(&t->sessions_by_id) +
+             buckets_bytes(&w->by_pair) + buckets_bytes(&w->by_thing) +
+             buckets_bytes(&w->by_number);
     for (node_id id = 1; id < t->nodes.end; id++)
         if ((node_at(t, id)->flags & NODE_USED) && node_at(t, id)->extra != NULL)
             bytes += buckets_bytes(&node_at(t, id)->extra->children);

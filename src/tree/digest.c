@@ -1,4 +1,5 @@
-/* The tree digest, version 2 (disk specification 4): a sum over nodes, kept up to date change by change. */
+/* The tree digest, version 2 (disk specification 4): a sum over nodes, kept up to date change by
+ * change. */
 #include "base/digest.h"
 #include "tree/tree_internal.h"
 

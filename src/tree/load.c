@@ -7,9 +7,8 @@
 #include <stdlib.h>
 
 struct loaded_acl {
-    struct chain chain;
-    int64_t id;        /* in the snapshot */
-    uint32_t acl;      /* our list; the table holds one reference */
+    int64_t id;   /* in the snapshot */
+    uint32_t acl; /* our list; the table holds one reference */
 };
 
 struct loading {
@@ -67,7 +66,8 @@ void tree_free(struct tree *t)
     mem_free(t);
 }
 
-static node_id builtin_add(struct tree *t, node_id parent, const char *path, uint32_t acl, int32_t aversion)
+static node_id builtin_add(struct tree *t, node_id parent, const char *path, uint32_t acl,
+                           int32_t aversion)
 {
     struct slice p = slice_str(path), name = path_name(p);
     uint32_t hash = node_hash(t, name);
@@ -83,7 +83,8 @@ void builtin_nodes_add(struct tree *t)
 {
     struct buf b;
     buf_init(&b, 64);
-    wire_put_acl(&b, (struct wire_acl){ WIRE_PERM_READ, { slice_str("world"), slice_str("anyone") } });
+    wire_put_acl(&b,
+                 (struct wire_acl){ WIRE_PERM_READ, { slice_str("world"), slice_str("anyone") } });
     uint32_t readable = acl_intern(t, (struct wire_vec){ 1, buf_slice(&b) });
     buf_fini(&b);
     node_id zookeeper = builtin_add(t, NODE_ROOT, "/zookeeper", ACL_OPEN, 0);
@@ -127,11 +128,11 @@ static struct loaded_acl *loaded_find(const struct tree *t, int64_t id)
 {
     const struct loading *l = t->loading;
     uint32_t hash = (uint32_t)hash_u64(t->options.hash_key, (uint64_t)id);
-    for (uint32_t i = buckets_head(&l->acls_by_id, hash); i != 0;) {
+    struct bucket_probe probe = buckets_probe(&l->acls_by_id, hash);
+    for (uint32_t i = buckets_match(&probe, hash); i != 0; i = buckets_match(&probe, hash)) {
         struct loaded_acl *a = slab_at(&l->acls, i);
         if (a->id == id)
             return a;
-        i = a->chain.next;
     }
     return NULL;
 }
@@ -143,15 +144,14 @@ int tree_load_acl(struct tree *t, int64_t acl_id, struct wire_vec acl)
         return ERR_CORRUPT;
     uint32_t i = slab_take(&l->acls);
     struct loaded_acl *a = slab_at(&l->acls, i);
-    *a = (struct loaded_acl){ .chain = { .hash = (uint32_t)hash_u64(t->options.hash_key, (uint64_t)acl_id) },
-                              .id = acl_id,
-                              .acl = acl_intern(t, acl) };
-    buckets_insert(&l->acls_by_id, &l->acls, i);
+    *a = (struct loaded_acl){ .id = acl_id, .acl = acl_intern(t, acl) };
+    buckets_insert(&l->acls_by_id, i, (uint32_t)hash_u64(t->options.hash_key, (uint64_t)acl_id));
     return 0;
 }
 
-/* A list that grants nothing to anybody stands in for one that the snapshot lacks: a transaction that follows will
- * repair it (disk specification 3.4 rule 9), and until then, or without it, the node stays closed. */
+/* A list that grants nothing to anybody stands in for one that the snapshot lacks: a transaction
+ * that follows will repair it (disk specification 3.4 rule 9), and until then, or without it, the
+ * node stays closed. */
 static uint32_t acl_closed(struct tree *t)
 {
     struct buf b;
@@ -223,7 +223,7 @@ static int by_creation(const void *a, const void *b)
 /* A snapshot holds nodes in any order; the lists of sessions promise the order of creation. */
 static void sort_ephemerals(struct tree *t, struct node_list *l)
 {
-    int64_t (*order)[2] = mem_alloc(l->count * sizeof *order);
+    int64_t(*order)[2] = mem_alloc(l->count * sizeof *order);
     uint32_t n = 0;
     for (node_id id = l->head; id != NODE_NONE; id = node_at(t, id)->extra->link_next, n++) {
         order[n][0] = node_at(t, id)->czxid;
@@ -248,7 +248,9 @@ int tree_load_finish(struct tree *t, int64_t last_zxid)
     if (t->nodes.live == 0)
         return ERR_CORRUPT;
     if (t->loading->acls_missing != 0)
-        log_warn("tree.acl_missing", "nodes=%llu note=\"their ACL lists are not in the snapshot; closed until the log repairs them\"",
+        log_warn("tree.acl_missing",
+                 "nodes=%llu note=\"their ACL lists are not in the snapshot; closed until the log "
+                 "repairs them\"",
                  (unsigned long long)t->loading->acls_missing);
     loading_free(t);
     builtin_nodes_add(t);

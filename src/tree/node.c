@@ -13,13 +13,12 @@ node_id node_child(const struct tree *t, node_id parent, struct slice name, uint
     const struct node_extra *x = node_at(t, parent)->extra;
     if (x == NULL)
         return NODE_NONE;
-    for (node_id id = buckets_head(&x->children, hash); id != NODE_NONE;) {
-        const struct node *n = node_at(t, id);
-        if (n->chain.hash == hash && slice_eq(node_name(n), name))
-            return id;
-        id = n->chain.next;
-    }
-    return NODE_NONE;
+    struct bucket_probe probe = buckets_probe(&x->children, hash);
+    node_id id;
+    do
+        id = buckets_match(&probe, hash);
+    while (id != NODE_NONE && !slice_eq(node_name(node_at(t, id)), name));
+    return id;
 }
 
 node_id tree_child(const struct tree *t, node_id parent, struct slice name)
@@ -70,8 +69,8 @@ struct wire_stat_persisted tree_stat_persisted(const struct tree *t, node_id id)
     };
 }
 
-struct wire_stat tree_client_stat(const struct wire_stat_persisted *s, int32_t children, int32_t data_length,
-                                  bool extended_types)
+struct wire_stat tree_client_stat(const struct wire_stat_persisted *s, int32_t children,
+                                  int32_t data_length, bool extended_types)
 {
     struct tree_options options = { .extended_types = extended_types };
     bool session = owner_kind(&options, s->ephemeral_owner) == OWNER_SESSION;
@@ -94,7 +93,8 @@ struct wire_stat tree_stat(const struct tree *t, node_id id)
 {
     struct wire_stat_persisted s = tree_stat_persisted(t, id);
     const struct node *n = node_at(t, id);
-    return tree_client_stat(&s, (int32_t)node_children(n), (int32_t)n->data_bytes, t->options.extended_types);
+    return tree_client_stat(&s, (int32_t)node_children(n), (int32_t)n->data_bytes,
+                            t->options.extended_types);
 }
 
 struct slice tree_data(const struct tree *t, node_id id)
@@ -123,22 +123,26 @@ void tree_put_children(const struct tree *t, node_id id, struct buf *b)
     wire_put_i32(b, tree_child_count(t, id));
     if (x == NULL)
         return;
-    for (node_id c = buckets_first(&x->children); c != NODE_NONE && b->err == 0;
-         c = buckets_next(&x->children, &t->nodes, c))
+    struct bucket_cursor at;
+    for (node_id c = buckets_first(&x->children, &at); c != NODE_NONE && b->err == 0;
+         c = buckets_next(&x->children, &at))
         wire_put_ustring(b, node_name(node_at(t, c)));
 }
 
 node_id node_next_below(const struct tree *t, node_id top, node_id id)
 {
+    struct bucket_cursor at;
     const struct node *n = node_at(t, id);
     if (node_children(n) != 0)
-        return buckets_first(&n->extra->children);
+        return buckets_first(&n->extra->children, &at);
     while (id != top) {
-        node_id parent = node_at(t, id)->parent;
-        node_id next = buckets_next(&node_at(t, parent)->extra->children, &t->nodes, id);
+        const struct buckets *siblings = &node_at(t, n->parent)->extra->children;
+        buckets_seek(siblings, &at, id, node_hash(t, node_name(n)));
+        node_id next = buckets_next(siblings, &at);
         if (next != NODE_NONE)
             return next;
-        id = parent;
+        id = n->parent;
+        n = node_at(t, id);
     }
     return NODE_NONE;
 }
@@ -236,8 +240,8 @@ static void payload_store(struct tree *t, struct node *n, struct slice name, str
 
 static bool extra_wanted(const struct wire_stat_persisted *s, size_t name_bytes)
 {
-    return s->pzxid != s->czxid || s->cversion != 0 || s->aversion != 0 || s->ephemeral_owner != 0 ||
-           name_bytes >= NODE_NAME_LONG;
+    return s->pzxid != s->czxid || s->cversion != 0 || s->aversion != 0 ||
+           s->ephemeral_owner != 0 || name_bytes >= NODE_NAME_LONG;
 }
 
 /* The paths by which parts of the server find the nodes under /zookeeper. */
@@ -249,14 +253,14 @@ static void place_note(struct tree *t, node_id id, node_id parent, struct slice 
         t->quota = id;
 }
 
-node_id node_insert(struct tree *t, node_id parent, struct slice name, uint32_t hash, struct slice path,
-                    struct slice data, uint32_t acl, const struct wire_stat_persisted *stat)
+node_id node_insert(struct tree *t, node_id parent, struct slice name, uint32_t hash,
+                    struct slice path, struct slice data, uint32_t acl,
+                    const struct wire_stat_persisted *stat)
 {
     struct node_extra *px = parent == NODE_NONE ? NULL : node_extra_need(t, parent);
     node_id id = slab_take(&t->nodes);
     struct node *n = node_at(t, id);
     *n = (struct node){
-        .chain = { .hash = hash },
         .parent = parent,
         .acl = acl,
         .czxid = stat->czxid,
@@ -267,13 +271,14 @@ node_id node_insert(struct tree *t, node_id parent, struct slice name, uint32_t 
         .name_bytes = (name.n < NODE_NAME_LONG ? (uint32_t)name.n : NODE_NAME_LONG) & 0xffffff,
         .flags = (NODE_USED | (n->flags & NODE_IMAGED)) & 0xff,
     };
-    if (parent != NODE_NONE && (parent == t->zookeeper || (node_at(t, parent)->flags & NODE_HIDDEN)))
+    if (parent != NODE_NONE &&
+        (parent == t->zookeeper || (node_at(t, parent)->flags & NODE_HIDDEN)))
         n->flags |= NODE_HIDDEN;
     payload_store(t, n, name, data);
     if (t->options.digest_enabled && !(n->flags & NODE_HIDDEN))
         n->crc_prefix = tree_digest_prefix(path, data);
     if (px != NULL)
-        buckets_insert(&px->children, &t->nodes, id);
+        buckets_insert(&px->children, id, hash);
     place_note(t, id, parent, name);
     if (extra_wanted(stat, name.n)) {
         struct node_extra *x = pool_alloc(&t->pool, sizeof *x);
@@ -298,7 +303,7 @@ void node_remove(struct tree *t, node_id id, size_t path_bytes)
     struct node *n = node_at(t, id);
     ASSERT(node_children(n) == 0 && id != NODE_ROOT);
     node_change_begin(t, id);
-    buckets_remove(&node_at(t, n->parent)->extra->children, &t->nodes, id);
+    buckets_remove(&node_at(t, n->parent)->extra->children, id, node_hash(t, node_name(n)));
     size_t name_bytes = node_name_bytes(n);
     if (n->extra != NULL) {
         owner_unlink(t, id);
@@ -314,7 +319,8 @@ void node_remove(struct tree *t, node_id id, size_t path_bytes)
         t->quota = NODE_NONE;
     if (id == t->zookeeper)
         t->zookeeper = NODE_NONE;
-    *n = (struct node){ .flags = n->flags & NODE_IMAGED }; /* the mark belongs to the place, see walk.c */
+    *n = (struct node){ .flags = n->flags &
+                                 NODE_IMAGED }; /* the mark belongs to the place, see walk.c */
     slab_give(&t->nodes, id);
 }
 

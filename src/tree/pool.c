@@ -12,16 +12,16 @@
 #endif
 #ifdef POOL_ASAN
 #include <sanitizer/asan_interface.h>
-#define POISON(p, n) __asan_poison_memory_region(p, n)
+#define POISON(p, n)   __asan_poison_memory_region(p, n)
 #define UNPOISON(p, n) __asan_unpoison_memory_region(p, n)
 #else
-#define POISON(p, n) ((void)(p), (void)(n))
+#define POISON(p, n)   ((void)(p), (void)(n))
 #define UNPOISON(p, n) ((void)(p), (void)(n))
 #endif
 
-#define POOL_PAGE_BYTES ((size_t)32 * 1024)
+#define POOL_PAGE_BYTES         ((size_t)32 * 1024)
 #define POOL_REGION_BYTES_FIRST ((size_t)256 * 1024)
-#define POOL_REGION_BYTES_MAX ((size_t)4 * 1024 * 1024)
+#define POOL_REGION_BYTES_MAX   ((size_t)4 * 1024 * 1024)
 
 struct pool_block {
     struct pool_block *next;
@@ -30,10 +30,10 @@ struct pool_block {
 struct pool_page {
     struct pool_page *next, *prev; /* among partial pages, or next among empty ones */
     struct pool_block *free;
-    uint32_t bump;                 /* bytes of the page behind which no block was made yet */
-    uint32_t used;                 /* blocks in use */
+    uint32_t bump; /* bytes of the page behind which no block was made yet */
+    uint32_t used; /* blocks in use */
     uint32_t block_bytes;
-    uint32_t listed;               /* on the list of partial pages */
+    uint32_t listed; /* on the list of partial pages */
 };
 
 struct pool_region {
@@ -83,7 +83,7 @@ static struct pool_page *page_take(struct pool *p, size_t class)
         p->bytes += POOL_PAGE_BYTES;
         POISON(page + 1, POOL_PAGE_BYTES - sizeof *page);
     }
-    *page = (struct pool_page){ .bump = sizeof *page, .block_bytes = (uint32_t)class * 8 };
+    *page = (struct pool_page){ .bump = sizeof *page, .block_bytes = (uint32_t) class * 8 };
     return page;
 }
 
@@ -145,8 +145,8 @@ void pool_free(struct pool *p, void *ptr, size_t size)
         return;
     }
     struct pool_block *block = ptr;
-    struct pool_page *page =
-        (struct pool_page *)(void *)((uint8_t *)ptr - ((uintptr_t)ptr & (POOL_PAGE_BYTES - 1)));
+    struct pool_page *page = (struct pool_page *)(void *)((uint8_t *)ptr -
+                                                          ((uintptr_t)ptr & (POOL_PAGE_BYTES - 1)));
     ASSERT(page->used != 0 && page->block_bytes == ((size + 7) & ~(size_t)7));
     UNPOISON(block, page->block_bytes);
     block->next = page->free;
@@ -155,7 +155,8 @@ void pool_free(struct pool *p, void *ptr, size_t size)
     page->used--;
     if (!page->listed)
         list_page(p, page);
-    /* The last page of a size stays, so that one block that comes and goes does not make and unmake a page. */
+    /* The last page of a size stays, so that one block that comes and goes does not make and unmake
+     * a page. */
     if (page->used == 0 && (page->next != NULL || page->prev != NULL)) {
         unlist_page(p, page);
         page->next = p->empty;

@@ -1,10 +1,12 @@
-/* Quotas (client specification 4.12, disk specification 5.10). The nodes below /zookeeper/quota are themselves the
- * index of limited paths: a path has a quota if its shadow there has a child zookeeper_limits. So there is nothing
- * beside the tree to keep in step, and a tree without quotas pays one look at /zookeeper/quota a change. */
+/* Quotas (client specification 4.12, disk specification 5.10). The nodes below /zookeeper/quota are
+ * themselves the index of limited paths: a path has a quota if its shadow there has a child
+ * zookeeper_limits. So there is nothing beside the tree to keep in step, and a tree without quotas
+ * pays one look at /zookeeper/quota a change. */
 #include "tree/tree_internal.h"
 
-#define QUOTA_TEXT_BYTES_MAX 1024 /* of a text; what follows is ignored. Real ones have some 80 bytes */
-#define QUOTA_KEYS_MAX 16         /* kept beside count and bytes */
+#define QUOTA_TEXT_BYTES_MAX                                                                       \
+    1024                  /* of a text; what follows is ignored. Real ones have some 80 bytes */
+#define QUOTA_KEYS_MAX 16 /* kept beside count and bytes */
 
 struct quota_pair {
     struct slice key;
@@ -31,7 +33,8 @@ static bool number_parse(struct slice s, int64_t *value)
     int64_t v = 0;
     for (; i < s.n; i++) {
         if (s.p[i] < '0' || s.p[i] > '9' || __builtin_mul_overflow(v, 10, &v) ||
-            (minus ? __builtin_sub_overflow(v, s.p[i] - '0', &v) : __builtin_add_overflow(v, s.p[i] - '0', &v)))
+            (minus ? __builtin_sub_overflow(v, s.p[i] - '0', &v)
+                   : __builtin_add_overflow(v, s.p[i] - '0', &v)))
             return false;
     }
     *value = v;
@@ -106,7 +109,8 @@ static node_id child_named(const struct tree *t, node_id n, const char *name)
     return tree_child(t, n, slice_str(name));
 }
 
-/* The shadow, below /zookeeper/quota, of the deepest quota on the path or above it. A quota on "/" never counts. */
+/* The shadow, below /zookeeper/quota, of the deepest quota on the path or above it. A quota on "/"
+ * never counts. */
 static node_id quota_of(const struct tree *t, struct slice path)
 {
     node_id best = NODE_NONE, n = t->quota;
@@ -126,7 +130,8 @@ static node_id quota_of(const struct tree *t, struct slice path)
     return best;
 }
 
-int tree_quota_check(const struct tree *t, struct slice path, int64_t count, int64_t bytes, bool *soft)
+int tree_quota_check(const struct tree *t, struct slice path, int64_t count, int64_t bytes,
+                     bool *soft)
 {
     *soft = false;
     node_id shadow = quota_of(t, path);
@@ -139,7 +144,8 @@ int tree_quota_check(const struct tree *t, struct slice path, int64_t count, int
     struct quota_text now = text_parse(tree_data(t, stats));
     const struct {
         int64_t more, now, soft, hard;
-    } rows[] = { { count, now.count, limit.count, limit.count_hard }, { bytes, now.bytes, limit.bytes, limit.bytes_hard } };
+    } rows[] = { { count, now.count, limit.count, limit.count_hard },
+                 { bytes, now.bytes, limit.bytes, limit.bytes_hard } };
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
         int64_t after;
         if (rows[i].more == 0 || __builtin_add_overflow(rows[i].now, rows[i].more, &after))
@@ -218,7 +224,8 @@ void quota_recount_all(struct tree *t)
 {
     if (t->quota == NODE_NONE)
         return;
-    for (node_id n = node_next_below(t, t->quota, t->quota); n != NODE_NONE; n = node_next_below(t, t->quota, n)) {
+    for (node_id n = node_next_below(t, t->quota, t->quota); n != NODE_NONE;
+         n = node_next_below(t, t->quota, n)) {
         node_id parent = node_at(t, n)->parent;
         if (parent == t->quota || node_children(node_at(t, n)) != 0 ||
             !slice_eq_str(node_name(node_at(t, n)), "zookeeper_limits"))

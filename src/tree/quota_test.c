@@ -19,7 +19,7 @@ static void follows_changes(void **state)
     bench_create(&b, "/qx", "not below");
     uint64_t digest = tree_digest(b.t);
     quota_set(&b, "count=3,bytes=100");
-    assert_true(tree_digest(b.t) == digest); /* nothing below /zookeeper/ counts */
+    assert_true(tree_digest(b.t) == digest);   /* nothing below /zookeeper/ counts */
     assert_data(&b, STATS, "count=2,bytes=8"); /* counted when the stats node was made */
     bench_create(&b, "/q/b", NULL);
     assert_data(&b, STATS, "count=3,bytes=8");
@@ -58,11 +58,13 @@ static void deepest_wins(void **state)
     bench_create(&b, "/q/in", "");
     quota_set(&b, "count=5,bytes=-1");
     bench_create(&b, "/zookeeper/quota/q/in", NULL);
-    bench_create(&b, "/zookeeper/quota/q/in/zookeeper_limits", "count=1,bytes=-1=;countHardLimit=1");
+    bench_create(&b, "/zookeeper/quota/q/in/zookeeper_limits",
+                 "count=1,bytes=-1=;countHardLimit=1");
     bench_create(&b, "/zookeeper/quota/q/in/zookeeper_stats", "");
     bench_create(&b, "/q/in/x", "1");
     bench_create(&b, "/q/y", "1");
-    assert_data(&b, STATS, "count=3,bytes=1"); /* its own count saw both, later only its own part moves it */
+    assert_data(&b, STATS,
+                "count=3,bytes=1"); /* its own count saw both, later only its own part moves it */
     assert_data(&b, "/zookeeper/quota/q/in/zookeeper_stats", "count=2,bytes=1");
     bool soft;
     assert_int_equal(tree_quota_check(b.t, slice_str("/q/in/z"), 1, 0, &soft), ERR_QUOTA_EXCEEDED);
@@ -96,8 +98,15 @@ static void limits(void **state)
     assert_int_equal(tree_quota_check(b.t, slice_str("/q/a"), 0, 3, &soft), 0);
     assert_true(soft);
     assert_int_equal(tree_quota_check(b.t, slice_str("/elsewhere"), 1, INT64_MAX, &soft), 0);
-    static const char *garbage[] = { "", "=", ";;;", "count", "count=99999999999999999999", "count=-9223372036854775808",
-                                     "byteHardLimit=9223372036854775807", "count=1=2=3;bytes==4", "count=--1" };
+    static const char *garbage[] = { "",
+                                     "=",
+                                     ";;;",
+                                     "count",
+                                     "count=99999999999999999999",
+                                     "count=-9223372036854775808",
+                                     "byteHardLimit=9223372036854775807",
+                                     "count=1=2=3;bytes==4",
+                                     "count=--1" };
     for (size_t i = 0; i < ARRAY_COUNT(garbage); i++) {
         bench_apply(&b, op_set("/zookeeper/quota/q/zookeeper_limits", garbage[i], 2));
         bench_apply(&b, op_set(STATS, garbage[i], 2));
@@ -156,7 +165,8 @@ static void many_keys(void **state)
     bench_apply(&b, op_set(STATS, (const char *)text.p, 1));
     bench_create(&b, "/q/a", "1");
     struct slice s = tree_data(b.t, at(&b, STATS));
-    assert_true(s.n < 400 && slice_starts(s, slice_str("count=2,bytes=1=;key0=0;key1=1;key10=10;")));
+    assert_true(s.n < 400 &&
+                slice_starts(s, slice_str("count=2,bytes=1=;key0=0;key1=1;key10=10;")));
     buf_fini(&text);
     bench_close(&b);
 }

@@ -1,4 +1,5 @@
-/* The table of global sessions, what they own, and the nodes that time removes: containers and TTL nodes. */
+/* The table of global sessions, what they own, and the nodes that time removes: containers and TTL
+ * nodes. */
 #include "base/hash.h"
 #include "base/mem.h"
 #include "tree/tree_internal.h"
@@ -12,21 +13,25 @@ enum owner_kind owner_kind(const struct tree_options *options, int64_t owner)
         return OWNER_CONTAINER;
     if (!options->extended_types || (owner & WIRE_OWNER_TTL_MASK) != WIRE_OWNER_TTL_MASK)
         return OWNER_SESSION;
-    /* The next 16 bits select a feature; only 0, TTL, exists. A node with another one stays as it is. */
+    /* The next 16 bits select a feature; only 0, TTL, exists. A node with another one stays as it
+     * is. */
     bool ttl = ((uint64_t)owner >> 40) == 0xff0000;
     return ttl ? OWNER_TTL : OWNER_NONE;
 }
 
+static uint32_t session_hash(const struct tree *t, int64_t id)
+{
+    return (uint32_t)hash_u64(t->options.hash_key, (uint64_t)id);
+}
+
 uint32_t session_find(const struct tree *t, int64_t id)
 {
-    uint32_t hash = (uint32_t)hash_u64(t->options.hash_key, (uint64_t)id);
-    for (uint32_t s = buckets_head(&t->sessions_by_id, hash); s != 0;) {
-        const struct session *r = session_at(t, s);
-        if (r->id == id)
-            return s;
-        s = r->chain.next;
-    }
-    return 0;
+    uint32_t hash = session_hash(t, id), s;
+    struct bucket_probe probe = buckets_probe(&t->sessions_by_id, hash);
+    do
+        s = buckets_match(&probe, hash);
+    while (s != 0 && session_at(t, s)->id != id);
+    return s;
 }
 
 static uint32_t session_need(struct tree *t, int64_t id)
@@ -36,11 +41,8 @@ static uint32_t session_need(struct tree *t, int64_t id)
         return s;
     s = slab_take(&t->sessions);
     struct session *r = session_at(t, s);
-    *r = (struct session){ .chain = { .hash = (uint32_t)hash_u64(t->options.hash_key, (uint64_t)id) },
-                           .id = id,
-                           .used = true,
-                           .imaged = r->imaged };
-    buckets_insert(&t->sessions_by_id, &t->sessions, s);
+    *r = (struct session){ .id = id, .used = true, .imaged = r->imaged };
+    buckets_insert(&t->sessions_by_id, s, session_hash(t, id));
     return s;
 }
 
@@ -49,7 +51,7 @@ static void session_forget_if_idle(struct tree *t, uint32_t s)
     struct session *r = session_at(t, s);
     if (r->in_table || r->ephemerals.count != 0)
         return;
-    buckets_remove(&t->sessions_by_id, &t->sessions, s);
+    buckets_remove(&t->sessions_by_id, s, session_hash(t, r->id));
     *r = (struct session){ .imaged = r->imaged };
     slab_give(&t->sessions, s);
 }
@@ -111,7 +113,8 @@ static int64_t *sorted_ids(const struct tree *t, size_t *count)
     return ids;
 }
 
-void tree_sessions(const struct tree *t, void (*fn)(void *ctx, int64_t session_id, int32_t timeout_ms), void *ctx)
+void tree_sessions(const struct tree *t,
+                   void (*fn)(void *ctx, int64_t session_id, int32_t timeout_ms), void *ctx)
 {
     size_t count;
     int64_t *ids = sorted_ids(t, &count);
@@ -184,7 +187,8 @@ void owner_unlink(struct tree *t, node_id id)
     }
 }
 
-int32_t tree_put_ephemerals(const struct tree *t, int64_t session_id, struct slice prefix, struct buf *b)
+int32_t tree_put_ephemerals(const struct tree *t, int64_t session_id, struct slice prefix,
+                            struct buf *b)
 {
     int32_t count = 0;
     uint32_t s = session_find(t, session_id);
@@ -204,7 +208,8 @@ int32_t tree_put_ephemerals(const struct tree *t, int64_t session_id, struct sli
     return count;
 }
 
-void tree_ephemerals(const struct tree *t, void (*fn)(void *ctx, int64_t session_id, node_id n), void *ctx)
+void tree_ephemerals(const struct tree *t, void (*fn)(void *ctx, int64_t session_id, node_id n),
+                     void *ctx)
 {
     size_t count;
     int64_t *ids = sorted_ids(t, &count);
@@ -218,7 +223,8 @@ void tree_ephemerals(const struct tree *t, void (*fn)(void *ctx, int64_t session
 
 /* ---- containers and TTL nodes ---- */
 
-static bool expired(const struct tree *t, const struct node *n, int64_t wall_ms, int64_t never_used_ms)
+static bool expired(const struct tree *t, const struct node *n, int64_t wall_ms,
+                    int64_t never_used_ms)
 {
     int64_t age_ms;
     if (node_children(n) != 0)
@@ -230,7 +236,8 @@ static bool expired(const struct tree *t, const struct node *n, int64_t wall_ms,
     return n->extra->cversion > 0 || (never_used_ms != 0 && age_ms > never_used_ms);
 }
 
-size_t tree_put_expired(struct tree *t, int64_t wall_ms, int64_t never_used_ms, size_t max, struct buf *b)
+size_t tree_put_expired(struct tree *t, int64_t wall_ms, int64_t never_used_ms, size_t max,
+                        struct buf *b)
 {
     size_t found = 0;
     node_id n = t->expire_next;

@@ -4,7 +4,7 @@
 
 void slab_init(struct slab *s, size_t record_bytes)
 {
-    ASSERT(record_bytes >= sizeof(struct chain));
+    ASSERT(record_bytes >= sizeof(uint32_t));
     *s = (struct slab){ .record_bytes = (uint32_t)record_bytes, .end = 1 };
 }
 
@@ -30,7 +30,7 @@ uint32_t slab_take(struct slab *s)
     s->live++;
     uint32_t id = s->free;
     if (id != 0) {
-        s->free = slab_chain(s, id)->next;
+        memcpy(&s->free, slab_at(s, id), sizeof s->free);
         return id;
     }
     id = s->end;
@@ -45,12 +45,13 @@ uint32_t slab_take(struct slab *s)
 void slab_give(struct slab *s, uint32_t id)
 {
     ASSERT(id != 0 && id < s->end && s->live != 0);
-    slab_chain(s, id)->next = s->free;
+    memcpy(slab_at(s, id), &s->free, sizeof s->free);
     s->free = id;
     s->live--;
 }
 
 size_t slab_bytes(const struct slab *s)
 {
-    return s->chunk_count * ((size_t)SLAB_CHUNK_RECORDS * s->record_bytes) + s->chunk_cap * sizeof *s->chunks;
+    return s->chunk_count * ((size_t)SLAB_CHUNK_RECORDS * s->record_bytes) +
+           s->chunk_cap * sizeof *s->chunks;
 }

@@ -1,6 +1,6 @@
-/* slab: records of one size, named by small numbers. Chunks never move and are never given back before the end, so
- * growth costs one allocation and no copy. Every record begins with a struct chain: hash tables (buckets.h) link
- * records through it while they are in use, the slab links free ones through it. Number 0 means none. */
+/* slab: records of one size, named by small numbers. Chunks never move and are never given back
+ * before the end, so growth costs one allocation and no copy. The first four bytes of a free record
+ * link it to the next. Number 0 means none. */
 #ifndef ZOKOR_TREE_SLAB_H
 #define ZOKOR_TREE_SLAB_H
 
@@ -8,13 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SLAB_SHIFT 12
+#define SLAB_SHIFT         12
 #define SLAB_CHUNK_RECORDS (1u << SLAB_SHIFT)
-
-struct chain {
-    uint32_t next; /* in the bucket, or in the list of free records */
-    uint32_t hash;
-};
 
 struct slab {
     uint8_t **chunks;
@@ -27,8 +22,8 @@ struct slab {
 
 void slab_init(struct slab *s, size_t record_bytes);
 void slab_fini(struct slab *s);
-/* A zeroed record, except for a record that was used before: its bytes behind the chain are as the last user left
- * them, so that marks can outlive a record (walk.c needs that). Never 0. */
+/* A zeroed record, except for a record that was used before: its bytes behind the first four are as
+ * the last user left them, so that marks can outlive a record (walk.c needs that). Never 0. */
 uint32_t slab_take(struct slab *s);
 void slab_give(struct slab *s, uint32_t id);
 /* Bytes allocated. */
@@ -37,11 +32,6 @@ size_t slab_bytes(const struct slab *s);
 static inline void *slab_at(const struct slab *s, uint32_t id)
 {
     return s->chunks[id >> SLAB_SHIFT] + (size_t)(id & (SLAB_CHUNK_RECORDS - 1)) * s->record_bytes;
-}
-
-static inline struct chain *slab_chain(const struct slab *s, uint32_t id)
-{
-    return slab_at(s, id);
 }
 
 #endif

@@ -1,25 +1,26 @@
 /* What the files of this room share. See tree.h for what it does; here is how.
  *
- * A znode is an 80-byte record of a slab plus one block of the pool that holds its name and data. Whatever most nodes
- * do not need (children, counters of children, an owner) is in an extra block. Children hang in their parent's own
- * hash table; a path is found component by component. */
+ * A znode is a 72-byte record of a slab plus one block of the pool that holds its name and data.
+ * Whatever most nodes do not need (children, counters of children, an owner) is in an extra block.
+ * Children hang in their parent's own hash table; a path is found component by component. */
 #ifndef ZOKOR_TREE_INTERNAL_H
 #define ZOKOR_TREE_INTERNAL_H
 
 #include "tree/buckets.h"
 #include "tree/pool.h"
+#include "tree/slab.h"
 #include "tree/tree.h"
 #include "tree/watch.h"
 
 /* ---- nodes ---- */
 
 enum node_flag {
-    NODE_USED = 1,          /* the record holds a node */
-    NODE_DATA_NULL = 2,     /* data is null, not empty */
-    NODE_HIDDEN = 4,        /* below /zookeeper/: no part of the tree digest */
-    NODE_WATCHED = 8,       /* the watch table has an entry for this node */
+    NODE_USED = 1,           /* the record holds a node */
+    NODE_DATA_NULL = 2,      /* data is null, not empty */
+    NODE_HIDDEN = 4,         /* below /zookeeper/: no part of the tree digest */
+    NODE_WATCHED = 8,        /* the watch table has an entry for this node */
     NODE_WATCHED_BELOW = 16, /* maybe some of them are recursive */
-    NODE_IMAGED = 32,       /* ahead of the walk's cursor: not part of what it still has to write */
+    NODE_IMAGED = 32, /* ahead of the walk's cursor: not part of what it still has to write */
 };
 
 #define NODE_NAME_LONG 0xffffffu /* the length is in the extra block */
@@ -27,15 +28,14 @@ enum node_flag {
 struct node_extra {
     struct buckets children;
     int64_t pzxid;
-    int64_t owner;            /* ephemeralOwner as stored */
+    int64_t owner; /* ephemeralOwner as stored */
     int32_t cversion, aversion;
-    uint32_t digest;          /* of the node as it is now; kept because parents change often */
+    uint32_t digest;              /* of the node as it is now; kept because parents change often */
     node_id link_prev, link_next; /* in the list of its session, or of containers and TTL nodes */
     uint32_t name_bytes;
 };
 
 struct node {
-    struct chain chain;       /* in the parent's children; hash of the name */
     node_id parent;
     uint32_t acl;             /* number of its ACL list */
     uint8_t *payload;         /* name, then data; NULL when both are empty */
@@ -43,11 +43,11 @@ struct node {
     int64_t czxid, mzxid, ctime, mtime;
     int32_t version;
     uint32_t data_bytes;
-    uint32_t crc_prefix;      /* CRC-32 of path and data */
+    uint32_t crc_prefix; /* CRC-32 of path and data */
     uint32_t name_bytes : 24;
-    uint32_t flags : 8;       /* enum node_flag */
+    uint32_t flags : 8; /* enum node_flag */
 };
-_Static_assert(sizeof(struct node) == 80, "a million nodes are meant to take 80 MB of records");
+_Static_assert(sizeof(struct node) == 72, "a million nodes are meant to take 72 MB of records");
 
 struct node_list {
     node_id head, tail;
@@ -58,27 +58,28 @@ enum owner_kind { OWNER_NONE, OWNER_SESSION, OWNER_CONTAINER, OWNER_TTL };
 
 /* ---- ACL lists ---- */
 
-#define ACL_OPEN 1u /* world:anyone, all permissions; -1 in snapshots; only for the nodes a server starts with */
+#define ACL_OPEN                                                                                   \
+    1u /* world:anyone, all permissions; -1 in snapshots; only for the nodes a server starts with  \
+        */
 
 struct acl_list {
-    struct chain chain;
-    uint32_t refs;            /* nodes with this list; the record is free when there are none */
     int32_t count;
-    uint8_t *raw;             /* encoded entries; NULL when empty */
+    uint32_t refs; /* nodes with this list; the record is free when there are none */
+    uint8_t *raw;  /* encoded entries; NULL when empty */
     uint32_t raw_bytes;
-    bool imaged;              /* as NODE_IMAGED */
+    bool imaged; /* as NODE_IMAGED */
 };
 
 /* ---- sessions ---- */
 
 struct session {
-    struct chain chain;
     int64_t id;
     int32_t timeout_ms;
     struct node_list ephemerals;
     bool used;
-    bool in_table;            /* false: it only owns nodes (a fuzzy snapshot, before its createSession is replayed) */
-    bool imaged;              /* as NODE_IMAGED */
+    bool in_table; /* false: it only owns nodes (a fuzzy snapshot, before its createSession is
+                      replayed) */
+    bool imaged;   /* as NODE_IMAGED */
 };
 
 /* ---- watches (watch.c) ---- */
@@ -86,10 +87,10 @@ struct session {
 struct watch_table {
     struct slab entries, things, watchers;
     struct buckets by_pair, by_thing, by_number;
-    uint32_t serial;          /* of the last trigger, to tell each watcher once */
-    int64_t watches;          /* modes in all */
-    uint32_t missing;         /* things that are paths without a node */
-    uint32_t recursive;       /* entries with WATCH_RECURSIVE */
+    uint32_t serial;    /* of the last trigger, to tell each watcher once */
+    int64_t watches;    /* modes in all */
+    uint32_t missing;   /* things that are paths without a node */
+    uint32_t recursive; /* entries with WATCH_RECURSIVE */
 };
 
 struct loading;
@@ -100,22 +101,23 @@ struct tree {
     struct pool pool;
     int64_t node_count, ephemeral_count, data_size, last_zxid;
     uint64_t digest;
-    node_id zookeeper, quota;       /* /zookeeper, /zookeeper/quota, or NODE_NONE */
+    node_id zookeeper, quota; /* /zookeeper, /zookeeper/quota, or NODE_NONE */
     struct slab acls;
     struct buckets acls_by_content;
     struct slab sessions;
     struct buckets sessions_by_id;
-    size_t session_count;           /* in the table */
-    struct node_list special;       /* containers and TTL nodes */
-    node_id expire_next;            /* where tree_put_expired goes on; NODE_NONE: at the head */
+    size_t session_count;     /* in the table */
+    struct node_list special; /* containers and TTL nodes */
+    node_id expire_next;      /* where tree_put_expired goes on; NODE_NONE: at the head */
     struct watch_table watch;
     struct tree_walk *walk;
-    struct loading *loading;        /* between tree_new_for_load and tree_load_finish */
+    struct loading *loading; /* between tree_new_for_load and tree_load_finish */
 };
 
 static inline struct node *node_at(const struct tree *t, node_id id)
 {
-    return (struct node *)(void *)t->nodes.chunks[id >> SLAB_SHIFT] + (id & (SLAB_CHUNK_RECORDS - 1));
+    return (struct node *)(void *)t->nodes.chunks[id >> SLAB_SHIFT] +
+           (id & (SLAB_CHUNK_RECORDS - 1));
 }
 
 /* ---- node.c ---- */
@@ -138,9 +140,11 @@ struct node_extra *node_extra_need(struct tree *t, node_id id);
 size_t node_path_bytes(const struct tree *t, node_id id);
 /* Writes the full path to `to`, which has room for exactly `bytes`. */
 void node_path_store(const struct tree *t, node_id id, uint8_t *to, size_t bytes);
-/* Adds a node. Takes over one reference of the ACL list. `parent` is NODE_NONE for the root only. */
-node_id node_insert(struct tree *t, node_id parent, struct slice name, uint32_t hash, struct slice path,
-                    struct slice data, uint32_t acl, const struct wire_stat_persisted *stat);
+/* Adds a node. Takes over one reference of the ACL list. `parent` is NODE_NONE for the root only.
+ */
+node_id node_insert(struct tree *t, node_id parent, struct slice name, uint32_t hash,
+                    struct slice path, struct slice data, uint32_t acl,
+                    const struct wire_stat_persisted *stat);
 /* Removes a node that has no children and is not the root. */
 void node_remove(struct tree *t, node_id id, size_t path_bytes);
 /* Replaces the data and the CRC; the caller keeps the tree digest. */
@@ -170,7 +174,8 @@ static inline uint32_t node_children(const struct node *n)
 
 /* ---- digest.c ---- */
 
-/* Around every change of a node's stat or data that is part of the digest. They also save the node for a walk. */
+/* Around every change of a node's stat or data that is part of the digest. They also save the node
+ * for a walk. */
 void node_change_begin(struct tree *t, node_id id);
 void node_change_end(struct tree *t, node_id id);
 /* The node's part in the sum (0 for hidden ones or without digests), from scratch. */
@@ -226,7 +231,7 @@ void quota_recount_all(struct tree *t);
 /* What one tree_apply carries along. */
 struct applying {
     struct tree *t;
-    struct arena *arena;          /* NULL: no events are wanted */
+    struct arena *arena; /* NULL: no events are wanted */
     struct tree_applied *out;
     const struct wire_txn_header *header;
     uint32_t event_cap;
@@ -239,8 +244,9 @@ int apply_delete_path(struct applying *a, struct slice path);
 
 void watch_init(struct tree *t);
 void watch_fini(struct tree *t);
-/* One trigger of the data table (NodeCreated, NodeDataChanged), of the child table (NodeChildrenChanged), or of both
- * (NodeDeleted), for a node that exists. Appends an event if somebody watches. */
+/* One trigger of the data table (NodeCreated, NodeDataChanged), of the child table
+ * (NodeChildrenChanged), or of both (NodeDeleted), for a node that exists. Appends an event if
+ * somebody watches. */
 void watch_fire(struct applying *a, int32_t type, node_id id, struct slice path);
 /* Watches of a path move to the node that was just created there. */
 void watch_node_created(struct tree *t, node_id id, struct slice path);

@@ -20,7 +20,8 @@ struct bench {
     int64_t zxid, time_ms, session;
 };
 
-static const struct tree_options test_options = { .hash_key = 0x1234567, .extended_types = true,
+static const struct tree_options test_options = { .hash_key = 0x1234567,
+                                                  .extended_types = true,
                                                   .digest_enabled = true };
 
 static inline struct wire_vec acl_of(const struct buf *b)
@@ -95,14 +96,16 @@ static inline struct tree_result *bench_apply(struct bench *b, struct txn_op op)
 }
 
 /* A multi; ops are encoded and decoded as a log would. */
-static inline struct tree_result *bench_multi(struct bench *b, const struct txn_op *ops, size_t count)
+static inline struct tree_result *bench_multi(struct bench *b, const struct txn_op *ops,
+                                              size_t count)
 {
     struct buf raw;
     buf_init(&raw, SIZE_MAX);
     for (size_t i = 0; i < count; i++)
         txn_put_sub(&raw, &ops[i]);
-    struct tree_result *r = bench_apply(
-        b, (struct txn_op){ .type = WIRE_OP_MULTI, .sub_count = (int32_t)count, .sub_raw = buf_slice(&raw) });
+    struct tree_result *r = bench_apply(b, (struct txn_op){ .type = WIRE_OP_MULTI,
+                                                            .sub_count = (int32_t)count,
+                                                            .sub_raw = buf_slice(&raw) });
     buf_fini(&raw);
     return r;
 }

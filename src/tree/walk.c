@@ -1,18 +1,20 @@
 /* A point-in-time image of the tree, written in slices while the tree goes on changing.
  *
- * Sessions, ACL lists and nodes live in slabs; the walk moves a cursor over each. What lies ahead of the cursor and is
- * about to change or go is written to a list of saved pieces first and marked (`imaged`), and what is made ahead of it
- * is marked at once; the cursor passes over marks and clears them. So marks exist only ahead of the cursor, and a
- * thing belongs to what is still to be written exactly if it is ahead and not marked. A mark belongs to the place in
- * the slab: it stays when the place is freed and taken again.
+ * Sessions, ACL lists and nodes live in slabs; the walk moves a cursor over each. What lies ahead
+ * of the cursor and is about to change or go is written to a list of saved pieces first and marked
+ * (`imaged`), and what is made ahead of it is marked at once; the cursor passes over marks and
+ * clears them. So marks exist only ahead of the cursor, and a thing belongs to what is still to be
+ * written exactly if it is ahead and not marked. A mark belongs to the place in the slab: it stays
+ * when the place is freed and taken again.
  *
- * Readers of snapshots want parents before children, so a node is never written before its ancestors: those that are
- * still to be written go first. Therefore the ancestors of a written node are always written. */
+ * Readers of snapshots want parents before children, so a node is never written before its
+ * ancestors: those that are still to be written go first. Therefore the ancestors of a written node
+ * are always written. */
 #include "base/mem.h"
 #include "tree/tree_internal.h"
 
-#define WALK_SLOTS_MAX 4096        /* looked at in one call */
-#define WALK_PIECE_BYTES 65536     /* ordinary size of a saved piece */
+#define WALK_SLOTS_MAX   4096  /* looked at in one call */
+#define WALK_PIECE_BYTES 65536 /* ordinary size of a saved piece */
 
 /* Saved bytes, in blocks, so that a long list never has to move. */
 struct piece {
@@ -37,14 +39,14 @@ struct tree_walk {
     int64_t zxid;
     uint64_t digest;
     enum walk_phase phase;
-    bool counted;            /* the count that begins the phase has been written */
+    bool counted; /* the count that begins the phase has been written */
     uint32_t session_count, acl_count;
     struct walk_range sessions, acls, nodes;
-    node_id *marked;         /* nodes ever marked, for a walk that ends early */
+    node_id *marked; /* nodes ever marked, for a walk that ends early */
     size_t marked_count, marked_cap;
-    node_id *ancestors;      /* scratch: a node and those above it that must be written */
+    node_id *ancestors; /* scratch: a node and those above it that must be written */
     size_t ancestor_cap;
-    uint8_t *path;           /* scratch */
+    uint8_t *path; /* scratch */
     size_t path_cap;
 };
 
@@ -96,7 +98,7 @@ static void saved_free(struct saved *s)
 
 /* ---- encoding ---- */
 
-#define SESSION_BYTES 12
+#define SESSION_BYTES    12
 #define NODE_FIXED_BYTES (4 + 4 + 8 + 60)
 
 static void session_store(uint8_t *to, const struct session *s)
@@ -170,8 +172,8 @@ static void mark_node(struct tree_walk *w, node_id id)
     w->marked[w->marked_count++] = id;
 }
 
-/* Writes a node and those of its ancestors that were not written, top first, to out or, if that is NULL, to the saved
- * pieces. */
+/* Writes a node and those of its ancestors that were not written, top first, to out or, if that is
+ * NULL, to the saved pieces. */
 static void node_write(struct tree_walk *w, node_id id, struct buf *out)
 {
     const struct tree *t = w->t;
@@ -189,7 +191,8 @@ static void node_write(struct tree_walk *w, node_id id, struct buf *out)
         w->path = mem_realloc(w->path, w->path_cap);
     }
     node_path_store(t, id, w->path, path_bytes);
-    for (size_t i = 0; i < count; i++) /* from the node up, to find where its ancestors' paths end */
+    for (size_t i = 0; i < count;
+         i++) /* from the node up, to find where its ancestors' paths end */
         path_bytes -= i == 0 ? 0 : 1 + node_name_bytes(node_at(t, w->ancestors[i - 1]));
     while (count-- > 0) {
         node_id n = w->ancestors[count];

@@ -1,18 +1,18 @@
-/* Watches: three tables. A thing is what is watched: a node, by number, or a path without a node, by text. An entry
- * is one watcher on one thing with its modes; entries hang in a ring at their thing and in a ring at their watcher, and
- * are found by (thing, watcher). A watcher is a connection with at least one entry.
+/* Watches: three tables. A thing is what is watched: a node, by number, or a path without a node,
+ * by text. An entry is one watcher on one thing with its modes; entries hang in a ring at their
+ * thing and in a ring at their watcher, and are found by (thing, watcher). A watcher is a
+ * connection with at least one entry.
  *
- * Entries with WATCH_RECURSIVE stand at the front of their thing's ring, so that changes below a node do not look at
- * its other watches. */
+ * Entries with WATCH_RECURSIVE stand at the front of their thing's ring, so that changes below a
+ * node do not look at its other watches. */
 #include "base/hash.h"
 #include "base/mem.h"
 #include "tree/tree_internal.h"
 
 #define WATCH_MODE_BITS 8
-#define WATCHER_MAX (1u << 24)
+#define WATCHER_MAX     (1u << 24)
 
 struct watch_entry {
-    struct chain chain; /* by (thing, watcher) */
     uint32_t thing_next, thing_prev;
     uint32_t mine_next, mine_prev;
     uint32_t thing;
@@ -26,17 +26,15 @@ struct watch_path {
 };
 
 struct watch_thing {
-    struct chain chain;
-    uint32_t first;          /* of its entries, never 0 between calls */
     node_id node;            /* NODE_NONE: there is no node at path */
+    uint32_t first;          /* of its entries; 0 when free */
     struct watch_path *path; /* NULL when there is a node */
 };
 
 struct watcher {
-    struct chain chain;
     uint32_t number;
-    uint32_t first;          /* of its entries; 0 when free */
-    uint32_t told;           /* serial of the last trigger that counted it */
+    uint32_t first; /* of its entries; 0 when free */
+    uint32_t told;  /* serial of the last trigger that counted it */
 };
 
 static struct watch_entry *entry_at(const struct tree *t, uint32_t e)
@@ -112,9 +110,11 @@ static uint32_t thing_of_node(const struct tree *t, node_id id)
 {
     if (!(node_at(t, id)->flags & NODE_WATCHED))
         return 0;
-    uint32_t i = buckets_head(&t->watch.by_thing, node_key(t, id));
-    while (i != 0 && thing_at(t, i)->node != id)
-        i = thing_at(t, i)->chain.next;
+    uint32_t hash = node_key(t, id), i;
+    struct bucket_probe probe = buckets_probe(&t->watch.by_thing, hash);
+    do
+        i = buckets_match(&probe, hash);
+    while (i != 0 && thing_at(t, i)->node != id);
     return i;
 }
 
@@ -123,10 +123,10 @@ static uint32_t thing_of_path(const struct tree *t, struct slice path)
     if (t->watch.missing == 0)
         return 0;
     uint32_t hash = path_key(t, path);
-    uint32_t i = buckets_head(&t->watch.by_thing, hash);
-    for (; i != 0; i = thing_at(t, i)->chain.next) {
-        const struct watch_thing *h = thing_at(t, i);
-        if (h->chain.hash == hash && h->path != NULL && slice_eq(slice_of(h->path->p, h->path->n), path))
+    struct bucket_probe probe = buckets_probe(&t->watch.by_thing, hash);
+    for (uint32_t i = buckets_match(&probe, hash); i != 0; i = buckets_match(&probe, hash)) {
+        const struct watch_path *p = thing_at(t, i)->path;
+        if (p != NULL && slice_eq(slice_of(p->p, p->n), path))
             return i;
     }
     return 0;
@@ -138,6 +138,11 @@ static uint32_t thing_find(const struct tree *t, struct slice path)
     return id != NODE_NONE ? thing_of_node(t, id) : thing_of_path(t, path);
 }
 
+static uint32_t thing_key(const struct tree *t, const struct watch_thing *h)
+{
+    return h->path != NULL ? path_key(t, slice_of(h->path->p, h->path->n)) : node_key(t, h->node);
+}
+
 /* Files a thing under a node or, when that is NODE_NONE, under a path. */
 static void thing_file(struct tree *t, uint32_t i, node_id id, struct slice path)
 {
@@ -145,26 +150,24 @@ static void thing_file(struct tree *t, uint32_t i, node_id id, struct slice path
     h->node = id;
     h->path = NULL;
     if (id != NODE_NONE) {
-        h->chain.hash = node_key(t, id);
         node_at(t, id)->flags |= NODE_WATCHED;
         if (h->first != 0 && (entry_modes(entry_at(t, h->first)) & WATCH_RECURSIVE))
             node_at(t, id)->flags |= NODE_WATCHED_BELOW;
     } else {
         ASSERT(path.n <= UINT32_MAX);
-        h->chain.hash = path_key(t, path);
         h->path = pool_alloc(&t->pool, sizeof *h->path + path.n);
         h->path->n = (uint32_t)path.n;
         if (path.n != 0)
             memcpy(h->path->p, path.p, path.n);
         t->watch.missing++;
     }
-    buckets_insert(&t->watch.by_thing, &t->watch.things, i);
+    buckets_insert(&t->watch.by_thing, i, thing_key(t, h));
 }
 
 static void thing_unfile(struct tree *t, uint32_t i)
 {
     struct watch_thing *h = thing_at(t, i);
-    buckets_remove(&t->watch.by_thing, &t->watch.things, i);
+    buckets_remove(&t->watch.by_thing, i, thing_key(t, h));
     if (h->path != NULL) {
         pool_free(&t->pool, h->path, path_room(h->path));
         h->path = NULL;
@@ -195,11 +198,18 @@ void watch_node_deleted(struct tree *t, node_id id, struct slice path)
 
 /* ---- watchers ---- */
 
+static uint32_t number_key(uint32_t number)
+{
+    return (uint32_t)hash_u64(0, number);
+}
+
 static uint32_t watcher_find(const struct tree *t, uint32_t number)
 {
-    uint32_t w = buckets_head(&t->watch.by_number, (uint32_t)hash_u64(0, number));
-    while (w != 0 && watcher_at(t, w)->number != number)
-        w = watcher_at(t, w)->chain.next;
+    uint32_t hash = number_key(number), w;
+    struct bucket_probe probe = buckets_probe(&t->watch.by_number, hash);
+    do
+        w = buckets_match(&probe, hash);
+    while (w != 0 && watcher_at(t, w)->number != number);
     return w;
 }
 
@@ -211,8 +221,8 @@ static uint32_t watcher_need(struct tree *t, uint32_t number)
     ASSERT(number < WATCHER_MAX);
     w = slab_take(&t->watch.watchers);
     ASSERT(w < WATCHER_MAX);
-    *watcher_at(t, w) = (struct watcher){ .chain = { .hash = (uint32_t)hash_u64(0, number) }, .number = number };
-    buckets_insert(&t->watch.by_number, &t->watch.watchers, w);
+    *watcher_at(t, w) = (struct watcher){ .number = number };
+    buckets_insert(&t->watch.by_number, w, number_key(number));
     return w;
 }
 
@@ -225,9 +235,11 @@ static uint32_t pair_key(const struct tree *t, uint32_t thing, uint32_t w)
 
 static uint32_t entry_find(const struct tree *t, uint32_t thing, uint32_t w)
 {
-    uint32_t e = buckets_head(&t->watch.by_pair, pair_key(t, thing, w));
-    while (e != 0 && (entry_at(t, e)->thing != thing || entry_watcher(entry_at(t, e)) != w))
-        e = entry_at(t, e)->chain.next;
+    uint32_t hash = pair_key(t, thing, w), e;
+    struct bucket_probe probe = buckets_probe(&t->watch.by_pair, hash);
+    do
+        e = buckets_match(&probe, hash);
+    while (e != 0 && (entry_at(t, e)->thing != thing || entry_watcher(entry_at(t, e)) != w));
     return e;
 }
 
@@ -295,7 +307,7 @@ static void entry_remove(struct tree *t, uint32_t e)
     uint32_t thing = r->thing, watcher = entry_watcher(r);
     w->watches -= __builtin_popcount(entry_modes(r));
     w->recursive -= (entry_modes(r) & WATCH_RECURSIVE) != 0;
-    buckets_remove(&w->by_pair, &w->entries, e);
+    buckets_remove(&w->by_pair, e, pair_key(t, thing, watcher));
     thing_ring_remove(t, e);
     watcher_ring_remove(t, e);
     r->who = 0;
@@ -305,7 +317,7 @@ static void entry_remove(struct tree *t, uint32_t e)
         slab_give(&w->things, thing);
     }
     if (watcher_at(t, watcher)->first == 0) {
-        buckets_remove(&w->by_number, &w->watchers, watcher);
+        buckets_remove(&w->by_number, watcher, number_key(watcher_at(t, watcher)->number));
         slab_give(&w->watchers, watcher);
     }
 }
@@ -353,10 +365,8 @@ void watch_add(struct tree *t, uint32_t watcher, struct slice path, unsigned mod
         }
     }
     uint32_t e = slab_take(&tab->entries);
-    *entry_at(t, e) = (struct watch_entry){ .chain = { .hash = pair_key(t, thing, w) },
-                                            .thing = thing,
-                                            .who = w << WATCH_MODE_BITS | modes };
-    buckets_insert(&tab->by_pair, &tab->entries, e);
+    *entry_at(t, e) = (struct watch_entry){ .thing = thing, .who = w << WATCH_MODE_BITS | modes };
+    buckets_insert(&tab->by_pair, e, pair_key(t, thing, w));
     thing_ring_add(t, e);
     watcher_ring_add(t, e);
     tab->watches += __builtin_popcount(modes);
@@ -417,7 +427,8 @@ static struct slice thing_path(const struct tree *t, uint32_t i, struct buf *scr
 }
 
 bool watch_list(const struct tree *t, uint64_t *cursor, size_t max,
-                void (*fn)(void *ctx, uint32_t watcher, struct slice path, unsigned modes), void *ctx)
+                void (*fn)(void *ctx, uint32_t watcher, struct slice path, unsigned modes),
+                void *ctx)
 {
     const struct slab *s = &t->watch.entries;
     struct buf path;
@@ -428,7 +439,8 @@ bool watch_list(const struct tree *t, uint64_t *cursor, size_t max,
         const struct watch_entry *r = entry_at(t, (uint32_t)e);
         if (r->who == 0)
             continue;
-        fn(ctx, watcher_at(t, entry_watcher(r))->number, thing_path(t, r->thing, &path), entry_modes(r));
+        fn(ctx, watcher_at(t, entry_watcher(r))->number, thing_path(t, r->thing, &path),
+           entry_modes(r));
         shown++;
     }
     *cursor = e;
@@ -492,7 +504,8 @@ static void tell(struct tree *t, struct hits *h, uint32_t e)
     hits_add(h, w->number);
 }
 
-/* Tells the watchers of a node that have one of the modes, and takes away those of the modes that fire once. */
+/* Tells the watchers of a node that have one of the modes, and takes away those of the modes that
+ * fire once. */
 static void fire_exact(struct tree *t, struct hits *h, node_id id, unsigned modes)
 {
     uint32_t thing = thing_of_node(t, id);
@@ -524,7 +537,8 @@ static void fire_above(struct tree *t, struct hits *h, node_id id)
             continue;
         uint32_t first = thing_at(t, thing_of_node(t, n))->first, e = first;
         if (!(entry_modes(entry_at(t, e)) & WATCH_RECURSIVE))
-            node_at(t, n)->flags &= ~(unsigned)NODE_WATCHED_BELOW & 0xff; /* the last one has left */
+            node_at(t, n)->flags &= ~(unsigned)NODE_WATCHED_BELOW &
+                                    0xff; /* the last one has left */
         while (entry_modes(entry_at(t, e)) & WATCH_RECURSIVE) {
             tell(t, h, e);
             e = entry_at(t, e)->thing_next;
@@ -534,7 +548,8 @@ static void fire_above(struct tree *t, struct hits *h, node_id id)
     }
 }
 
-static void event_add(struct applying *a, int32_t type, node_id id, struct slice path, const struct hits *h)
+static void event_add(struct applying *a, int32_t type, node_id id, struct slice path,
+                      const struct hits *h)
 {
     struct tree_applied *out = a->out;
     if (out->event_count == a->event_cap) {
@@ -599,7 +614,8 @@ void watch_check(const struct tree *t)
             bool rec = (entry_modes(r) & WATCH_RECURSIVE) != 0;
             ASSERT(r->thing == i && entry_modes(r) != 0 && entry_find(t, i, entry_watcher(r)) == e);
             ASSERT(!(rec && plain_seen));
-            ASSERT(!rec || h->node == NODE_NONE || (node_at(t, h->node)->flags & NODE_WATCHED_BELOW));
+            ASSERT(!rec || h->node == NODE_NONE ||
+                   (node_at(t, h->node)->flags & NODE_WATCHED_BELOW));
             plain_seen |= !rec;
             recursive += rec;
             watches += __builtin_popcount(entry_modes(r));

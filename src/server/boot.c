@@ -1,0 +1,184 @@
+#include "server/boot.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "os/clock.h"
+#include "os/process.h"
+#include "server/server.h"
+#include <stdio.h>
+
+#define BODY_SLICE_BYTES (256u * 1024)
+
+static char *join(const char *a, const char *b)
+{
+    size_t n = strlen(a) + strlen(b) + 2;
+    char *s = mem_alloc(n);
+    snprintf(s, n, "%s/%s", a, b);
+    return s;
+}
+
+static bool file_exists(struct fs *fs, const char *name)
+{
+    struct fs_file *f = NULL;
+    if (fs_open(fs, name, FS_READ, &f) != 0)
+        return false;
+    fs->ops->close(f);
+    return true;
+}
+
+static void ignore_name(void *ctx, const char *name)
+{
+    (void)ctx;
+    (void)name;
+}
+
+static int fail_dir(const char *dir, int rc, const char *next)
+{
+    log_error("server.data", "dir=%s err=\"%s\" next=\"%s\"", dir, err_text(rc), next);
+    return SERVER_EXIT_DATA;
+}
+
+static int take_dir(const struct config *config, struct fs *fs, const char *dir)
+{
+    int rc = fs->ops->list(fs, dir, ignore_name, NULL);
+    if (rc == ERR_NOT_FOUND) {
+        if (!config->datadir_autocreate)
+            return fail_dir(dir, rc, "make the directory, or set zookeeper.datadir.autocreate=true");
+        rc = fs->ops->make_dir(fs, dir);
+        if (rc != 0)
+            return fail_dir(dir, rc, "the directory cannot be made: check who owns its parent and the disk");
+    } else if (rc < 0) {
+        return fail_dir(dir, rc, "the directory cannot be read: check its owner and permissions");
+    }
+    return 0;
+}
+
+static int lock_dir(const char *dir)
+{
+    int rc = process_lock_dir(dir);
+    if (rc == 0)
+        return 0;
+    return fail_dir(dir, rc, rc == ERR_BUSY ? "another server works on this directory: stop it first"
+                                            : "the directory cannot be opened: check its owner and permissions");
+}
+
+/* Apache's db.autocreate=false: an empty directory is only believed to be new if an operator says so by the file
+ * "initialize", which is used up by that. */
+static int check_new_database(const struct config *config, struct fs *fs, const struct boot *b)
+{
+    if (b->found.snapshot_zxid >= 0 || b->found.txn_count != 0)
+        return 0;
+    char *mark = join(config->data_dir, "initialize");
+    bool marked = file_exists(fs, mark);
+    int rc = 0;
+    if (marked)
+        (void)fs->ops->remove(fs, mark);
+    else if (!config->db_autocreate)
+        rc = fail_dir(b->snap_dir, ERR_NOT_FOUND, "there is no database and zookeeper.db.autocreate=false: bring the "
+                      "data back, or make the file dataDir/initialize to start with an empty one");
+    mem_free(mark);
+    return rc;
+}
+
+static int recover(struct boot *b, const struct config *config, struct fs *fs, uint64_t hash_key)
+{
+    struct store_error err = { "" };
+    struct store_recover_options o = {
+        .tree = { .hash_key = hash_key, .extended_types = config->extended_types,
+                  .digest_enabled = config->digest_enabled },
+        .trust_empty_snapshot = config->snapshot_trust_empty,
+        .record_bytes_max = (size_t)(config->jute_max_buffer_bytes + config->jute_extra_bytes),
+    };
+    int rc = store_recover(fs, &b->dirs, &o, &b->found, &err);
+    if (rc == 0)
+        return 0;
+    b->found.tree = NULL;
+    log_error("server.recover", "%s", err.text);
+    return SERVER_EXIT_DATA;
+}
+
+static int write_tree(struct boot *b, const struct config *config, struct fs *fs, struct store_error *err)
+{
+    struct tree_walk *walk = tree_walk_begin(b->found.tree);
+    struct snapshot_writer *w = NULL;
+    struct snapshot_write_options o = {
+        .dir = b->snap_dir, .zxid = b->found.last_zxid, .codec = b->codec, .digest = config->digest_enabled,
+        .tree_digest = tree_walk_digest(walk), .digest_zxid = tree_walk_zxid(walk),
+        .last_zxid_block = config->serialize_last_zxid,
+    };
+    struct buf body;
+    buf_init(&body, SIZE_MAX / 2);
+    int rc = snapshot_write_begin(fs, &o, &w, err);
+    for (bool more = true; rc == 0 && more;) {
+        buf_reset(&body);
+        more = tree_walk_next(walk, BODY_SLICE_BYTES, &body);
+        rc = snapshot_write_body(w, buf_slice(&body), err);
+    }
+    if (rc == 0)
+        rc = snapshot_write_end(w, err);
+    else
+        snapshot_write_abort(w);
+    buf_fini(&body);
+    tree_walk_end(walk);
+    return rc;
+}
+
+/* Logs alone do not say whether an older snapshot was lost: a directory that serves always has one (Apache refuses
+ * logs without a snapshot, and so do we at the next start). */
+static int first_snapshot(struct boot *b, const struct config *config, struct fs *fs)
+{
+    if (b->found.snapshot_zxid >= 0)
+        return 0;
+    struct store_error err = { "" };
+    int rc = write_tree(b, config, fs, &err);
+    if (rc == 0)
+        return 0;
+    log_error("server.first-snapshot", "%s", err.text);
+    return SERVER_EXIT_DATA;
+}
+
+static enum snapshot_codec codec_of(const char *name)
+{
+    if (strcmp(name, "gz") == 0)
+        return SNAPSHOT_GZIP;
+    return strcmp(name, "snappy") == 0 ? SNAPSHOT_SNAPPY : SNAPSHOT_PLAIN;
+}
+
+int boot_run(struct boot *b, const struct config *config, struct fs *fs, uint64_t hash_key)
+{
+    *b = (struct boot){ .codec = codec_of(config->snapshot_compression) };
+    b->snap_dir = join(config->data_dir, "version-2");
+    b->log_dir = join(config->data_log_dir, "version-2");
+    b->dirs = (struct store_dirs){ .snap_dir = b->snap_dir, .log_dir = b->log_dir };
+    bool two = strcmp(b->snap_dir, b->log_dir) != 0;
+    int64_t began_ms = clock_mono_ms();
+    int rc = take_dir(config, fs, b->snap_dir);
+    if (rc == 0 && two)
+        rc = take_dir(config, fs, b->log_dir);
+    if (rc == 0)
+        rc = lock_dir(b->snap_dir);
+    if (rc == 0 && two)
+        rc = lock_dir(b->log_dir);
+    if (rc == 0)
+        rc = recover(b, config, fs, hash_key);
+    if (rc == 0)
+        rc = check_new_database(config, fs, b);
+    if (rc == 0)
+        rc = first_snapshot(b, config, fs);
+    if (rc != 0)
+        return rc;
+    const struct store_recovered *r = &b->found;
+    log_info("server.recovered", "zxid=0x%llx snapshot=%s0x%llx replayed=%llu nodes=%lld sessions=%zu torn_files=%u "
+             "digest_mismatches=%llu took_ms=%lld", (unsigned long long)r->last_zxid, r->snapshot_zxid < 0 ? "none->" : "",
+             (unsigned long long)(r->snapshot_zxid < 0 ? r->last_zxid : r->snapshot_zxid),
+             (unsigned long long)r->txn_count, (long long)tree_node_count(r->tree), tree_session_count(r->tree),
+             r->torn_files, (unsigned long long)r->digest_mismatches, (long long)(clock_mono_ms() - began_ms));
+    return 0;
+}
+
+void boot_fini(struct boot *b)
+{
+    tree_free(b->found.tree);
+    mem_free(b->snap_dir);
+    mem_free(b->log_dir);
+}

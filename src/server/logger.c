@@ -1,0 +1,167 @@
+#include "server/logger.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "os/clock.h"
+#include "os/thread.h"
+#include <stdatomic.h>
+
+struct batch {
+    struct core_append *items;
+    size_t count, cap;
+};
+
+struct logger {
+    struct logger_options opt;
+    struct txnlog *log; /* the thread's alone */
+    struct thread thread;
+    struct mutex mutex; /* guards what follows up to the atomics */
+    struct cond work;
+    struct batch waiting;
+    bool sleeping, stopping;
+    struct store_error error;
+    atomic_int err;
+    _Atomic int64_t synced;
+    _Atomic int64_t slow_syncs;
+};
+
+static void batch_unref(struct batch *b)
+{
+    for (size_t i = 0; i < b->count; i++)
+        blob_unref(b->items[i].txn);
+    b->count = 0;
+}
+
+static void fail(struct logger *l, int rc, const struct store_error *err)
+{
+    mutex_lock(&l->mutex);
+    l->error = *err;
+    mutex_unlock(&l->mutex);
+    atomic_store(&l->err, rc);
+    l->opt.changed(l->opt.ctx);
+}
+
+static void tell_slow(struct logger *l, int64_t took_ms, const struct batch *b)
+{
+    atomic_fetch_add(&l->slow_syncs, 1);
+    log_warn("log.slow", "took_ms=%lld threshold_ms=%lld transactions=%zu file_bytes=%llu next=\"writes wait for the "
+             "disk; give the log a device of its own (dataLogDir)\"", (long long)took_ms,
+             (long long)l->opt.slow_sync_ms, b->count, (unsigned long long)txnlog_file_bytes(l->log));
+}
+
+/* One batch to the disk. */
+static int write_batch(struct logger *l, const struct batch *b)
+{
+    struct store_error err = { "" };
+    for (size_t i = 0; i < b->count; i++) {
+        const struct core_append *a = &b->items[i];
+        txnlog_append(l->log, a->zxid, blob_slice(a->txn));
+        if (a->roll_after)
+            txnlog_roll(l->log);
+    }
+    int64_t began_ms = clock_mono_ms();
+    int rc = txnlog_flush(l->log, &err);
+    if (rc != 0) {
+        fail(l, rc, &err);
+        return rc;
+    }
+    int64_t took_ms = clock_mono_ms() - began_ms;
+    if (took_ms > l->opt.slow_sync_ms)
+        tell_slow(l, took_ms, b);
+    atomic_store_explicit(&l->synced, b->items[b->count - 1].zxid, memory_order_release);
+    l->opt.changed(l->opt.ctx);
+    return 0;
+}
+
+static void logger_main(void *ctx)
+{
+    struct logger *l = ctx;
+    struct batch mine = { 0 };
+    mutex_lock(&l->mutex);
+    for (;;) {
+        while (l->waiting.count == 0 && !l->stopping) {
+            l->sleeping = true;
+            cond_wait(&l->work, &l->mutex);
+        }
+        l->sleeping = false;
+        if (l->waiting.count == 0)
+            break;
+        struct batch b = l->waiting;
+        l->waiting = mine;
+        mutex_unlock(&l->mutex);
+        if (atomic_load(&l->err) == 0)
+            (void)write_batch(l, &b);
+        batch_unref(&b);
+        mine = b;
+        mutex_lock(&l->mutex);
+    }
+    mutex_unlock(&l->mutex);
+    mem_free(mine.items);
+}
+
+struct logger *logger_new(const struct logger_options *options)
+{
+    struct logger *l = mem_zalloc(sizeof *l);
+    l->opt = *options;
+    l->log = txnlog_new(options->fs, &options->log);
+    mutex_init(&l->mutex);
+    cond_init(&l->work);
+    thread_start(&l->thread, "zokor-log", logger_main, l);
+    return l;
+}
+
+void logger_free(struct logger *l)
+{
+    if (l == NULL)
+        return;
+    mutex_lock(&l->mutex);
+    l->stopping = true;
+    cond_signal(&l->work);
+    mutex_unlock(&l->mutex);
+    thread_join(&l->thread);
+    batch_unref(&l->waiting);
+    mem_free(l->waiting.items);
+    txnlog_free(l->log);
+    cond_fini(&l->work);
+    mutex_fini(&l->mutex);
+    mem_free(l);
+}
+
+void logger_submit(struct logger *l, const struct core_append *appends, size_t count)
+{
+    if (count == 0)
+        return;
+    mutex_lock(&l->mutex);
+    struct batch *w = &l->waiting;
+    if (w->cap - w->count < count) {
+        w->cap = w->count + count < 256 ? 256 : (w->count + count) * 2;
+        w->items = mem_realloc(w->items, w->cap * sizeof *w->items);
+    }
+    memcpy(w->items + w->count, appends, count * sizeof *appends);
+    w->count += count;
+    bool wake = l->sleeping;
+    l->sleeping = false;
+    mutex_unlock(&l->mutex);
+    if (wake)
+        cond_signal(&l->work);
+}
+
+int64_t logger_synced(const struct logger *l)
+{
+    return atomic_load_explicit(&l->synced, memory_order_acquire);
+}
+
+int logger_error(struct logger *l, struct store_error *err)
+{
+    int rc = atomic_load(&l->err);
+    if (rc == 0)
+        return 0;
+    mutex_lock(&l->mutex);
+    *err = l->error;
+    mutex_unlock(&l->mutex);
+    return rc;
+}
+
+int64_t logger_slow_syncs(const struct logger *l)
+{
+    return atomic_load_explicit(&l->slow_syncs, memory_order_relaxed);
+}

@@ -1,0 +1,35 @@
+/* logger: the thread that makes writes durable. It takes whatever waits as one batch, appends, syncs once, and tells up
+ * to which zxid everything is on disk. While it syncs, the next batch gathers: under load one sync serves many writes.
+ *
+ * An error ends its work for good: a failed sync may have lost pages that the kernel calls clean, so it is never
+ * tried again and nothing after it may be acknowledged. */
+#ifndef ZOKOR_SERVER_LOGGER_H
+#define ZOKOR_SERVER_LOGGER_H
+
+#include "core/core.h"
+#include "store/txnlog.h"
+
+struct logger;
+
+struct logger_options {
+    struct fs *fs;
+    struct txnlog_options log; /* dir must live as long as the logger */
+    int64_t slow_sync_ms;      /* a longer sync is told (fsync.warningthresholdms) */
+    void (*changed)(void *ctx); /* logger_synced or logger_error has news; called on the logger's thread */
+    void *ctx;
+};
+
+struct logger *logger_new(const struct logger_options *options);
+/* Waits until everything submitted is durable (or the log has failed), ends the thread, frees. NULL is fine. */
+void logger_free(struct logger *l);
+
+/* Hands over appends, in order, with their references. Never waits for the disk. */
+void logger_submit(struct logger *l, const struct core_append *appends, size_t count);
+/* The highest zxid that is durable with all before it; 0 before the first. Any thread. */
+int64_t logger_synced(const struct logger *l);
+/* 0, or the error that ended the log, with its text. Any thread. */
+int logger_error(struct logger *l, struct store_error *err);
+/* Syncs above slow_sync_ms so far. Any thread. */
+int64_t logger_slow_syncs(const struct logger *l);
+
+#endif

@@ -1,0 +1,540 @@
+/* run: wiring. One struct server; everything in this file runs on the core's thread, but for the two `changed`
+ * callbacks, which only wake it. */
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "os/clock.h"
+#include "os/process.h"
+#include "server/boot.h"
+#include "server/front.h"
+#include "server/limits.h"
+#include "server/listener.h"
+#include "server/logger.h"
+#include "server/server.h"
+#include "server/snapshotter.h"
+#include "server/words.h"
+
+#define SWEEP_MS 1000
+#define DRAIN_LOOK_MS 20
+
+enum phase {
+    PHASE_SERVING,
+    PHASE_DRAINING, /* no new requests; writes in flight and replies are finished */
+    PHASE_LEAVING,
+};
+
+struct server {
+    const struct config *config;
+    struct fs *fs;
+    struct boot boot;
+    struct loop *loop;
+    struct core *core;
+    struct core_out out;
+    struct front front;
+    struct listener listener;
+    struct logger *logger;
+    struct snapshotter *snapshotter;
+    struct words words;
+    struct command_host host;
+    struct loop_timer tick, purge;
+    struct loop_wake log_wake, snapshot_wake;
+    struct loop_signal terminate, interrupt;
+    int64_t started_ms, swept_ms, stop_by_ms, synced_zxid;
+    int64_t wall_ms;         /* 0: not asked for yet in this turn */
+    size_t fx_seen, fx_last_n, turn_bytes; /* how much of `out` was counted */
+    bool snapshot_open;      /* begun and not ended: pieces are pulled */
+    uint16_t port;
+    enum phase phase;
+    int exit_code;
+};
+
+/* ---- the core: one step, and what comes of it ---- */
+
+static bool step(struct server *s, struct core_event *ev)
+{
+    if (s->wall_ms == 0)
+        s->wall_ms = clock_wall_ms();
+    ev->now_ms = loop_now_ms(s->loop);
+    ev->wall_ms = s->wall_ms;
+    return core_step(s->core, ev, &s->out);
+}
+
+static void carry_out(struct server *s)
+{
+    struct core_out *out = &s->out;
+    if (out->append_count != 0)
+        logger_submit(s->logger, out->appends, out->append_count);
+    if (out->fx_count != 0) {
+        if (words_any(&s->words))
+            for (size_t i = 0; i < out->fx_count; i++)
+                if (out->fx[i].type == CORE_FX_CLOSE)
+                    words_forget(&s->words, out->fx[i].conn);
+        front_apply(&s->front, out->fx, out->fx_count);
+    }
+    const struct core_snapshot_fx *snapshot = &out->snapshot;
+    if (snapshot->begin)
+        snapshotter_begin(s->snapshotter, snapshot);
+    if (snapshot->body.n != 0 || snapshot->end)
+        snapshotter_body(s->snapshotter, snapshot->body, snapshot->end);
+    core_out_reset(out);
+    s->fx_seen = s->fx_last_n = s->turn_bytes = 0;
+}
+
+/* Adds what the last step has added to the replies of the turn; consecutive replies grow the last effect. */
+static void count_replies(struct server *s)
+{
+    const struct core_out *out = &s->out;
+    if (out->fx_count == 0)
+        return;
+    if (s->fx_seen != 0)
+        s->turn_bytes += out->fx[s->fx_seen - 1].n - s->fx_last_n;
+    for (size_t i = s->fx_seen; i < out->fx_count; i++)
+        s->turn_bytes += out->fx[i].n;
+    s->fx_seen = out->fx_count;
+    s->fx_last_n = out->fx[s->fx_seen - 1].n;
+}
+
+/* ---- snapshots ---- */
+
+static void pull_snapshot(void *ctx)
+{
+    struct server *s = ctx;
+    if (!snapshotter_has_room(s->snapshotter)) {
+        loop_set_busy(s->loop, NULL, NULL); /* the thread wakes us */
+        return;
+    }
+    step(s, &(struct core_event){ .type = CORE_EV_SNAPSHOT_PULL });
+    if (s->out.snapshot.end) {
+        s->snapshot_open = false;
+        loop_set_busy(s->loop, NULL, NULL);
+    }
+}
+
+static void on_snapshot_wake(struct loop_wake *wake)
+{
+    struct server *s = CONTAINER_OF(wake, struct server, snapshot_wake);
+    int err;
+    if (snapshotter_take_result(s->snapshotter, &err)) {
+        s->snapshot_open = false;
+        loop_set_busy(s->loop, NULL, NULL);
+        step(s, &(struct core_event){ .type = CORE_EV_SNAPSHOT_DONE, .err = err });
+    } else if (s->snapshot_open) {
+        loop_set_busy(s->loop, pull_snapshot, s);
+    }
+}
+
+static void snapshot_changed(void *ctx)
+{
+    struct server *s = ctx;
+    loop_wake(&s->snapshot_wake);
+}
+
+/* ---- the turn ---- */
+
+static bool drained(const struct server *s)
+{
+    return !core_has_writes_in_flight(s->core) &&
+           (front_all_sent(&s->front) || loop_now_ms(s->loop) >= s->stop_by_ms);
+}
+
+static void turn(void *ctx)
+{
+    struct server *s = ctx;
+    for (;;) {
+        if (s->out.snapshot.begin) {
+            s->snapshot_open = true;
+            loop_set_busy(s->loop, pull_snapshot, s);
+        }
+        carry_out(s);
+        if (!front_has_ready(&s->front))
+            break;
+        front_run_ready(&s->front);
+    }
+    s->wall_ms = 0;
+    if (s->phase == PHASE_DRAINING && drained(s)) {
+        s->phase = PHASE_LEAVING;
+        loop_stop(s->loop);
+    }
+}
+
+/* ---- what connections bring ---- */
+
+static enum front_went on_accept(void *ctx, uint32_t conn, const struct net_address *peer)
+{
+    struct server *s = ctx;
+    struct core_event ev = { .type = CORE_EV_ACCEPT, .conn = conn,
+                             .peer = { .ipv6 = peer->ipv6, .port = peer->port } };
+    memcpy(ev.peer.address, peer->bytes, sizeof ev.peer.address);
+    return step(s, &ev) ? FRONT_GO_ON : FRONT_PAUSED;
+}
+
+static enum front_went on_frame(void *ctx, uint32_t conn, struct slice frame)
+{
+    struct server *s = ctx;
+    struct core_event ev = { .type = CORE_EV_FRAME, .conn = conn, .frame = frame };
+    bool go_on = step(s, &ev);
+    count_replies(s);
+    if (UNLIKELY(s->turn_bytes > LIMIT_TURN_BYTES))
+        carry_out(s);
+    return go_on ? FRONT_GO_ON : FRONT_PAUSED;
+}
+
+static void on_lost(void *ctx, uint32_t conn)
+{
+    struct server *s = ctx;
+    words_forget(&s->words, conn);
+    step(s, &(struct core_event){ .type = CORE_EV_CONN_LOST, .conn = conn });
+}
+
+static void on_word(void *ctx, uint32_t conn, uint32_t word, struct slice argument)
+{
+    struct server *s = ctx;
+    words_begin(&s->words, conn, word, argument);
+}
+
+static void on_word_more(void *ctx, uint32_t conn)
+{
+    struct server *s = ctx;
+    words_more(&s->words, conn);
+}
+
+static void words_apply(void *ctx, const struct core_fx *fx, size_t count)
+{
+    struct server *s = ctx;
+    front_apply(&s->front, fx, count);
+}
+
+static void words_done(void *ctx, uint32_t conn)
+{
+    struct server *s = ctx;
+    step(s, &(struct core_event){ .type = CORE_EV_CONN_LOST, .conn = conn });
+}
+
+static bool listener_room(void *ctx)
+{
+    struct server *s = ctx;
+    return front_make_room(&s->front);
+}
+
+static void listener_add(void *ctx, int fd, const struct net_address *peer)
+{
+    struct server *s = ctx;
+    front_add(&s->front, fd, peer);
+}
+
+/* ---- the log ---- */
+
+static void log_changed(void *ctx)
+{
+    struct server *s = ctx;
+    loop_wake(&s->log_wake);
+}
+
+static void on_log_wake(struct loop_wake *wake)
+{
+    struct server *s = CONTAINER_OF(wake, struct server, log_wake);
+    struct store_error err;
+    int64_t synced = logger_synced(s->logger);
+    if (synced > s->synced_zxid) {
+        s->synced_zxid = synced;
+        step(s, &(struct core_event){ .type = CORE_EV_LOG_SYNCED, .zxid = synced });
+    }
+    if (s->phase == PHASE_LEAVING || logger_error(s->logger, &err) == 0)
+        return;
+    log_error("log.failed", "%s next=\"nothing that was not durable has been acknowledged; free or mend the disk, then "
+              "start again\"", err.text);
+    s->exit_code = SERVER_EXIT_LOG_FAILED;
+    s->phase = PHASE_LEAVING;
+    loop_stop(s->loop);
+}
+
+/* ---- time and signals ---- */
+
+static void arm_tick(struct server *s)
+{
+    int64_t now_ms = loop_now_ms(s->loop), in_ms = core_next_tick_ms(s->core) - now_ms;
+    int64_t most_ms = s->phase == PHASE_DRAINING ? DRAIN_LOOK_MS : SWEEP_MS;
+    if (s->config->tick_time_ms / 2 < most_ms)
+        most_ms = s->config->tick_time_ms / 2;
+    loop_timer_set(&s->tick, in_ms < most_ms ? in_ms : most_ms);
+}
+
+static void on_tick(struct loop_timer *timer)
+{
+    struct server *s = CONTAINER_OF(timer, struct server, tick);
+    if (s->phase == PHASE_SERVING)
+        step(s, &(struct core_event){ .type = CORE_EV_TICK });
+    int64_t now_ms = loop_now_ms(s->loop);
+    if (now_ms - s->swept_ms >= SWEEP_MS) {
+        s->swept_ms = now_ms;
+        front_sweep(&s->front);
+    }
+    arm_tick(s);
+}
+
+static void on_purge(struct loop_timer *timer)
+{
+    struct server *s = CONTAINER_OF(timer, struct server, purge);
+    snapshotter_purge(s->snapshotter);
+    loop_timer_set(timer, (int64_t)s->config->purge_interval_hours * 3600 * 1000);
+}
+
+static void begin_stop(struct server *s, const char *signal)
+{
+    if (s->phase != PHASE_SERVING) { /* asked twice: clients get no more time; what is durable stays durable */
+        log_warn("server.stop", "signal=%s again=true", signal);
+        s->phase = PHASE_LEAVING;
+        loop_stop(s->loop);
+        return;
+    }
+    log_info("server.stop", "signal=%s connections=%lld writes_in_flight=%s", signal, (long long)s->front.open_count,
+             core_has_writes_in_flight(s->core) ? "yes" : "no");
+    s->phase = PHASE_DRAINING;
+    s->stop_by_ms = loop_now_ms(s->loop) + s->config->nio_shutdown_ms;
+    listener_close(&s->listener);
+    front_stop_reading(&s->front);
+    arm_tick(s);
+}
+
+static void on_terminate(struct loop_signal *signal)
+{
+    begin_stop(CONTAINER_OF(signal, struct server, terminate), "SIGTERM");
+}
+
+static void on_interrupt(struct loop_signal *signal)
+{
+    begin_stop(CONTAINER_OF(signal, struct server, interrupt), "SIGINT");
+}
+
+/* ---- what words ask ---- */
+
+static void host_figures(void *ctx, struct command_figures *out)
+{
+    struct server *s = ctx;
+    *out = (struct command_figures){
+        .now_ms = loop_now_ms(s->loop), .wall_ms = clock_wall_ms(), .started_ms = s->started_ms,
+        .fsync_slow_count = logger_slow_syncs(s->logger),
+        .files_open = process_files_open(), .files_max = process_file_limit(),
+        .net_queued_bytes = s->front.unsent_bytes,
+    };
+}
+
+static void host_dir_bytes(void *ctx, int64_t *snap_bytes, int64_t *log_bytes)
+{
+    struct server *s = ctx;
+    *snap_bytes = process_dir_bytes(s->boot.snap_dir, "snapshot");
+    *log_bytes = process_dir_bytes(s->boot.log_dir, "log");
+}
+
+static void host_conf(void *ctx, struct buf *out)
+{
+    struct server *s = ctx;
+    struct config_facts facts = { .snap_dir = s->boot.snap_dir, .log_dir = s->boot.log_dir,
+                                  .client_port = s->port, .server_id = 0 };
+    host_dir_bytes(s, &facts.snap_dir_bytes, &facts.log_dir_bytes);
+    config_conf(s->config, &facts, out);
+}
+
+static unsigned host_interest(void *ctx, uint32_t conn)
+{
+    struct server *s = ctx;
+    return front_interest(&s->front, conn);
+}
+
+/* ---- start ---- */
+
+static struct core_options core_options_of(const struct config *c)
+{
+    int64_t frame_max = c->jute_max_buffer_bytes;
+    return (struct core_options){
+        .seed = process_entropy(),
+        .start_wall_ms = clock_wall_ms(),
+        .server_id = 1,
+        .tick_time_ms = c->tick_time_ms,
+        .session_timeout_ms_min = c->session_timeout_ms_min,
+        .session_timeout_ms_max = c->session_timeout_ms_max,
+        .handshake_timeout_ms = c->sessionless_timeout_ms,
+        .frame_bytes_max = (size_t)(frame_max < 1024 ? 1024 : frame_max), /* the front enforces the exact limit */
+        .txn_bytes_max = (size_t)(frame_max + c->jute_extra_bytes),
+        .skip_acl = c->skip_acl,
+        .enforce_quota = c->enforce_quota,
+        .extended_types = c->extended_types,
+        .digest_enabled = c->digest_enabled,
+        .reconfig_enabled = c->reconfig_enabled,
+        .digest_auth_enabled = c->digest_auth,
+        .digest_algorithm = c->digest_algorithm,
+        .super_digest = c->super_digest[0] != '\0' ? c->super_digest : NULL,
+        .enforce_auth = c->enforce_auth,
+        .enforce_auth_schemes = c->enforce_auth_schemes,
+        .container_check_interval_ms = c->container_check_ms,
+        .container_max_per_minute = c->container_per_minute_max,
+        .container_never_used_ms = c->container_never_used_ms_max,
+        .outstanding_limit = c->outstanding_limit,
+        .conns_per_ip_max = c->conns_per_ip_max < 0 ? 0 : c->conns_per_ip_max,
+        .conns_max = c->conns_max < 0 ? 0 : c->conns_max,
+        .snap_count = c->snap_count,
+        .snap_size_bytes = c->snap_size_limit_kb < 0 ? 0 : c->snap_size_limit_kb * 1024,
+        .throttled_op_wait_ms = c->throttled_op_wait_ms,
+        .request_throttle_max = c->request_throttle_max,
+        .large_request_threshold = c->large_request_threshold_bytes,
+        .large_request_bytes_max = c->large_request_bytes_max,
+        .connection_throttle = {
+            .tokens = c->connection_tokens,
+            .fill_time_ms = c->connection_fill_time_ms,
+            .fill_count = c->connection_fill_count,
+            .freeze_time_ms = c->connection_freeze_time_ms,
+            .drop_increase = c->connection_drop_increase,
+            .drop_decrease = c->connection_drop_decrease,
+            .decrease_ratio = c->connection_decrease_ratio,
+            .weighted = c->connection_weights,
+            .global_session_weight = c->connection_weight_global,
+            .renew_weight = c->connection_weight_renew,
+        },
+        .audit = c->audit_enabled,
+    };
+}
+
+static int check_config(const struct config *c)
+{
+    if (c->secure_client_port != 0) {
+        log_error("server.config", "secureClientPort=%d next=\"this version has no TLS: take the key out of the "
+                  "configuration\"", (int)c->secure_client_port);
+        return SERVER_EXIT_USAGE;
+    }
+    if (c->client_port == 0) {
+        log_error("server.config", "clientPort is not set: there is no port to serve clients on");
+        return SERVER_EXIT_USAGE;
+    }
+    return 0;
+}
+
+static void start_threads(struct server *s)
+{
+    const struct config *c = s->config;
+    s->logger = logger_new(&(struct logger_options){
+        .fs = s->fs,
+        .log = { .dir = s->boot.log_dir,
+                 .prealloc_bytes = (uint64_t)c->log_prealloc_kb * 1024,
+                 .size_limit_bytes = c->log_size_limit_kb > 0 ? (uint64_t)c->log_size_limit_kb * 1024 : 0,
+                 .force_sync = c->force_sync },
+        .slow_sync_ms = c->fsync_warn_ms,
+        .changed = log_changed,
+        .ctx = s,
+    });
+    s->snapshotter = snapshotter_new(&(struct snapshotter_options){
+        .fs = s->fs,
+        .dirs = s->boot.dirs,
+        .codec = s->boot.codec,
+        .digest = c->digest_enabled,
+        .last_zxid_block = c->serialize_last_zxid,
+        .purge_keep = c->purge_keep_snapshots,
+        .changed = snapshot_changed,
+        .ctx = s,
+    });
+}
+
+static void start_serving(struct server *s, int listen_fd)
+{
+    const struct config *c = s->config;
+    struct loop *loop = s->loop;
+    int64_t files_max = process_file_limit();
+    front_init(&s->front, &(struct front_options){
+        .loop = loop,
+        .sink = { .ctx = s, .accept = on_accept, .frame = on_frame, .lost = on_lost, .word = on_word,
+                  .word_more = on_word_more },
+        .index = 0,
+        .count = 1,
+        .frame_bytes_max = (size_t)c->jute_max_buffer_bytes,
+        .conns_max = files_max > 2 * LIMIT_FDS_RESERVED ? files_max - LIMIT_FDS_RESERVED : files_max / 2,
+    });
+    s->host = (struct command_host){
+        .ctx = s, .core = s->core, .words_allowed = c->words_allowed, .read_only_mode = c->read_only_mode,
+        .figures = host_figures, .conf = host_conf, .dir_bytes = host_dir_bytes, .interest = host_interest,
+        .trace_mask = 306, /* Apache's default, for gtmk */
+    };
+    words_init(&s->words, &s->host, s, words_apply, words_done);
+    loop_wake_open(loop, &s->log_wake, on_log_wake);
+    loop_wake_open(loop, &s->snapshot_wake, on_snapshot_wake);
+    loop_timer_open(loop, &s->tick, on_tick);
+    loop_timer_open(loop, &s->purge, on_purge);
+    loop_signal_open(loop, &s->terminate, LOOP_SIGNAL_TERMINATE, on_terminate);
+    loop_signal_open(loop, &s->interrupt, LOOP_SIGNAL_INTERRUPT, on_interrupt);
+    loop_set_turn(loop, turn, s);
+    start_threads(s);
+    if (c->purge_interval_hours > 0)
+        loop_timer_set(&s->purge, 0);
+    if (s->boot.found.txn_count > (uint64_t)c->snap_count / 2)
+        step(s, &(struct core_event){ .type = CORE_EV_SNAPSHOT_WANT });
+    arm_tick(s);
+    listener_open(&s->listener, &(struct listener_options){
+        .loop = loop, .fd = listen_fd, .ctx = s, .room = listener_room, .add = listener_add });
+}
+
+static void stop_serving(struct server *s)
+{
+    loop_set_busy(s->loop, NULL, NULL);
+    loop_set_turn(s->loop, NULL, NULL);
+    listener_close(&s->listener);
+    front_close_all(&s->front);
+    loop_timer_close(&s->tick);
+    loop_timer_close(&s->purge);
+    loop_signal_close(&s->terminate);
+    loop_signal_close(&s->interrupt);
+    /* The threads may wake the loop until they have ended. */
+    logger_free(s->logger);
+    snapshotter_free(s->snapshotter);
+    loop_wake_close(&s->log_wake);
+    loop_wake_close(&s->snapshot_wake);
+    words_fini(&s->words);
+}
+
+static int serve(struct server *s)
+{
+    const struct config *c = s->config;
+    struct net_error err;
+    int listen_fd, backlog = c->listen_backlog > 0 ? c->listen_backlog : LIMIT_BACKLOG;
+    int rc = net_listen(c->client_port_address, (uint16_t)c->client_port, backlog, c->client_keepalive, &listen_fd, &err);
+    if (rc != 0) {
+        log_error("server.listen", "%s next=\"find what uses the port (ss -ltnp), or set clientPort\"", err.text);
+        return SERVER_EXIT_BIND;
+    }
+    s->port = net_port(listen_fd);
+    s->loop = loop_new();
+    struct core_options options = core_options_of(c);
+    s->core = core_new(&options, s->boot.found.tree, loop_now_ms(s->loop));
+    s->boot.found.tree = NULL; /* the core's now */
+    core_out_init(&s->out);
+    start_serving(s, listen_fd);
+    log_info("server.started", "version=%s port=%u address=%s net_threads=0 pid=%lld took_ms=%lld", ZOKOR_VERSION,
+             s->port, c->client_port_address[0] != '\0' ? c->client_port_address : "*", (long long)process_id(),
+             (long long)(clock_mono_ms() - s->started_ms));
+    loop_run(s->loop);
+    stop_serving(s);
+    loop_free(s->loop);
+    front_fini(&s->front);
+    for (size_t i = 0; i < s->out.append_count; i++)
+        blob_unref(s->out.appends[i].txn);
+    core_out_fini(&s->out);
+    core_free(s->core);
+    log_info("server.stopped", "exit=%d", s->exit_code);
+    return s->exit_code;
+}
+
+int server_run(const struct config *config)
+{
+    struct server *s = mem_zalloc(sizeof *s);
+    s->config = config;
+    s->fs = fs_real();
+    s->started_ms = clock_mono_ms();
+    process_ignore_write_signals();
+    process_raise_file_limit();
+    int rc = check_config(config);
+    if (rc == 0) {
+        rc = boot_run(&s->boot, config, s->fs, process_entropy());
+        if (rc == 0)
+            rc = serve(s);
+        boot_fini(&s->boot);
+    }
+    mem_free(s);
+    return rc;
+}
