@@ -300,8 +300,7 @@ static bool handshake_reattach(struct core *c, struct conn *k, const struct wire
     if (s->conn != NULL)
         conn_close(c, s->conn);
     s->conn = k;
-    s->timeout_ms = timeout_ms;
-    session_touch(c, s);
+    session_set_timeout(c, s, timeout_ms);
     k->session = s;
     conn_session_ready(c, k);
     return true;

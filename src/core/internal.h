@@ -251,6 +251,7 @@ struct session *session_lookup(const struct core *c, int64_t id);
 struct session *session_add(struct core *c, int64_t id, int32_t timeout_ms);
 void session_remove(struct core *c, struct session *s);
 void session_touch(struct core *c, struct session *s);
+void session_set_timeout(struct core *c, struct session *s, int32_t timeout_ms);
 void session_expire_due(struct core *c);
 int64_t session_new_id(struct core *c);
 void session_password(int64_t id, uint8_t to[WIRE_PASSWD_BYTES]);

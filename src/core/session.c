@@ -63,6 +63,14 @@ void session_touch(struct core *c, struct session *s)
     s->expires_ms = (tick_of(c, c->now_ms + s->timeout_ms) + 1) * c->opt.tick_time_ms;
 }
 
+/* A shorter timeout may bring the deadline before the place where the wheel would look. */
+void session_set_timeout(struct core *c, struct session *s, int32_t timeout_ms)
+{
+    s->timeout_ms = timeout_ms;
+    session_touch(c, s);
+    wheel_place(c, s);
+}
+
 struct session *session_add(struct core *c, int64_t id, int32_t timeout_ms)
 {
     if (c->session_count >= c->session_bucket_count)

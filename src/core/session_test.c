@@ -87,6 +87,22 @@ static void moves_to_a_new_connection_with_the_password_only(void **state)
     shell_fini(&s);
 }
 
+static void a_shorter_timeout_counts_at_once(void **state)
+{
+    (void)state;
+    struct core_options o = shell_options();
+    struct shell s;
+    shell_init(&s, &o);
+    int64_t id = shell_connect_as(&s, 1, 0, NULL, 40000);
+    uint8_t passwd[16];
+    session_password(id, passwd);
+    assert_int_equal(shell_connect_as(&s, 2, id, passwd, 4000), id);
+    shell_pass(&s, 6100);
+    shell_sync(&s);
+    assert_true(s.closed[2]);
+    shell_fini(&s);
+}
+
 static void silent_connections_are_closed(void **state)
 {
     (void)state;
@@ -168,6 +184,7 @@ int main(void)
         cmocka_unit_test(expires_between_timeout_and_one_tick_more),
         cmocka_unit_test(pings_keep_it_alive_and_auth_does_not),
         cmocka_unit_test(moves_to_a_new_connection_with_the_password_only),
+        cmocka_unit_test(a_shorter_timeout_counts_at_once),
         cmocka_unit_test(silent_connections_are_closed),
         cmocka_unit_test(addresses_have_their_limit),
         cmocka_unit_test(tokens_limit_how_fast_clients_connect),

@@ -74,7 +74,9 @@ static void note_unknown(struct load *load, const char *where, struct slice name
     struct config_pair *more = arena_alloc(&load->config->arena, (unknown->count + 1) * sizeof *more);
     if (unknown->count > 0)
         memcpy(more, unknown->at, unknown->count * sizeof *more);
-    more[unknown->count] = (struct config_pair){ config_text(load->config, name), config_text(load->config, value), line };
+    more[unknown->count].name = config_text(load->config, name);
+    more[unknown->count].value = config_text(load->config, value);
+    more[unknown->count].line = line;
     unknown->at = more;
     unknown->count++;
     warn(load->config, "%s: unknown key, ignored", where);
@@ -155,6 +157,25 @@ static int take_flags(struct load *load, const char *flags)
     return 0;
 }
 
+/* In the dynamic file only lines about peers may stand, each once. */
+static int check_dynamic_line(struct load *load, const struct config_line *at, const struct config_row *row,
+                              struct slice bare)
+{
+    if (row == NULL || !is_peer_line(row))
+        return fail(load, "%s: line %d: %.*s: only server, group, weight and version lines may stand here",
+                    load->source, at->line, SLICE_ARG(at->key));
+    const struct config *config = load->config;
+    const struct config_pairs *families[] = { &config->server_lines, &config->group_lines, &config->weight_lines };
+    for (size_t f = 0; f < ARRAY_COUNT(families); f++) {
+        for (size_t i = 0; i < families[f]->count; i++) {
+            if (slice_eq_str(bare, families[f]->at[i].name))
+                return fail(load, "%s: line %d: %.*s: given before in line %d", load->source, at->line,
+                            SLICE_ARG(at->key), families[f]->at[i].line);
+        }
+    }
+    return 0;
+}
+
 static int take_file_line(struct load *load, const struct config_line *at)
 {
     struct slice bare;
@@ -167,17 +188,8 @@ static int take_file_line(struct load *load, const struct config_line *at)
             load->config->dynamic_version = (int64_t)strtoull((const char *)at->value.p, NULL, 16);
             return 0;
         }
-        if (row == NULL || !is_peer_line(row))
-            return fail(load, "%s: line %d: %s: only server, group, weight and version lines may stand here",
-                        load->source, at->line, label);
-        const struct config_pairs *lines = config_row_key(row) == CONFIG_KEY_server_lines ? &load->config->server_lines
-                                           : config_row_key(row) == CONFIG_KEY_group_lines ? &load->config->group_lines
-                                                                                           : &load->config->weight_lines;
-        for (size_t i = 0; i < lines->count; i++) {
-            if (slice_eq_str(bare, lines->at[i].name))
-                return fail(load, "%s: line %d: %s: given before in line %d", load->source, at->line, label,
-                            lines->at[i].line);
-        }
+        if (check_dynamic_line(load, at, row, bare) != 0)
+            return ERR_INVALID;
     }
     if (row == NULL) {
         note_unknown(load, place(load, CONFIG_FROM_FILE, label, at->line), at->key, at->value, at->line);

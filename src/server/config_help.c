@@ -100,18 +100,19 @@ void config_help_markdown(struct buf *out)
 {
     buf_printf(out,
                "# Configuration\n\n"
-               "<!-- Made by `zokor server --help-config=markdown` from src/server/config_keys.def; do not edit. -->\n\n"
-               "`zokor server zoo.cfg` reads Apache ZooKeeper's configuration file: Java properties syntax, `key=value`\n"
-               "lines, `#` and `!` comments, `\\` at the end of a line to go on. Names and defaults are those of Apache\n"
-               "ZooKeeper 3.9.5.\n\n"
+               "<!-- Made by `zokor server --help-config=markdown` from src/server/config_keys.def. -->\n\n"
+               "`zokor server zoo.cfg` reads Apache ZooKeeper's configuration file: Java properties syntax,\n"
+               "`key=value` lines, `#` and `!` comments, `\\` at the end of a line to go on. Names and defaults are\n"
+               "those of Apache ZooKeeper 3.9.5.\n\n"
                "Every key may also be given as an argument, `zokor server -Dzookeeper.KEY=VALUE zoo.cfg`, or in the\n"
-               "environment variables `JVMFLAGS` and `SERVER_JVMFLAGS`. Each overrides the one before: defaults, `JVMFLAGS`,\n"
-               "`SERVER_JVMFLAGS`, `-D` arguments, lines of the file. A line may carry the prefix `zookeeper.`, too.\n\n"
-               "A wrong value stops the start with file, line, key, value and what is allowed (exit code 2). An unknown\n"
-               "key is warned of once.\n\n"
-               "The column *obeyed* says: **yes**; **ensembles**: checked and kept for a server in an ensemble; **not\n"
-               "yet**: checked, without effect in this version, with a warning at start if set; **accepted**: a key of\n"
-               "Apache's that has no meaning here.\n");
+               "environment variables `JVMFLAGS` and `SERVER_JVMFLAGS`. Each overrides the one before: defaults,\n"
+               "`JVMFLAGS`, `SERVER_JVMFLAGS`, `-D` arguments, lines of the file. A line may carry the prefix\n"
+               "`zookeeper.`, too.\n\n"
+               "A wrong value stops the start with file, line, key, value and what is allowed (exit status 2). An\n"
+               "unknown key is warned of once.\n\n"
+               "The column *obeyed* says: **yes**; **ensembles**: checked and kept for a server in an ensemble;\n"
+               "**not yet**: checked, without effect in this version, with a warning at start if set;\n"
+               "**accepted**: a key of Apache's that has no meaning here.\n");
     for (size_t i = 0; i < ARRAY_COUNT(entries); i++) {
         if (entries[i].title != NULL)
             buf_printf(out, "\n## %s\n\n| Key | Default | Values | Obeyed | Meaning |\n|---|---|---|---|---|\n",

@@ -480,7 +480,8 @@ static void wrong_server_lines(void **state)
             "zoo.cfg: line 4: server.01: the server 1 is named twice");
     refused((struct given){ .cfg = BASE "server.1=a:1:2\ngroup.1=1\ngroup.2=1\n" },
             "zoo.cfg: line 5: group.2: the server 1 is in several groups");
-    refused((struct given){ .cfg = BASE "server.1=a:1:2;2182\n" }, "zoo.cfg: clientPort is 2181 but server.1 says 2182");
+    refused((struct given){ .cfg = BASE "server.1=a:1:2;2182\n" },
+            "zoo.cfg: clientPort is 2181 but server.1 says 2182");
     refused((struct given){ .cfg = BASE "server.1=a:1:2:observer\n" },
             "zoo.cfg: there are observers but no participants");
     refused((struct given){ .cfg = ENSEMBLE "server.1=a:1:2;1\nserver.2=b:1:2;2\n" },

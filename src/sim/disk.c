@@ -24,11 +24,11 @@ struct change {
 };
 
 struct inode {
-    uint32_t refs;          /* names (current, durable, in pending operations) and open files */
+    uint32_t refs; /* names (current, durable, in pending operations) and open files */
     bool sync_broken;
     struct image now, durable;
     struct change *changes, **changes_end;
-    struct inode *next;     /* of the disk; a dead one is taken out */
+    struct inode *next; /* of the disk; a dead one is taken out */
 };
 
 struct name {
@@ -304,8 +304,8 @@ static int op_begin(struct disk *d, enum disk_op_kind kind, const char *name, ui
     if (d->dead)
         return ERR_IO;
     if (kind & DISK_OP_CHANGING) {
-        static const char *const verbs[] = { "open", "write", "allocate", "truncate", "sync", "rename", "remove",
-                                             "sync the directory" };
+        static const char *const verbs[] = { "open", "write",  "allocate", "truncate",
+                                             "sync", "rename", "remove",   "sync the directory" };
         (void)snprintf(d->last_op, sizeof d->last_op, "%s %s at %llu, %llu bytes", verbs[__builtin_ctz(kind)], name,
                        (unsigned long long)offset, (unsigned long long)n);
         d->op_count++;
@@ -380,10 +380,9 @@ static int op_write_at(struct fs_file *f, uint64_t offset, const void *p, size_t
         return ERR_IO;
     size_t done = rc < 0 ? n / 2 : n;
     if (done > 0 && (rc == 0 || has_room(d, f->inode, offset + done)))
-        change_add(d, f->inode, (struct change){ .kind = DISK_OP_WRITE,
-                                                 .offset = offset,
-                                                 .n = done,
-                                                 .bytes = (uint8_t *)(uintptr_t)p });
+        change_add(
+            d, f->inode,
+            (struct change){ .kind = DISK_OP_WRITE, .offset = offset, .n = done, .bytes = (uint8_t *)(uintptr_t)p });
     return cut ? ERR_IO : rc;
 }
 

@@ -80,7 +80,7 @@ static void contents_need_a_sync_and_names_a_sync_of_the_directory(void **state)
 
     write_file(d, "/a/b/f", "second");
     assert_string_equal(after_crash(d, DISK_CRASH_LOSE, 0, "/a/b/f"), "one");
-    assert_string_equal(after_crash(d, DISK_CRASH_PREFIX, 1, "/a/b/f"), ""); /* the truncation only */
+    assert_string_equal(after_crash(d, DISK_CRASH_PREFIX, 1, "/a/b/f"), "");    /* the truncation only */
     assert_string_equal(after_crash(d, DISK_CRASH_SET, 2, "/a/b/f"), "second"); /* the write only */
     assert_string_equal(after_crash(d, DISK_CRASH_KEEP, 0, "/a/b/f"), "second");
     disk_free(d);
@@ -160,8 +160,8 @@ static void the_nth_operation_fails(void **state)
     struct fs *fs = disk_fs(d);
     struct fs_file *f = opened(d, "/a/b/f", FS_WRITE | FS_READ | FS_CREATE);
     char two[2];
-    disk_set_fault(d, (struct disk_fault){ .kinds = DISK_OP_WRITE | DISK_OP_READ, .nth = 3, .err = ERR_NO_SPACE,
-                                           .lasting = true });
+    disk_set_fault(d, (struct disk_fault){
+                          .kinds = DISK_OP_WRITE | DISK_OP_READ, .nth = 3, .err = ERR_NO_SPACE, .lasting = true });
     assert_int_equal(fs->ops->write_at(f, 0, "ab", 2), 0);
     assert_int_equal(fs->ops->read_at(f, 0, two, 2), 2);
     assert_int_equal(fs->ops->write_at(f, 2, "cd", 2), ERR_NO_SPACE);

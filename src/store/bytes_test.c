@@ -59,9 +59,9 @@ static void logs_are_written_again_byte_for_byte(void **state)
 {
     (void)state;
     static const char *const logs[] = {
-        "small/version-2/log.1",   "small-395/version-2/log.1",       "fuzzy/version-2/log.1",
-        "fuzzy/version-2/log.3f",  "fuzzy/version-2/log.97",          "fuzzy/version-2/log.c8",
-        "fuzzy/version-2/log.118", "fuzzy/version-2/log.170",         "quorum/version-2/log.100000001",
+        "small/version-2/log.1",   "small-395/version-2/log.1", "fuzzy/version-2/log.1",
+        "fuzzy/version-2/log.3f",  "fuzzy/version-2/log.97",    "fuzzy/version-2/log.c8",
+        "fuzzy/version-2/log.118", "fuzzy/version-2/log.170",   "quorum/version-2/log.100000001",
     };
     for (size_t i = 0; i < ARRAY_COUNT(logs); i++) {
         struct disk *d = disk_new(1);
@@ -101,8 +101,8 @@ static void snapshots_are_written_again_byte_for_byte(void **state)
 {
     (void)state;
     static const char *const files[] = {
-        "small/version-2/snapshot.0",      "small-395/version-2/snapshot.0",        "fuzzy/version-2/snapshot.3d",
-        "quorum/version-2/snapshot.0",     "quorum/version-2/snapshot.100000008",   "snapshots/3.8.0/snapshot.3c",
+        "small/version-2/snapshot.0",  "small-395/version-2/snapshot.0",      "fuzzy/version-2/snapshot.3d",
+        "quorum/version-2/snapshot.0", "quorum/version-2/snapshot.100000008", "snapshots/3.8.0/snapshot.3c",
         "snapshots/3.9.5/snapshot.3c",
     };
     for (size_t i = 0; i < ARRAY_COUNT(files); i++) {

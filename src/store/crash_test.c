@@ -13,9 +13,9 @@ struct life {
     struct history *history;
     struct rng *rng;
     struct store_dirs dirs;
-    int64_t acked;           /* what was promised so far, in this life or before */
+    int64_t acked; /* what was promised so far, in this life or before */
     enum snapshot_codec codec;
-    bool start_snapshot;     /* as the server does when it starts */
+    bool start_snapshot; /* as the server does when it starts */
     struct store_error err;
 };
 
@@ -25,8 +25,8 @@ static int64_t recovered_zxid(struct life *l, struct store_recovered *out)
     if (rc < 0)
         return rc;
     if (out->last_zxid < l->acked || out->last_zxid > l->history->last)
-        fail_msg("recovered 0x%" PRIx64 ", acknowledged 0x%" PRIx64 ", ever made 0x%" PRIx64,
-                 (uint64_t)out->last_zxid, (uint64_t)l->acked, (uint64_t)l->history->last);
+        fail_msg("recovered 0x%" PRIx64 ", acknowledged 0x%" PRIx64 ", ever made 0x%" PRIx64, (uint64_t)out->last_zxid,
+                 (uint64_t)l->acked, (uint64_t)l->history->last);
     if (tree_digest(out->tree) != l->history->digest[out->last_zxid])
         fail_msg("the tree at 0x%" PRIx64 " is not the one that was written", (uint64_t)out->last_zxid);
     assert_int_equal(out->digest_mismatches, 0);
@@ -78,10 +78,9 @@ static int live(struct life *l)
     l->acked = last; /* it is served from now on */
     if (l->start_snapshot || out.snapshot_zxid < 0)
         rc = write_snapshot(fs, out.tree, SNAPSHOT_PLAIN, &l->err);
-    struct txnlog *log = txnlog_new(fs, &(struct txnlog_options){ .dir = l->dirs.log_dir,
-                                                                  .prealloc_bytes = 5000,
-                                                                  .size_limit_bytes = 20000,
-                                                                  .force_sync = true });
+    struct txnlog *log = txnlog_new(
+        fs, &(struct txnlog_options){
+                .dir = l->dirs.log_dir, .prealloc_bytes = 5000, .size_limit_bytes = 20000, .force_sync = true });
     int64_t until = last + RECORDS;
     while (rc == 0 && l->history->last < until)
         rc = live_a_while(l, log);
@@ -215,8 +214,8 @@ static void survives_a_kill_and_then_a_power_cut(void **state)
 static void every_failing_operation_is_clean(void **state)
 {
     (void)state;
-    static const unsigned kinds[] = { DISK_OP_OPEN, DISK_OP_WRITE, DISK_OP_ALLOCATE, DISK_OP_SYNC, DISK_OP_RENAME,
-                                      DISK_OP_REMOVE, DISK_OP_SYNC_DIR, DISK_OP_READ, DISK_OP_LIST, DISK_OP_ANY };
+    static const unsigned kinds[] = { DISK_OP_OPEN,   DISK_OP_WRITE,    DISK_OP_ALLOCATE, DISK_OP_SYNC, DISK_OP_RENAME,
+                                      DISK_OP_REMOVE, DISK_OP_SYNC_DIR, DISK_OP_READ,     DISK_OP_LIST, DISK_OP_ANY };
     for (size_t k = 0; k < ARRAY_COUNT(kinds); k++) {
         bool hit = true;
         for (uint64_t n = 1; hit; n++) {
@@ -263,10 +262,8 @@ static void a_full_disk_stops_the_log_and_is_survived(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(survives_a_power_cut_at_every_operation),
-        cmocka_unit_test(survives_a_second_life),
-        cmocka_unit_test(survives_a_kill_and_then_a_power_cut),
-        cmocka_unit_test(every_failing_operation_is_clean),
+        cmocka_unit_test(survives_a_power_cut_at_every_operation),   cmocka_unit_test(survives_a_second_life),
+        cmocka_unit_test(survives_a_kill_and_then_a_power_cut),      cmocka_unit_test(every_failing_operation_is_clean),
         cmocka_unit_test(a_full_disk_stops_the_log_and_is_survived),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

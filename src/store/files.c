@@ -77,8 +77,7 @@ static int files_order(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
-int store_files_list(struct fs *fs, const char *dir, const char *kind, struct store_files *out,
-                     struct store_error *err)
+int store_files_list(struct fs *fs, const char *dir, const char *kind, struct store_files *out, struct store_error *err)
 {
     *out = (struct store_files){ 0 };
     int rc = fs->ops->list(fs, dir, files_add, &(struct files_collector){ out, kind });

@@ -12,8 +12,7 @@
 #define STORE_PATH_BYTES_MAX 4096
 
 /* What is done about a damaged log; every message about one ends with it. */
-#define STORE_LOG_REPAIR_HINT \
-    "run `zokor log repair %s`, or restore from a backup or another member"
+#define STORE_LOG_REPAIR_HINT "run `zokor log repair %s`, or restore from a backup or another member"
 
 /* Fills err->text and returns code. */
 int store_fail(struct store_error *err, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
@@ -44,7 +43,6 @@ void store_files_fini(struct store_files *files);
 /* snapshot_looks_valid that tells 0, "no", from an error. */
 int snapshot_check(struct fs *fs, const char *dir, const char *name);
 /* Reads a whole snapshot and checks its structure and seals without making a tree. */
-int snapshot_verify(struct fs *fs, const char *dir, const char *name, size_t record_bytes_max,
-                    struct store_error *err);
+int snapshot_verify(struct fs *fs, const char *dir, const char *name, size_t record_bytes_max, struct store_error *err);
 
 #endif

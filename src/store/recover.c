@@ -21,11 +21,11 @@ struct recovery {
     struct snapshot_info snapshot;
     struct store_files logs;
     struct arena arena;
-    int64_t last_zxid;           /* of the record replayed last; the snapshot's before the first */
-    bool any;                    /* was one replayed? */
-    bool compare;                /* are digests compared by now? (3.4 rule 10) */
-    bool gap_after_snapshot;     /* the first record replayed is not the one behind the snapshot */
-    bool torn;                   /* did the file before this one end torn? */
+    int64_t last_zxid;       /* of the record replayed last; the snapshot's before the first */
+    bool any;                /* was one replayed? */
+    bool compare;            /* are digests compared by now? (3.4 rule 10) */
+    bool gap_after_snapshot; /* the first record replayed is not the one behind the snapshot */
+    bool torn;               /* did the file before this one end torn? */
     struct store_error torn_text;
     uint64_t lower_zxids;
 };
@@ -48,9 +48,10 @@ static int check_places(struct recovery *v)
         struct store_files files;
         rc = store_files_list(v->fs, wrong[i], kinds[i], &files, v->err);
         if (rc == 0 && files.count > 0)
-            rc = store_fail(v->err, ERR_INVALID,
-                            "%s/%s: a %s in the directory of the %s; move it, or set dataDir and dataLogDir as they were",
-                            wrong[i], files.at[0].name, kinds[i], i == 0 ? "snapshots" : "logs");
+            rc = store_fail(
+                v->err, ERR_INVALID,
+                "%s/%s: a %s in the directory of the %s; move it, or set dataDir and dataLogDir as they were", wrong[i],
+                files.at[0].name, kinds[i], i == 0 ? "snapshots" : "logs");
         store_files_fini(&files);
     }
     return rc;
@@ -96,7 +97,8 @@ static int load_snapshot(struct recovery *v, int64_t *seen_zxid)
     if (rc == 0 && failed != 0)
         rc = store_fail(v->err, failed,
                         "%s: none of the %" PRIu32 " newest snapshots can be loaded (the last one tried: %.600s); "
-                        "restore one from a backup or from another member", v->dirs->snap_dir, tried, why.text);
+                        "restore one from a backup or from another member",
+                        v->dirs->snap_dir, tried, why.text);
     return rc;
 }
 
@@ -112,8 +114,10 @@ static void compare_digest(struct recovery *v, int64_t zxid, int32_t version, ui
         return;
     }
     if (v->out->digest_mismatches++ < MISMATCHES_LOGGED_MAX)
-        log_error("store.digest_mismatch", "zxid=0x%" PRIx64 " expected=0x%" PRIx64 " got=0x%" PRIx64
-                  " next=\"compare with another member or a backup\"", (uint64_t)zxid, expected, got);
+        log_error("store.digest_mismatch",
+                  "zxid=0x%" PRIx64 " expected=0x%" PRIx64 " got=0x%" PRIx64
+                  " next=\"compare with another member or a backup\"",
+                  (uint64_t)zxid, expected, got);
 }
 
 /* The tree's digest is not comparable while the replay is behind the moment at which the snapshot's last node was
@@ -153,24 +157,26 @@ static int check_order(struct recovery *v, const char *name, const struct txn *t
         if (zxid == last && txn->header.type == WIRE_OP_ERROR)
             return 0;
         if (v->lower_zxids++ == 0)
-            log_warn("store.zxid_lower", "file=\"%s/%s\" offset=%" PRIu64 " zxid=0x%" PRIx64 " after=0x%" PRIx64
-                     " done=\"passed over\"", v->dirs->log_dir, name, offset, (uint64_t)zxid, (uint64_t)last);
+            log_warn("store.zxid_lower",
+                     "file=\"%s/%s\" offset=%" PRIu64 " zxid=0x%" PRIx64 " after=0x%" PRIx64 " done=\"passed over\"",
+                     v->dirs->log_dir, name, offset, (uint64_t)zxid, (uint64_t)last);
         return 0;
     }
     if (zxid == last + 1 || zxid_epoch(zxid) != zxid_epoch(last))
         return 1;
     if (!v->any) {
         v->gap_after_snapshot = v->out->snapshot_zxid >= 0;
-        log_warn("store.zxid_gap", "file=\"%s/%s\" first=0x%" PRIx64 " snapshot=0x%" PRIx64
-                 " next=\"look for a missing log file\"", v->dirs->log_dir, name, (uint64_t)zxid, (uint64_t)last);
+        log_warn("store.zxid_gap",
+                 "file=\"%s/%s\" first=0x%" PRIx64 " snapshot=0x%" PRIx64 " next=\"look for a missing log file\"",
+                 v->dirs->log_dir, name, (uint64_t)zxid, (uint64_t)last);
         return 1;
     }
-    return store_fail(v->err, ERR_GAP,
-                      "%s/%s: offset %" PRIu64 ": zxid 0x%" PRIx64 " follows 0x%" PRIx64
-                      ": transactions between them are missing%s%.300s. Put the missing log file back; else "
-                      STORE_LOG_REPAIR_HINT,
-                      v->dirs->log_dir, name, offset, (uint64_t)zxid, (uint64_t)last, v->torn ? "; " : "",
-                      v->torn ? v->torn_text.text : "", name);
+    return store_fail(
+        v->err, ERR_GAP,
+        "%s/%s: offset %" PRIu64 ": zxid 0x%" PRIx64 " follows 0x%" PRIx64
+        ": transactions between them are missing%s%.300s. Put the missing log file back; else " STORE_LOG_REPAIR_HINT,
+        v->dirs->log_dir, name, offset, (uint64_t)zxid, (uint64_t)last, v->torn ? "; " : "",
+        v->torn ? v->torn_text.text : "", name);
 }
 
 static int replay_record(struct recovery *v, const char *name, struct slice payload, uint64_t offset)
@@ -178,11 +184,11 @@ static int replay_record(struct recovery *v, const char *name, struct slice payl
     struct txn txn;
     int rc = txn_decode(payload, &txn);
     if (rc != 0)
-        return store_fail(v->err, ERR_CORRUPT,
-                          "%s/%s: offset %" PRIu64 ": a record with a right checksum cannot be decoded (%s); the record "
-                          "before it has zxid 0x%" PRIx64 ". A newer version may have written it; else "
-                          STORE_LOG_REPAIR_HINT, v->dirs->log_dir, name, offset, err_text(rc), (uint64_t)v->last_zxid,
-                          name);
+        return store_fail(
+            v->err, ERR_CORRUPT,
+            "%s/%s: offset %" PRIu64 ": a record with a right checksum cannot be decoded (%s); the record "
+            "before it has zxid 0x%" PRIx64 ". A newer version may have written it; else " STORE_LOG_REPAIR_HINT,
+            v->dirs->log_dir, name, offset, err_text(rc), (uint64_t)v->last_zxid, name);
     rc = check_order(v, name, &txn, offset);
     if (rc <= 0)
         return rc;
@@ -194,8 +200,8 @@ static int replay_record(struct recovery *v, const char *name, struct slice payl
         return store_fail(v->err, ERR_GAP,
                           "%s/%s: the first record behind snapshot 0x%" PRIx64 " has zxid 0x%" PRIx64
                           " and its digest does not fit: a log file between them is missing. Put it back, or restore "
-                          "from a backup or another member", v->dirs->log_dir, name,
-                          (uint64_t)v->out->snapshot_zxid, (uint64_t)txn.header.zxid);
+                          "from a backup or another member",
+                          v->dirs->log_dir, name, (uint64_t)v->out->snapshot_zxid, (uint64_t)txn.header.zxid);
     if (v->out->digest_matches > 0)
         v->gap_after_snapshot = false;
     v->last_zxid = txn.header.zxid;
@@ -217,10 +223,10 @@ static int replay_file(struct recovery *v, const struct store_file *f, bool newe
         return 0;
     }
     if (rc < 0)
-        return rc == ERR_END ? store_fail(v->err, ERR_CORRUPT,
-                                          "%s: is empty, and newer logs exist; " STORE_LOG_REPAIR_HINT, path.text,
-                                          path.text)
-                             : rc;
+        return rc == ERR_END
+                   ? store_fail(v->err, ERR_CORRUPT, "%s: is empty, and newer logs exist; " STORE_LOG_REPAIR_HINT,
+                                path.text, path.text)
+                   : rc;
     while ((rc = txnlog_reader_next(r, &payload, &offset, v->err)) == 1) {
         if (payload.n >= 20 && (int64_t)load_be64(payload.p + 12) <= v->snapshot.zxid)
             continue;
@@ -298,10 +304,11 @@ static int begin_empty(struct recovery *v, int64_t seen_zxid)
                           "to the very first transaction set snapshot.trust.empty=true for one start",
                           v->dirs->snap_dir, v->dirs->log_dir);
     if (seen_zxid > 0 && !trusted)
-        return store_fail(v->err, ERR_CORRUPT,
-                          "%s: snapshot.%" PRIx64 " and all others are unusable and there is no log: starting empty would lose "
-                          "the tree. Restore from a backup or another member, or move the snapshots away to start empty",
-                          v->dirs->snap_dir, (uint64_t)seen_zxid);
+        return store_fail(
+            v->err, ERR_CORRUPT,
+            "%s: snapshot.%" PRIx64 " and all others are unusable and there is no log: starting empty would lose "
+            "the tree. Restore from a backup or another member, or move the snapshots away to start empty",
+            v->dirs->snap_dir, (uint64_t)seen_zxid);
     v->out->tree = tree_new(&v->options->tree);
     v->out->snapshot_zxid = -1;
     v->snapshot = (struct snapshot_info){ .zxid = 0 };
@@ -324,7 +331,8 @@ static int recover(struct recovery *v)
     if ((rc = replay(v)) < 0 || (rc = sync_dirs(v)) < 0)
         return rc;
     if (!v->compare)
-        log_warn("store.snapshot_fuzzy", "snapshot=0x%" PRIx64 " digest_zxid=0x%" PRIx64 " last=0x%" PRIx64
+        log_warn("store.snapshot_fuzzy",
+                 "snapshot=0x%" PRIx64 " digest_zxid=0x%" PRIx64 " last=0x%" PRIx64
                  " why=\"the logs end before the snapshot was complete; its digest was not compared\"",
                  (uint64_t)v->snapshot.zxid, (uint64_t)v->snapshot.digest_zxid, (uint64_t)v->last_zxid);
     v->out->last_zxid = v->last_zxid;

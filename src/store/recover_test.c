@@ -200,7 +200,8 @@ static void torn_ends_are_told_and_passed(void **state)
     assert_int_equal(f->out.torn_files, 1);
     /* If it skips one, what is missing was acknowledged. */
     cut(f, LOG1, b.n - 3 - f->history.payload[10].n - 13);
-    refuses(f, ERR_GAP, "/data/version-2/log.a: offset 16: zxid 0xa follows 0x8: transactions between them are missing");
+    refuses(f, ERR_GAP,
+            "/data/version-2/log.a: offset 16: zxid 0xa follows 0x8: transactions between them are missing");
     assert_says(f->err.text, "/data/version-2/log.1: torn at offset");
     buf_fini(&b);
 }
@@ -243,12 +244,15 @@ static void damage_in_the_middle_is_refused(void **state)
         fifth += f->history.payload[z].n + 13;
     assert_true(disk_flip(f->disk, LOG1, fifth + 40, 4));
     char says[200];
-    snprintf(says, sizeof says, "/data/version-2/log.1: damaged at offset %zu: a record with a wrong checksum; the record "
-             "before it has zxid 0x4; a valid record with zxid 0x6 stands behind it", fifth);
+    snprintf(says, sizeof says,
+             "/data/version-2/log.1: damaged at offset %zu: a record with a wrong checksum; the record "
+             "before it has zxid 0x4; a valid record with zxid 0x6 stands behind it",
+             fifth);
     refuses(f, ERR_CORRUPT, says);
     assert_says(f->err.text, "zokor log repair /data/version-2/log.1");
     assert_true(disk_flip(f->disk, LOG1, fifth + 40, 4));
-    assert_true(disk_flip(f->disk, LOG1, fifth + 12 + f->history.payload[5].n, 'B')); /* its end byte: Apache stops here */
+    assert_true(
+        disk_flip(f->disk, LOG1, fifth + 12 + f->history.payload[5].n, 'B')); /* its end byte: Apache stops here */
     snprintf(says, sizeof says, "/data/version-2/log.1: damaged at offset %zu: a record without its end byte", fifth);
     refuses(f, ERR_CORRUPT, says);
 }
@@ -269,7 +273,8 @@ static void gaps_within_an_epoch_are_refused(void **state)
     snapshot_now(f);
     write_log(f, 1, 5);
     write_log(f, 7, 9);
-    refuses(f, ERR_GAP, "/data/version-2/log.7: offset 16: zxid 0x7 follows 0x5: transactions between them are missing");
+    refuses(f, ERR_GAP,
+            "/data/version-2/log.7: offset 16: zxid 0x7 follows 0x5: transactions between them are missing");
 }
 
 static void a_missing_log_behind_the_snapshot_is_found_by_digest(void **state)
@@ -373,8 +378,11 @@ static void a_digest_mismatch_is_counted_and_told_once(void **state)
 static void ephemerals_of_dead_sessions_go(void **state)
 {
     struct fixture *f = *state;
-    struct txn_op op = { .type = WIRE_OP_CREATE, .path = slice_str("/e"), .ephemeral = true,
-                         .has_parent_cversion = true, .parent_cversion = -1 };
+    struct txn_op op = { .type = WIRE_OP_CREATE,
+                         .path = slice_str("/e"),
+                         .ephemeral = true,
+                         .has_parent_cversion = true,
+                         .parent_cversion = -1 };
     struct buf b;
     snapshot_now(f);
     buf_init(&b, 200);
@@ -448,9 +456,9 @@ static void purges_as_apache(void **state)
     }
     assert_int_equal(store_purge(f->fs, &test_dirs, 3, &f->err), 4 + 1 + 5);
     const char *left = names_left(f);
-    static const char *const stay[] = { " snapshot.20 ",     " snapshot.22.tmp ", " snapshot.30 ", " snapshot.38 ", " snapshot.40 ",
-                                        " log.21 ", " log.31 ", " log.41 ", " acceptedEpoch ", " tmp-snapshot.41 ",
-                                        " log.1f " };
+    static const char *const stay[] = { " snapshot.20 ",   " snapshot.22.tmp ", " snapshot.30 ", " snapshot.38 ",
+                                        " snapshot.40 ",   " log.21 ",          " log.31 ",      " log.41 ",
+                                        " acceptedEpoch ", " tmp-snapshot.41 ", " log.1f " };
     for (size_t i = 0; i < ARRAY_COUNT(stay); i++)
         assert_says(left, stay[i]);
     assert_null(strstr(left, " snapshot.10 "));

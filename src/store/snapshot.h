@@ -16,10 +16,10 @@ struct snapshot_write_options {
     const char *dir;
     int64_t zxid;
     enum snapshot_codec codec;
-    bool digest;              /* write the digest block */
+    bool digest; /* write the digest block */
     uint64_t tree_digest;
-    int64_t digest_zxid;      /* the zxid of the last txn applied; 0 with digest 0 = "empty" */
-    bool last_zxid_block;     /* serializeLastProcessedZxid.enabled */
+    int64_t digest_zxid;  /* the zxid of the last txn applied; 0 with digest 0 = "empty" */
+    bool last_zxid_block; /* serializeLastProcessedZxid.enabled */
 };
 
 /* Writes under a name that no reader takes for a snapshot. */
@@ -39,8 +39,8 @@ uint64_t snapshot_write_bytes(const struct snapshot_writer *w);
 /* ---- reading ---- */
 
 struct snapshot_info {
-    int64_t zxid;            /* from the file's name */
-    int32_t digest_version;  /* 0: no digest block */
+    int64_t zxid;           /* from the file's name */
+    int32_t digest_version; /* 0: no digest block */
     int64_t digest_zxid;
     uint64_t digest;
     bool has_last_zxid;

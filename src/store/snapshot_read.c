@@ -21,13 +21,13 @@ struct snapshot_reader {
     struct fs *fs;
     struct fs_file *file;
     struct stream_in *stream;
-    struct tree *tree;       /* NULL: structure and seals are only checked */
+    struct tree *tree; /* NULL: structure and seals are only checked */
     struct snapshot_info info;
     size_t field_bytes_max;
-    uint8_t *window;         /* plain bytes [at, n) are not consumed yet */
+    uint8_t *window; /* plain bytes [at, n) are not consumed yet */
     size_t at, n, cap;
-    size_t summed;           /* window bytes up to here are in adler */
-    uint64_t base;           /* plain bytes before the window */
+    size_t summed; /* window bytes up to here are in adler */
+    uint64_t base; /* plain bytes before the window */
     uint32_t adler;
     struct store_error *err;
 };
@@ -199,9 +199,9 @@ static int reader_node(struct snapshot_reader *r)
     const uint8_t *p = r->window + r->at;
     const uint8_t *fixed = p + 8 + path_n + data_bytes;
     struct wire_stat_persisted stat = load_stat(fixed + 8);
-    if (r->tree != NULL && tree_load_node(r->tree, slice_of(p + 4, path_n),
-                                          slice_of(null ? NULL : p + 8 + path_n, data_bytes),
-                                          (int64_t)load_be64(fixed), &stat) != 0)
+    if (r->tree != NULL &&
+        tree_load_node(r->tree, slice_of(p + 4, path_n), slice_of(null ? NULL : p + 8 + path_n, data_bytes),
+                       (int64_t)load_be64(fixed), &stat) != 0)
         return reader_fail(r, ERR_CORRUPT, "a node is there twice, or stands before its parent");
     r->at += whole;
     r->info.node_count++;
@@ -344,8 +344,7 @@ int snapshot_read(struct fs *fs, const char *dir, const char *name, const struct
     return rc;
 }
 
-int snapshot_verify(struct fs *fs, const char *dir, const char *name, size_t record_bytes_max,
-                    struct store_error *err)
+int snapshot_verify(struct fs *fs, const char *dir, const char *name, size_t record_bytes_max, struct store_error *err)
 {
     struct snapshot_info info;
     return read_file(fs, dir, name, record_bytes_max, NULL, &info, err);

@@ -191,11 +191,31 @@ static void the_cheap_check(void **state)
         { "snapshot.1", { (const uint8_t *)"1234\0\0\0\1/", 9 }, false },
         { "snapshot.1", { (const uint8_t *)"12345\0\0\0\1x", 10 }, false },
         { "snapshot.1", { (const uint8_t *)"", 0 }, false },
-        { "snapshot.1.gz", { (const uint8_t *)"\x1f\x8b" "34567890", 10 }, true },
-        { "snapshot.1.GZ", { (const uint8_t *)"\x1f\x8b" "34567890", 10 }, true },
-        { "snapshot.1.gz", { (const uint8_t *)"\x1f\x8c" "34567890", 10 }, false },
-        { "snapshot.1.snappy", { (const uint8_t *)"\x82SNAPPY\0" "890", 11 }, true },
-        { "snapshot.1.snappy", { (const uint8_t *)"\x82SNAPPy\0" "890", 11 }, false },
+        { "snapshot.1.gz",
+          { (const uint8_t *)"\x1f\x8b"
+                             "34567890",
+            10 },
+          true },
+        { "snapshot.1.GZ",
+          { (const uint8_t *)"\x1f\x8b"
+                             "34567890",
+            10 },
+          true },
+        { "snapshot.1.gz",
+          { (const uint8_t *)"\x1f\x8c"
+                             "34567890",
+            10 },
+          false },
+        { "snapshot.1.snappy",
+          { (const uint8_t *)"\x82SNAPPY\0"
+                             "890",
+            11 },
+          true },
+        { "snapshot.1.snappy",
+          { (const uint8_t *)"\x82SNAPPy\0"
+                             "890",
+            11 },
+          false },
     };
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
         put(f, rows[i].name, rows[i].bytes);

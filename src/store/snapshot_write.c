@@ -26,8 +26,8 @@ struct snapshot_writer {
     struct store_path unborn, path;
     struct fs_file *file;
     struct stream_out *stream;
-    uint32_t adler;      /* over every byte given to the stream */
-    uint64_t bytes;      /* of the body */
+    uint32_t adler; /* over every byte given to the stream */
+    uint64_t bytes; /* of the body */
     uint64_t unsynced;
 };
 

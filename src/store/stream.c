@@ -7,7 +7,7 @@
 
 #define OUT_BYTES (256u << 10)
 #define IN_BYTES (256u << 10)
-#define GZIP_WINDOW_BITS (15 + 16) /* a gzip header, the largest window */
+#define GZIP_WINDOW_BITS (15 + 16)     /* a gzip header, the largest window */
 #define SNAPPY_BLOCK_BYTES (32u << 10) /* what snappy-java fills a block with */
 /* Larger blocks are not what snappy-java writes; the limit keeps a damaged length from asking for much memory. */
 #define SNAPPY_BLOCK_BYTES_MAX (16u << 20)
@@ -29,12 +29,12 @@ struct stream_out {
     struct fs *fs;
     struct fs_file *file;
     enum snapshot_codec codec;
-    uint64_t pos;       /* in the file */
-    uint8_t *out;       /* bytes for the file; OUT_BYTES of room */
+    uint64_t pos; /* in the file */
+    uint8_t *out; /* bytes for the file; OUT_BYTES of room */
     size_t out_n;
-    uint8_t *block;     /* snappy: plain bytes of the next block, and room for the compressed ones */
+    uint8_t *block; /* snappy: plain bytes of the next block, and room for the compressed ones */
     size_t block_n;
-    z_stream z;         /* gzip */
+    z_stream z; /* gzip */
 };
 
 struct stream_out *stream_out_new(struct fs *fs, struct fs_file *f, enum snapshot_codec codec)
@@ -119,8 +119,7 @@ static int out_snappy_block(struct stream_out *s)
     int rc = n + 4 > OUT_BYTES - s->out_n ? out_flush(s) : 0;
     if (rc < 0)
         return rc;
-    snappy_status st =
-        snappy_compress((const char *)s->block, s->block_n, (char *)s->out + s->out_n + 4, &n);
+    snappy_status st = snappy_compress((const char *)s->block, s->block_n, (char *)s->out + s->out_n + 4, &n);
     ASSERT(st == SNAPPY_OK);
     store_be32(s->out + s->out_n, (uint32_t)n);
     s->out_n += n + 4;
@@ -172,11 +171,11 @@ struct stream_in {
     struct fs *fs;
     struct fs_file *file;
     enum snapshot_codec codec;
-    uint64_t pos;       /* in the file */
-    uint8_t *in;        /* compressed bytes [in_at, in_n) */
+    uint64_t pos; /* in the file */
+    uint8_t *in;  /* compressed bytes [in_at, in_n) */
     size_t in_at, in_n, in_cap;
     bool started, ended;
-    uint8_t *block;     /* snappy: plain bytes [block_at, block_n) */
+    uint8_t *block; /* snappy: plain bytes [block_at, block_n) */
     size_t block_at, block_n, block_cap;
     z_stream z;
 };

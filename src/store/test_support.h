@@ -91,14 +91,15 @@ static inline void history_grow(struct history *h, struct rng *rng)
         op = (struct txn_op){ .type = WIRE_OP_ERROR, .err = ERR_BAD_VERSION };
 
     buf_init(&b, 100000);
-    wire_put_txn_header(&b, &(struct wire_txn_header){
-                                .session_id = 1, .cxid = (int32_t)zxid, .zxid = zxid, .time_ms = zxid * 10, .type = op.type });
+    wire_put_txn_header(
+        &b, &(struct wire_txn_header){
+                .session_id = 1, .cxid = (int32_t)zxid, .zxid = zxid, .time_ms = zxid * 10, .type = op.type });
     txn_put_body(&b, &op);
     history_apply(h, buf_slice(&b));
     h->digest[zxid] = tree_digest(h->tree);
     if (op.type != WIRE_OP_ERROR)
-        wire_put_txn_digest(&b, &(struct wire_txn_digest){ .version = WIRE_DIGEST_VERSION,
-                                                           .tree_digest = (int64_t)h->digest[zxid] });
+        wire_put_txn_digest(
+            &b, &(struct wire_txn_digest){ .version = WIRE_DIGEST_VERSION, .tree_digest = (int64_t)h->digest[zxid] });
     mem_free((void *)(uintptr_t)h->payload[zxid].p);
     h->payload[zxid] = slice_of(b.p, b.n); /* the buffer's memory is the history's now */
     buf_fini(&acl);
@@ -145,10 +146,10 @@ static inline void told_sink(void *ctx, enum log_level level, const char *event,
     snprintf(t->text + n, sizeof t->text - n, "%s %s\n", event, text);
 }
 
-#define assert_says(text, part)                                                   \
-    do {                                                                          \
-        if (strstr((text), (part)) == NULL)                                       \
-            fail_msg("expected \"%s\" in: %s", (part), (text));                   \
+#define assert_says(text, part)                                 \
+    do {                                                        \
+        if (strstr((text), (part)) == NULL)                     \
+            fail_msg("expected \"%s\" in: %s", (part), (text)); \
     } while (0)
 
 #endif

@@ -26,13 +26,13 @@ struct txnlog {
     struct buf batch;
     struct txnlog_cut *cuts;
     size_t cut_count, cut_cap;
-    bool cut_wanted;       /* the next record begins a file */
-    struct fs_file *file;  /* NULL: none yet */
+    bool cut_wanted;        /* the next record begins a file */
+    struct fs_file *file;   /* NULL: none yet */
     struct store_path path; /* of file */
-    uint64_t pos;          /* bytes written */
-    uint64_t size;         /* of the file, preallocation included */
-    bool dirty;            /* written and not synced */
-    int failed;            /* sticky */
+    uint64_t pos;           /* bytes written */
+    uint64_t size;          /* of the file, preallocation included */
+    bool dirty;             /* written and not synced */
+    int failed;             /* sticky */
     struct store_error failure;
 };
 

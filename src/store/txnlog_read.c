@@ -6,7 +6,7 @@
  *   - no valid record follows it in the file and it ends too early, has no end byte or no length; or
  *   - one of its own sectors reads as zeros and everything behind it fits into one write of the log's writer.
  * Everything else is damage: acknowledged records may lie at or behind that place, and going on without them would
- * lose them silently. A reader of Apache's kind would do so for a damaged end byte or length (disk specification 2.7). */
+ * lose them silently. Apache's reader does so for a damaged end byte or a length of zero (disk specification 2.7). */
 #include "base/digest.h"
 #include "base/mem.h"
 #include "store/internal.h"
@@ -31,15 +31,15 @@ struct txnlog_reader {
     struct fs *fs;
     struct fs_file *file;
     struct store_path path;
-    uint64_t size;          /* of the file */
+    uint64_t size; /* of the file */
     size_t record_bytes_max;
-    uint8_t *window;        /* bytes [base, base + have) of the file */
+    uint8_t *window; /* bytes [base, base + have) of the file */
     size_t cap, have;
-    size_t ahead;           /* read at least this much when a read is due */
+    size_t ahead; /* read at least this much when a read is due */
     uint64_t base;
-    uint64_t at;            /* of the next record */
-    int64_t zxid;           /* of the last one; -1 */
-    int result;             /* 1 while there may be more; then what next returns for ever */
+    uint64_t at;  /* of the next record */
+    int64_t zxid; /* of the last one; -1 */
+    int result;   /* 1 while there may be more; then what next returns for ever */
     enum txnlog_end end;
     struct store_error why; /* the torn end or the damage */
 };
@@ -102,8 +102,9 @@ static int reader_check_header(struct txnlog_reader *r, struct store_error *err)
                           r->path.text, n, r->path.text);
     if (memcmp(p, "ZKLG", 4) != 0)
         return store_fail(err, ERR_CORRUPT,
-                          "%s: offset 0: begins with %02x%02x%02x%02x, not with the \"ZKLG\" of a transaction log; "
-                          STORE_LOG_REPAIR_HINT, r->path.text, p[0], p[1], p[2], p[3], r->path.text);
+                          "%s: offset 0: begins with %02x%02x%02x%02x, not with the \"ZKLG\" of a transaction "
+                          "log; " STORE_LOG_REPAIR_HINT,
+                          r->path.text, p[0], p[1], p[2], p[3], r->path.text);
     return 0;
 }
 
@@ -190,10 +191,10 @@ static int64_t payload_zxid(const uint8_t *payload)
 /* ---- looking behind an invalid record ---- */
 
 struct scan {
-    uint64_t at;        /* the invalid record */
-    uint64_t valid_at;  /* the first valid record behind it; 0: none */
+    uint64_t at;       /* the invalid record */
+    uint64_t valid_at; /* the first valid record behind it; 0: none */
     int64_t valid_zxid;
-    uint64_t data_end;  /* just behind the last byte that is not zero; at if there is none */
+    uint64_t data_end; /* just behind the last byte that is not zero; at if there is none */
     uint64_t checksum_bytes;
 };
 

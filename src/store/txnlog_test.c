@@ -283,8 +283,8 @@ static void a_log_cut_anywhere_is_torn(void **state)
             int64_t whole = 0;
             while (whole < 5 && offset_of(f, whole + 2) <= n)
                 whole++;
-            bool clean = offset_of(f, whole + 1) == n ||
-                         (n - offset_of(f, whole + 1) <= 4); /* the zeros a record begins with */
+            bool clean =
+                offset_of(f, whole + 1) == n || (n - offset_of(f, whole + 1) <= 4); /* the zeros a record begins with */
             assert_int_equal(got.rc, 0);
             assert_int_equal(got.count, whole);
             assert_int_equal(got.offset, offset_of(f, whole + 1));
@@ -317,8 +317,8 @@ static void a_flipped_bit_is_never_swallowed(void **state)
                 continue;
             }
             if (got.rc != ERR_CORRUPT)
-                fail_msg("a flipped bit at %" PRIu64 " (record 0x%" PRIx64 " begins at %" PRIu64 ") went unseen: %s", at,
-                         (uint64_t)zxid, offset_of(f, zxid), f->err.text);
+                fail_msg("a flipped bit at %" PRIu64 " (record 0x%" PRIx64 " begins at %" PRIu64 ") went unseen: %s",
+                         at, (uint64_t)zxid, offset_of(f, zxid), f->err.text);
             snprintf(expected, sizeof expected, DIR_NAME "/log.x: damaged at offset %" PRIu64 ": ", got.offset);
             assert_says(f->err.text, expected);
             assert_says(f->err.text, "run `zokor log repair " DIR_NAME "/log.x`, or restore from a backup");
@@ -327,8 +327,9 @@ static void a_flipped_bit_is_never_swallowed(void **state)
                 assert_says(f->err.text, expected);
             }
             if (zxid < 6) {
-                snprintf(expected, sizeof expected, "a valid record with zxid 0x%" PRIx64 " stands behind it at offset %"
-                         PRIu64, (uint64_t)zxid + 1, offset_of(f, zxid + 1));
+                snprintf(expected, sizeof expected,
+                         "a valid record with zxid 0x%" PRIx64 " stands behind it at offset %" PRIu64,
+                         (uint64_t)zxid + 1, offset_of(f, zxid + 1));
                 assert_says(f->err.text, expected);
             }
         }
@@ -344,8 +345,9 @@ static void a_wrong_checksum_at_the_end_is_damage(void **state)
     b.p[offset_of(f, 3) + 30] ^= 1;
     struct read_result got = read_bytes(f, buf_slice(&b));
     assert_int_equal(got.rc, ERR_CORRUPT);
-    assert_says(f->err.text, "a record with a wrong checksum; the record before it has zxid 0x2; no valid record stands "
-                             "behind it");
+    assert_says(f->err.text,
+                "a record with a wrong checksum; the record before it has zxid 0x2; no valid record stands "
+                "behind it");
     buf_fini(&b);
 }
 

@@ -102,7 +102,8 @@ static void check_children(const char *path, const json_t *expected, const struc
     assert_int_equal(tree_child_count(t, n), json_array_size(expected));
     size_t i;
     json_t *name;
-    json_array_foreach (expected, i, name) {
+    json_array_foreach(expected, i, name)
+    {
         if (tree_child(t, n, slice_str(json_string_value(name))) == NODE_NONE)
             fail_msg("%s has no child %s", path, json_string_value(name));
     }
@@ -113,7 +114,8 @@ static void check_nodes(const json_t *nodes, const struct tree *t)
     const char *path;
     json_t *e;
     assert_int_equal(tree_node_count(t), json_object_size(nodes));
-    json_object_foreach ((json_t *)(uintptr_t)nodes, path, e) {
+    json_object_foreach((json_t *)(uintptr_t)nodes, path, e)
+    {
         node_id n = tree_find(t, slice_str(path));
         if (n == NODE_NONE)
             fail_msg("%s is missing", path);
@@ -137,7 +139,7 @@ static void check_sessions(const json_t *sessions, const struct tree *t)
     const char *id;
     json_t *timeout;
     assert_int_equal(tree_session_count(t), json_object_size(sessions));
-    json_object_foreach ((json_t *)(uintptr_t)sessions, id, timeout)
+    json_object_foreach((json_t *)(uintptr_t)sessions, id, timeout)
         assert_int_equal(tree_session_timeout_ms(t, (int64_t)strtoull(id, NULL, 16)), json_integer_value(timeout));
 }
 
@@ -145,7 +147,8 @@ static bool holds(const json_t *array, struct slice path)
 {
     size_t i;
     json_t *e;
-    json_array_foreach (array, i, e) {
+    json_array_foreach(array, i, e)
+    {
         if (slice_eq_str(path, json_string_value(e)))
             return true;
     }
@@ -157,7 +160,8 @@ static void check_ephemerals(const json_t *ephemerals, const struct tree *t)
     const char *id;
     json_t *paths;
     size_t total = 0;
-    json_object_foreach ((json_t *)(uintptr_t)ephemerals, id, paths) {
+    json_object_foreach((json_t *)(uintptr_t)ephemerals, id, paths)
+    {
         struct buf b;
         buf_init(&b, SIZE_MAX);
         int32_t n = tree_put_ephemerals(t, (int64_t)strtoull(id, NULL, 16), slice_of(NULL, 0), &b);
@@ -175,7 +179,8 @@ static void check_owners(const json_t *paths, const struct tree *t, int64_t mask
 {
     size_t i;
     json_t *path;
-    json_array_foreach (paths, i, path) {
+    json_array_foreach(paths, i, path)
+    {
         node_id n = tree_find(t, slice_str(json_string_value(path)));
         assert_int_not_equal(n, NODE_NONE);
         assert_int_equal(tree_stat_persisted(t, n).ephemeral_owner & mask, mark);
@@ -271,12 +276,8 @@ static void opens_snapshots(void **state)
 int main(void)
 {
     static const struct set sets[] = {
-        { "small", 0, 60, 56, 0 },
-        { "small-395", 0, 60, 56, 0 },
-        { "fuzzy", 0x3d, 316, 6, 0 },
-        { "torn-eof", 0, 59, 55, 1 },
-        { "torn-padded", 0, 59, 55, 1 },
-        { "torn-middle-log", 0, 59, 55, 2 },
+        { "small", 0, 60, 56, 0 },          { "small-395", 0, 60, 56, 0 },   { "fuzzy", 0x3d, 316, 6, 0 },
+        { "torn-eof", 0, 59, 55, 1 },       { "torn-padded", 0, 59, 55, 1 }, { "torn-middle-log", 0, 59, 55, 2 },
         { "quorum", 0x100000008, 2, 3, 0 },
     };
     struct CMUnitTest tests[sizeof sets / sizeof sets[0] + 1];

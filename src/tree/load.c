@@ -88,8 +88,8 @@ void builtin_nodes_add(struct tree *t)
     uint32_t readable = acl_intern(t, (struct wire_vec){ 1, buf_slice(&b) });
     buf_fini(&b);
     node_id zookeeper = builtin_add(t, NODE_ROOT, "/zookeeper", ACL_OPEN, 0);
-    builtin_add(t, zookeeper, "/zookeeper/quota", ACL_OPEN, 0);
     builtin_add(t, zookeeper, "/zookeeper/config", readable, -1);
+    builtin_add(t, zookeeper, "/zookeeper/quota", ACL_OPEN, 0);
     acl_unref(t, readable);
 }
 

@@ -72,7 +72,8 @@ static void print_node(const struct tree *t, node_id n)
     printf(", \"acl\": ");
     print_acl(tree_acl(t, n));
     printf(", \"stat\": [%" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRId64 ", %d, %d, %d, %" PRId64 ", %d, %d, %" PRId64
-           "]}", s.czxid, s.mzxid, s.ctime, s.mtime, s.version, s.cversion, s.aversion, s.ephemeral_owner, s.data_length,
+           "]}",
+           s.czxid, s.mzxid, s.ctime, s.mtime, s.version, s.cversion, s.aversion, s.ephemeral_owner, s.data_length,
            s.num_children, s.pzxid);
 }
 
@@ -162,7 +163,8 @@ static struct wire_vec acl_open(void)
     return v;
 }
 
-static struct txn_op create_op(int32_t type, const char *path, const char *data, bool ephemeral, int32_t parent_cversion)
+static struct txn_op create_op(int32_t type, const char *path, const char *data, bool ephemeral,
+                               int32_t parent_cversion)
 {
     return (struct txn_op){ .type = type,
                             .path = slice_str(path),
@@ -203,8 +205,10 @@ static void first_part(struct writer *w)
     create(w, WIRE_OP_CREATE_CONTAINER, "/box", "", false);
     create(w, WIRE_OP_CREATE, "/box/child", "", false);
     create(w, WIRE_OP_CREATE_TTL, "/ttl", "an hour", false);
-    log_op(w, (struct txn_op){ .type = WIRE_OP_SET_DATA, .path = slice_str("/a"), .data = slice_str("a2"), .version = 1 });
-    log_op(w, (struct txn_op){ .type = WIRE_OP_SET_DATA, .path = slice_str("/"), .data = slice_str("root"), .version = 1 });
+    log_op(w,
+           (struct txn_op){ .type = WIRE_OP_SET_DATA, .path = slice_str("/a"), .data = slice_str("a2"), .version = 1 });
+    log_op(w, (struct txn_op){
+                  .type = WIRE_OP_SET_DATA, .path = slice_str("/"), .data = slice_str("root"), .version = 1 });
     log_op(w, (struct txn_op){ .type = WIRE_OP_ERROR, .err = ERR_NO_NODE });
     struct buf b;
     buf_init(&b, SIZE_MAX);
@@ -309,8 +313,7 @@ static void write_directory(const char *dir, enum snapshot_codec codec)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    struct writer w = { .fs = fs_real(), .dir = dir, .tree = tree_new(&tree_options),
-                        .now_ms = now.tv_sec * 1000 };
+    struct writer w = { .fs = fs_real(), .dir = dir, .tree = tree_new(&tree_options), .now_ms = now.tv_sec * 1000 };
     arena_init(&w.arena, 65536);
     if (w.fs->ops->make_dir(w.fs, dir) < 0)
         die("cannot make the directory");
