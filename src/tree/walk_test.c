@@ -241,13 +241,13 @@ static void fresh_bytes(void **state)
     wire_put_i64(&expected, 2);
     wire_put_i32(&expected, 1);
     wire_put_acl(&expected, (struct wire_acl){ 1, { slice_str("world"), slice_str("anyone") } });
-    static const char *paths[] = { "", "/zookeeper", "/zookeeper/quota", "/zookeeper/config" };
+    static const char *paths[] = { "", "/zookeeper", "/zookeeper/config", "/zookeeper/quota" };
     for (size_t i = 0; i < ARRAY_COUNT(paths); i++) {
         wire_put_ustring(&expected, slice_str(paths[i]));
         wire_put_buffer(&expected, slice_str(""));
-        wire_put_i64(&expected, i == 3 ? 2 : -1);
+        wire_put_i64(&expected, i == 2 ? 2 : -1);
         wire_put_stat_persisted(&expected,
-                                &(struct wire_stat_persisted){ .aversion = i == 3 ? -1 : 0 });
+                                &(struct wire_stat_persisted){ .aversion = i == 2 ? -1 : 0 });
     }
     wire_put_ustring(&expected, slice_str("/"));
     assert_int_equal(out.n, expected.n);

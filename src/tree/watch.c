@@ -10,7 +10,13 @@
 #include "tree/tree_internal.h"
 
 #define WATCH_MODE_BITS 8
+#define WATCH_MODES     0x0fu
 #define WATCHER_MAX     (1u << 24)
+/* In the mode bits of an entry: it is in by_pair. All entries of a thing are, or none: a ring of a
+ * few is faster walked than indexed, and most things have one watcher, which this keeps at 64
+ * bytes. */
+#define ENTRY_INDEXED   0x80u
+#define RING_WALKED_MAX 8
 
 struct watch_entry {
     uint32_t thing_next, thing_prev;
@@ -54,7 +60,7 @@ static struct watcher *watcher_at(const struct tree *t, uint32_t w)
 
 static unsigned entry_modes(const struct watch_entry *e)
 {
-    return e->who & ((1u << WATCH_MODE_BITS) - 1);
+    return e->who & WATCH_MODES;
 }
 
 static uint32_t entry_watcher(const struct watch_entry *e)
@@ -233,7 +239,7 @@ static uint32_t pair_key(const struct tree *t, uint32_t thing, uint32_t w)
     return (uint32_t)hash_u64(t->options.hash_key, (uint64_t)thing << 32 | w);
 }
 
-static uint32_t entry_find(const struct tree *t, uint32_t thing, uint32_t w)
+static uint32_t entry_in_index(const struct tree *t, uint32_t thing, uint32_t w)
 {
     uint32_t hash = pair_key(t, thing, w), e;
     struct bucket_probe probe = buckets_probe(&t->watch.by_pair, hash);
@@ -241,6 +247,49 @@ static uint32_t entry_find(const struct tree *t, uint32_t thing, uint32_t w)
         e = buckets_match(&probe, hash);
     while (e != 0 && (entry_at(t, e)->thing != thing || entry_watcher(entry_at(t, e)) != w));
     return e;
+}
+
+static bool thing_indexed(const struct tree *t, uint32_t thing)
+{
+    return (entry_at(t, thing_at(t, thing)->first)->who & ENTRY_INDEXED) != 0;
+}
+
+/* The thing has at least one entry. */
+static uint32_t entry_find(const struct tree *t, uint32_t thing, uint32_t w)
+{
+    if (thing_indexed(t, thing))
+        return entry_in_index(t, thing, w);
+    uint32_t first = thing_at(t, thing)->first, e = first;
+    do {
+        if (entry_watcher(entry_at(t, e)) == w)
+            return e;
+        e = entry_at(t, e)->thing_next;
+    } while (e != first);
+    return 0;
+}
+
+static void entry_index(struct tree *t, uint32_t e)
+{
+    struct watch_entry *r = entry_at(t, e);
+    r->who |= ENTRY_INDEXED;
+    buckets_insert(&t->watch.by_pair, e, pair_key(t, r->thing, entry_watcher(r)));
+}
+
+/* A thing whose ring grows long is indexed from now on. */
+static void thing_consider_index(struct tree *t, uint32_t thing)
+{
+    uint32_t first = thing_at(t, thing)->first, e = first;
+    int count = 0;
+    do {
+        e = entry_at(t, e)->thing_next;
+        count++;
+    } while (e != first && count <= RING_WALKED_MAX);
+    if (count <= RING_WALKED_MAX)
+        return;
+    do {
+        entry_index(t, e);
+        e = entry_at(t, e)->thing_next;
+    } while (!(entry_at(t, e)->who & ENTRY_INDEXED));
 }
 
 static void thing_ring_add(struct tree *t, uint32_t e)
@@ -307,7 +356,8 @@ static void entry_remove(struct tree *t, uint32_t e)
     uint32_t thing = r->thing, watcher = entry_watcher(r);
     w->watches -= __builtin_popcount(entry_modes(r));
     w->recursive -= (entry_modes(r) & WATCH_RECURSIVE) != 0;
-    buckets_remove(&w->by_pair, e, pair_key(t, thing, watcher));
+    if (r->who & ENTRY_INDEXED)
+        buckets_remove(&w->by_pair, e, pair_key(t, thing, watcher));
     thing_ring_remove(t, e);
     watcher_ring_remove(t, e);
     r->who = 0;
@@ -339,7 +389,7 @@ static void entry_modes_set(struct tree *t, uint32_t e, unsigned modes)
     t->watch.watches += __builtin_popcount(modes) - __builtin_popcount(before);
     t->watch.recursive += ((modes & WATCH_RECURSIVE) != 0);
     t->watch.recursive -= ((before & WATCH_RECURSIVE) != 0);
-    r->who = entry_watcher(r) << WATCH_MODE_BITS | modes;
+    r->who = (r->who & ~WATCH_MODES) | modes;
     if (moves)
         thing_ring_add(t, e);
 }
@@ -348,7 +398,7 @@ static void entry_modes_set(struct tree *t, uint32_t e, unsigned modes)
 
 void watch_add(struct tree *t, uint32_t watcher, struct slice path, unsigned modes)
 {
-    ASSERT(modes != 0 && modes < 1u << WATCH_MODE_BITS);
+    ASSERT(modes != 0 && modes <= WATCH_MODES);
     struct watch_table *tab = &t->watch;
     node_id id = tree_find(t, path);
     uint32_t thing = id != NODE_NONE ? thing_of_node(t, id) : thing_of_path(t, path);
@@ -366,9 +416,13 @@ void watch_add(struct tree *t, uint32_t watcher, struct slice path, unsigned mod
     }
     uint32_t e = slab_take(&tab->entries);
     *entry_at(t, e) = (struct watch_entry){ .thing = thing, .who = w << WATCH_MODE_BITS | modes };
-    buckets_insert(&tab->by_pair, e, pair_key(t, thing, w));
+    bool indexed = thing_at(t, thing)->first != 0 && thing_indexed(t, thing);
     thing_ring_add(t, e);
     watcher_ring_add(t, e);
+    if (indexed)
+        entry_index(t, e);
+    else
+        thing_consider_index(t, thing);
     tab->watches += __builtin_popcount(modes);
     tab->recursive += (modes & WATCH_RECURSIVE) != 0;
 }
