@@ -127,6 +127,7 @@ class Server:
         self.process = None
 
     def write_cfg(self):
+        os.makedirs(self.directory, exist_ok=True)
         os.makedirs(self.data_dir, exist_ok=True)
         text = self.cfg_text
         if text is None:

@@ -111,7 +111,7 @@ class CliMt:
         self.lines.put(None)
 
     def expect(self, *patterns, seconds=30):
-        """Reads until every pattern was the whole of one line each, in any order; the lines read."""
+        """Reads until every pattern was the whole of a line, in any order; the lines read."""
         seen, missing = [], list(patterns)
         deadline = time.monotonic() + seconds
         while missing:

@@ -341,7 +341,7 @@ def test_create2_of_an_ephemeral_shows_its_owner(zk, base):
 
 
 @pytest.mark.parametrize("op", [CREATE, CREATE2])
-def test_container_flag_of_a_plain_create_makes_a_persistent_node(zk, base, op):
+def test_container_flag_of_a_plain_create_is_accepted(zk, base, op):
     assert zk.create(base + "/p", flags=4, op=op).path == base + "/p"
     assert zk.exists(base + "/p").stat.owner == 0
 

@@ -61,10 +61,17 @@ def test_persistent_nodes_stay(rz):
     rz.create("/p3")
     rz.create("/p3/a")
     rz.delete("/p3/a")
-    rz.create("/p3f", flags=4)
-    rz.create("/p3f/a")
-    rz.delete("/p3f/a")
-    assert stays(rz, "/p3") and rz.exists("/p3f").err == 0
+    assert stays(rz, "/p3")
+
+
+@pytest.mark.ours("flags 4 of a plain create make a container in a multi only")
+@pytest.mark.parametrize("op", [zkraw.CREATE, zkraw.CREATE2])
+def test_container_flag_of_a_plain_create_makes_a_container(rz, op):
+    path = "/f%d" % op
+    assert rz.create(path, flags=4, op=op).path == path
+    rz.create(path + "/a")
+    rz.delete(path + "/a")
+    assert gone(rz, path)
 
 
 @pytest.mark.parametrize("flags", [0, 1, 4])

@@ -81,7 +81,7 @@ class ZkCli:
         return line
 
     def run(self, command):
-        """Output lines of one command; blocks of watch events are taken out and kept in `events`."""
+        """Output lines of one command; watch events are taken out and kept in `events`."""
         self.send(command)
         self.send("get /zkcli-mark")
         out = []

@@ -1,0 +1,49 @@
+/* words: what the files of this room share: one row a word, and the answer in the making. */
+#ifndef ZOKOR_ADMIN_WORDS_H
+#define ZOKOR_ADMIN_WORDS_H
+
+#include "admin/command.h"
+#include "base/err.h"
+#include "core/core.h"
+#include "tree/watch.h"
+
+struct command_answer {
+    struct command_host *host;
+    const struct word_row *row;
+    uint32_t conn;         /* who asks */
+    struct slice argument; /* owned copy */
+    int stage;
+    uint32_t cursor;       /* connections */
+    uint64_t long_cursor;  /* watches, bytes of `whole` */
+    struct buf whole;      /* answers that need one look at everything */
+};
+
+struct word_row {
+    uint32_t word;
+    const char *name;
+    /* Appends about `bytes` more; true while there is more. */
+    bool (*next)(struct command_answer *a, size_t bytes, struct buf *out);
+    bool works_always;     /* also when nothing is being served */
+};
+
+/* figures.c */
+extern const char *const words_version; /* "3.9.5-zokor-..., built on ..." */
+bool word_srvr(struct command_answer *a, size_t bytes, struct buf *out);
+bool word_stat(struct command_answer *a, size_t bytes, struct buf *out);
+bool word_envi(struct command_answer *a, size_t bytes, struct buf *out);
+void put_decimal(struct buf *out, double value);
+/* monitor.c */
+bool word_mntr(struct command_answer *a, size_t bytes, struct buf *out);
+/* listings.c */
+bool word_cons(struct command_answer *a, size_t bytes, struct buf *out);
+bool word_dump(struct command_answer *a, size_t bytes, struct buf *out);
+bool word_wchs(struct command_answer *a, size_t bytes, struct buf *out);
+bool word_wchc(struct command_answer *a, size_t bytes, struct buf *out);
+bool word_wchp(struct command_answer *a, size_t bytes, struct buf *out);
+bool word_hash(struct command_answer *a, size_t bytes, struct buf *out);
+/* One line a connection; brief as in stat. True while there are more. */
+bool put_connections(struct command_answer *a, size_t bytes, bool brief, struct buf *out);
+/* Gives the next piece of a->whole. */
+bool whole_next(struct command_answer *a, size_t bytes, struct buf *out);
+
+#endif
