@@ -131,8 +131,8 @@ static inline bool shell_frame(struct shell *s, uint32_t conn, struct slice fram
 static inline struct slice shell_next(struct shell *s, uint32_t conn)
 {
     static uint8_t keep[1 << 20];
-    struct slice frame;
-    size_t used;
+    struct slice frame = { 0 };
+    size_t used = 0;
     assert_int_equal(wire_frame_next(buf_slice(&s->got[conn]), sizeof keep, &frame, &used), 1);
     memcpy(keep, frame.p, frame.n);
     frame.p = keep;

@@ -183,7 +183,8 @@ void loop_timer_open(struct loop *loop, struct loop_timer *timer, void (*fn)(str
 
 void loop_timer_set(struct loop_timer *timer, int64_t after_ms)
 {
-    uv_timer_start(timer_of(timer), on_timer, after_ms < 0 ? 0 : (uint64_t)after_ms, 0);
+    /* A timer that is set to 0 by its own callback would run for ever within one turn. */
+    uv_timer_start(timer_of(timer), on_timer, after_ms < 1 ? 1 : (uint64_t)after_ms, 0);
 }
 
 void loop_timer_stop(struct loop_timer *timer)

@@ -55,7 +55,7 @@ struct loop_timer {
 };
 
 void loop_timer_open(struct loop *loop, struct loop_timer *timer, void (*fn)(struct loop_timer *));
-/* Once, after_ms from now; a running timer starts anew. */
+/* Once, after_ms (at least 1) from now; a running timer starts anew. */
 void loop_timer_set(struct loop_timer *timer, int64_t after_ms);
 void loop_timer_stop(struct loop_timer *timer);
 void loop_timer_close(struct loop_timer *timer);

@@ -252,11 +252,15 @@ static void on_log_wake(struct loop_wake *wake)
 
 static void arm_tick(struct server *s)
 {
-    int64_t now_ms = loop_now_ms(s->loop), in_ms = core_next_tick_ms(s->core) - now_ms;
-    int64_t most_ms = s->phase == PHASE_DRAINING ? DRAIN_LOOK_MS : SWEEP_MS;
-    if (s->config->tick_time_ms / 2 < most_ms)
-        most_ms = s->config->tick_time_ms / 2;
-    loop_timer_set(&s->tick, in_ms < most_ms ? in_ms : most_ms);
+    int64_t in_ms = DRAIN_LOOK_MS;
+    if (s->phase == PHASE_SERVING) {
+        in_ms = core_next_tick_ms(s->core) - loop_now_ms(s->loop);
+        if (in_ms > SWEEP_MS)
+            in_ms = SWEEP_MS;
+        if (in_ms > s->config->tick_time_ms / 2)
+            in_ms = s->config->tick_time_ms / 2;
+    }
+    loop_timer_set(&s->tick, in_ms);
 }
 
 static void on_tick(struct loop_timer *timer)
