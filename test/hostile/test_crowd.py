@@ -6,7 +6,7 @@ import time
 import pytest
 
 import zkraw
-from conftest import MB, cpu_seconds, is_sanitized, rss_kb, still_serves
+from hostile_tools import MB, cpu_seconds, is_sanitized, rss_kb, still_serves
 from zkraw import Client, Closed, Connection, connect_request, i32, text
 
 

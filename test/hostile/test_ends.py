@@ -9,7 +9,7 @@ import time
 import pytest
 
 import zkraw
-from conftest import still_serves
+from hostile_tools import still_serves
 from server import Server, free_port
 from zkraw import Client, Closed, acls, i32, text
 

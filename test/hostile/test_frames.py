@@ -9,7 +9,7 @@ import struct
 import pytest
 
 import zkraw
-from conftest import HERE, MB, is_sanitized, rss_kb, still_serves
+from hostile_tools import HERE, MB, is_sanitized, rss_kb, still_serves
 from zkraw import Client, Closed, Connection, acls, connect_request, i32, i64, text, vector
 
 MAX = 1048575  # jute.maxbuffer

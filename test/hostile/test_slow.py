@@ -4,7 +4,7 @@ import socket
 import time
 
 import zkraw
-from conftest import MB, cpu_seconds, is_sanitized, rss_kb, still_serves
+from hostile_tools import MB, cpu_seconds, is_sanitized, rss_kb, still_serves
 from zkraw import Client, Connection, connect_request, i32, text
 
 OUT_HARD = 16 * MB  # LIMIT_OUT_HARD_BYTES of src/server/limits.h, in KB

@@ -1,0 +1,57 @@
+"""What the hostile tests share: is the server alive, and what does it cost?"""
+import os
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "interop"))
+
+from zkraw import Client  # noqa: E402
+
+MB = 1024  # in the KB of /proc
+
+
+def is_sanitized(srv):
+    """Sanitizers keep freed memory: bounds on RSS mean nothing then."""
+    with open("/proc/%d/maps" % srv.pid) as f:
+        text = f.read()
+    return "libasan" in text or "libtsan" in text or "libclang_rt" in text
+
+
+def rss_kb(srv, field="VmRSS"):
+    with open("/proc/%d/status" % srv.pid) as f:
+        for line in f:
+            if line.startswith(field + ":"):
+                return int(line.split()[1])
+    raise LookupError(field)
+
+
+def cpu_seconds(srv):
+    with open("/proc/%d/stat" % srv.pid) as f:
+        fields = f.read().rsplit(") ", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def still_serves(srv):
+    """A new client can write and read."""
+    assert srv.running(), srv.log()[-3000:]
+    client = Client(srv.port)
+    assert client.granted_ms > 0
+    path = "/alive-%x" % client.session_id
+    assert client.create(path, b"x").err == 0
+    assert client.get(path).data == b"x"
+    assert client.delete(path).err == 0
+    client.close()
+
+
+class Watched:
+    """A server and the memory it had when the test began."""
+
+    def __init__(self, srv):
+        self.srv = srv
+        self.before_kb = rss_kb(srv)
+
+    def check(self, grown_kb_max):
+        still_serves(self.srv)
+        if not is_sanitized(self.srv):
+            grown = rss_kb(self.srv) - self.before_kb
+            assert grown <= grown_kb_max, "RSS grew by %d KB" % grown
