@@ -151,12 +151,11 @@ struct command_answer *command_begin(struct command_host *host, uint32_t conn, u
     a->host = host;
     a->row = find(word);
     ASSERT(a->row != NULL);
-    a->conn = conn;
+    core_conn_word(host->core, conn);
     uint8_t *copy = mem_alloc(argument.n + 1);
     if (argument.n != 0)
         memcpy(copy, argument.p, argument.n);
     a->argument = slice_of(copy, argument.n);
-    buf_init(&a->whole, SIZE_MAX / 2);
     return a;
 }
 
@@ -174,6 +173,6 @@ void command_end(struct command_answer *a)
     if (a == NULL)
         return;
     mem_free((void *)(uintptr_t)a->argument.p);
-    buf_fini(&a->whole);
+    mem_free(a->expiring);
     mem_free(a);
 }

@@ -13,6 +13,7 @@ struct command_figures {
     int64_t fsync_slow_count;            /* syncs of the log above fsync.warningthresholdms */
     int64_t files_open, files_max;       /* descriptors of the process */
     int64_t net_queued_bytes;            /* replies that sockets have not taken yet */
+    struct summary sync_ms;              /* how long the syncs of the log took */
 };
 
 /* What the server lends to this room; lives as long as the server. The functions run on the core's thread. */
@@ -31,7 +32,7 @@ struct command_host {
     int64_t trace_mask;        /* gtmk, stmk */
 };
 
-/* The first four bytes as a big-endian number: is it a word (allowed or not)? */
+/* The first four bytes as a big-endian number: is it a word (allowed or not)? This and the next: any thread. */
 bool command_known(uint32_t word);
 /* Bytes that must follow the word before it can be answered: 8 for stmk, 0 for all others. */
 size_t command_argument_bytes(uint32_t word);

@@ -50,6 +50,12 @@ bool word_stat(struct command_answer *a, size_t bytes, struct buf *out)
     return false;
 }
 
+/* Java has a name of its own for the most common machine. */
+static const char *java_arch(const char *machine)
+{
+    return strcmp(machine, "x86_64") == 0 ? "amd64" : machine;
+}
+
 /* The java.* keys are there since readers look for some of them; their values say what this is. */
 bool word_envi(struct command_answer *a, size_t bytes, struct buf *out)
 {
@@ -60,7 +66,10 @@ bool word_envi(struct command_answer *a, size_t bytes, struct buf *out)
     buf_printf(out, "Environment:\nzookeeper.version=%s\nhost.name=%s\n", words_version, n.host_name);
     buf_printf(out, "java.version=none\njava.vendor=none\njava.home=\njava.class.path=\njava.library.path=\n"
                     "java.io.tmpdir=/tmp\njava.compiler=<NA>\n");
+    struct system_memory m = system_memory();
     buf_printf(out, "os.name=%s\nos.arch=%s\nos.version=%s\nuser.name=%s\nuser.home=%s\nuser.dir=%s\n", n.os_name,
-               n.os_arch, n.os_version, n.user_name, n.user_home, n.user_dir);
+               java_arch(n.os_arch), n.os_version, n.user_name, n.user_home, n.user_dir);
+    buf_printf(out, "os.memory.free=%lldMB\nos.memory.max=%lldMB\nos.memory.total=%lldMB\n",
+               (long long)(m.free_bytes >> 20), (long long)(m.total_bytes >> 20), (long long)(m.total_bytes >> 20));
     return false;
 }

@@ -7,15 +7,22 @@
 #include "core/core.h"
 #include "tree/watch.h"
 
+/* Something with a moment at which it expires: a session, or a connection by its number. */
+struct expiring {
+    int64_t moment_ms, who;
+};
+
 struct command_answer {
     struct command_host *host;
     const struct word_row *row;
-    uint32_t conn;         /* who asks */
-    struct slice argument; /* owned copy */
-    int stage;
-    uint32_t cursor;       /* connections */
-    uint64_t long_cursor;  /* watches, bytes of `whole` */
-    struct buf whole;      /* answers that need one look at everything */
+    struct slice argument;  /* owned copy */
+    int stage;              /* of answers with several parts */
+    uint32_t cursor;        /* connections */
+    uint64_t long_cursor;   /* watched paths; rows of `expiring` */
+    uint64_t skip;          /* entries of the thing at the cursor that were given */
+    struct expiring *expiring;
+    size_t expiring_count, expiring_cap;
+    int64_t wall_offset_ms; /* wall clock minus monotonic clock, when the answer began */
 };
 
 struct word_row {
@@ -36,14 +43,14 @@ void put_decimal(struct buf *out, double value);
 bool word_mntr(struct command_answer *a, size_t bytes, struct buf *out);
 /* listings.c */
 bool word_cons(struct command_answer *a, size_t bytes, struct buf *out);
+bool word_hash(struct command_answer *a, size_t bytes, struct buf *out);
+/* dump.c */
 bool word_dump(struct command_answer *a, size_t bytes, struct buf *out);
+/* watches.c */
 bool word_wchs(struct command_answer *a, size_t bytes, struct buf *out);
 bool word_wchc(struct command_answer *a, size_t bytes, struct buf *out);
 bool word_wchp(struct command_answer *a, size_t bytes, struct buf *out);
-bool word_hash(struct command_answer *a, size_t bytes, struct buf *out);
-/* One line a connection; brief as in stat. True while there are more. */
+/* (listings.c) One line a connection; brief as in stat. True while there are more. */
 bool put_connections(struct command_answer *a, size_t bytes, bool brief, struct buf *out);
-/* Gives the next piece of a->whole. */
-bool whole_next(struct command_answer *a, size_t bytes, struct buf *out);
 
 #endif

@@ -141,7 +141,8 @@ void conn_lost(struct core *c, uint32_t id)
     struct conn *k = conn_get(c, id);
     if (k == NULL)
         return;
-    c->stats.connections_dropped++;
+    if (!k->asks_word)
+        c->stats.connections_dropped++;
     conn_free(c, k);
 }
 
@@ -237,6 +238,7 @@ void conn_reply(struct core *c, struct conn *k, int32_t xid, int64_t zxid, int32
     if (latency_ms > s->latency_max_ms)
         s->latency_max_ms = latency_ms;
     int64_t bytes = (int64_t)n;
+    s->bytes_sent += 4 + bytes;
     s->response_bytes_last = bytes;
     if (s->response_bytes_min < 0 || bytes < s->response_bytes_min)
         s->response_bytes_min = bytes;
@@ -259,6 +261,7 @@ static void put_connect_response(struct core *c, struct conn *k, int64_t session
     uint8_t *p = out_send(c, k->id, 4 + c->body.n);
     store_be32(p, (uint32_t)c->body.n);
     memcpy(p + 4, c->body.p, c->body.n);
+    c->stats.bytes_sent += 4 + (int64_t)c->body.n;
     c->stats.packets_sent++;
     k->packets_sent++;
 }
@@ -310,6 +313,7 @@ static bool handshake(struct core *c, struct conn *k, struct slice frame)
 {
     struct wire_reader r = wire_reader_of(frame);
     struct wire_connect_request q = wire_get_connect_request(&r);
+    c->stats.connection_requests++;
     if (r.err == 0 && !throttle_admits(c, q.session_id != 0)) {
         c->stats.connections_rejected++;
         conn_close(c, k);
@@ -434,7 +438,7 @@ bool conn_frame(struct core *c, const struct core_event *ev)
     if (k == NULL)
         return false; /* closed by an earlier frame of this turn */
     c->stats.packets_received++;
-    c->stats.bytes_received += (int64_t)ev->frame.n;
+    c->stats.bytes_received += 4 + (int64_t)ev->frame.n;
     k->packets_received++;
     switch (k->state) {
     case CONN_ACTIVE:

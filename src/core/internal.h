@@ -50,6 +50,7 @@ struct conn {
     enum conn_state state;
     bool paused;             /* core_step returned false; a resume is owed */
     bool close_after_deferred;
+    bool asks_word;          /* a four-letter word: no client */
     bool old_client;         /* no readOnly byte: the response has none either */
     uint32_t auth_count_now; /* ids that the running request may use */
     struct core_peer peer;

@@ -200,6 +200,7 @@ static bool run(struct core *c, struct conn *k, struct slice frame, int32_t err,
     if (err != 0 && code != WIRE_OP_MULTI_READ)
         buf_reset(&c->body);
     conn_reply(c, k, code == WIRE_OP_PING ? WIRE_XID_PING : xid, zxid, err, buf_slice(&c->body), received_ms);
+    summary_add(&c->stats.read_latency_ms, c->now_ms - received_ms);
     if (!k->close_after_deferred || k->deferred_count != 0)
         return true;
     conn_close(c, k);
@@ -279,6 +280,7 @@ static void answer(struct core *c, const struct proposal *x, const struct tree_a
         row->reply(c, x, applied, &c->body);
     ASSERT(c->body.err == 0);
     conn_reply(c, k, x->xid, x->zxid, err, buf_slice(&c->body), x->received_ms);
+    summary_add(&c->stats.update_latency_ms, c->now_ms - x->received_ms);
 }
 
 /* The session is gone: its connection learns by the close, the one that asked for it by a reply first. */

@@ -89,6 +89,17 @@ void core_conn_stats_reset(struct core *c)
     }
 }
 
+void core_conn_word(struct core *c, uint32_t conn)
+{
+    struct conn *k = conn_get(c, conn);
+    if (k == NULL)
+        return;
+    k->asks_word = true;
+    k->packets_received++;
+    c->stats.packets_received++;
+    c->stats.bytes_received += 4;
+}
+
 static int by_deadline(const void *a, const void *b)
 {
     const struct session *x = *(struct session *const *)a, *y = *(struct session *const *)b;

@@ -4,6 +4,7 @@
 #define ZOKOR_CORE_VIEW_H
 
 #include "base/slice.h"
+#include "base/summary.h"
 
 struct core;
 struct tree;
@@ -11,7 +12,8 @@ struct tree;
 struct core_stats {
     int64_t last_zxid;
     int64_t packets_received, packets_sent; /* frames */
-    int64_t bytes_received;                 /* payload bytes of frames */
+    int64_t bytes_received, bytes_sent;     /* of frames, their lengths included */
+    int64_t event_bytes_sent;               /* of watch events alone */
     int64_t outstanding;                    /* requests taken and not answered */
     int64_t latency_min_ms, latency_max_ms, latency_sum_ms, latency_count;
     int64_t connections;                    /* without those of four-letter words that have ended */
@@ -22,6 +24,8 @@ struct core_stats {
     int64_t handshakes_expired, unsuccessful_handshakes, digest_mismatches;
     int64_t reads, writes, txns_committed, snapshots_taken, large_requests_rejected, throttled_ops;
     int64_t response_bytes_last, response_bytes_min, response_bytes_max; /* -1 before the first */
+    int64_t connection_requests;            /* handshakes begun */
+    struct summary read_latency_ms, update_latency_ms;
     uint64_t tree_digest;
 };
 void core_stats(const struct core *core, struct core_stats *out);
@@ -49,6 +53,10 @@ bool core_conn_find(const struct core *core, uint32_t conn, void (*fn)(void *ctx
                     void *ctx);
 /* crst: counters of every connection begin anew. */
 void core_conn_stats_reset(struct core *core);
+
+/* A connection asks in a four-letter word: it counts as a packet, and its end as no lost client. Unknown connections are
+ * ignored. */
+void core_conn_word(struct core *core, uint32_t conn);
 
 /* Sessions by the tick at which they expire, ascending. Calls fn once a session. */
 void core_session_list(const struct core *core,

@@ -2,6 +2,7 @@
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/sysinfo.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -23,4 +24,13 @@ void system_names(struct system_names *out)
     }
     if (getcwd(out->user_dir, sizeof out->user_dir) == NULL)
         out->user_dir[0] = '\0';
+}
+
+struct system_memory system_memory(void)
+{
+    struct sysinfo s;
+    if (sysinfo(&s) != 0)
+        return (struct system_memory){ 0 };
+    return (struct system_memory){ .free_bytes = (int64_t)s.freeram * s.mem_unit,
+                                   .total_bytes = (int64_t)s.totalram * s.mem_unit };
 }

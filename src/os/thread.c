@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 /* Deep enough for a line of the log and a directory walk. */
 #define STACK_BYTES (512 * 1024)
@@ -47,4 +49,12 @@ void thread_start(struct thread *t, const char *name, void (*fn)(void *ctx), voi
 void thread_join(struct thread *t)
 {
     ASSERT(pthread_join(t->id, NULL) == 0);
+}
+
+#define NICE_BACKGROUND 10
+
+void thread_be_nice(void)
+{
+    /* On Linux a thread's number is a process to setpriority; that it may be refused changes nothing that matters. */
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICE_BACKGROUND);
 }

@@ -22,6 +22,9 @@ void thread_start(struct thread *t, const char *name, void (*fn)(void *ctx), voi
 /* Waits for its end. */
 void thread_join(struct thread *t);
 
+/* The calling thread takes processors only when others leave them: for work that nobody waits for. */
+void thread_be_nice(void);
+
 static inline void mutex_init(struct mutex *m)
 {
     ASSERT(pthread_mutex_init(&m->m, NULL) == 0);

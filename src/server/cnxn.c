@@ -15,7 +15,8 @@ static void on_closed(struct loop_poll *poll)
     uint32_t slot = c->id / f->opt.count;
     ASSERT(f->conns[slot] == c);
     f->conns[slot] = NULL;
-    f->slots_free[f->slots_free_count++] = slot;
+    if ((c->flags & CNXN_TOLD) == 0 || !f->opt.numbers_are_confirmed)
+        f->slots_free[f->slots_free_count++] = slot;
     mem_free(c);
 }
 
@@ -55,6 +56,7 @@ void cnxn_close(struct cnxn *c)
     drop_in(c);
     c->flags |= CNXN_DEAD;
     c->front->open_count--;
+    c->front->closed_total++;
     loop_poll_close(&c->poll, on_closed);
     net_close(c->fd);
     c->fd = -1;
@@ -328,6 +330,14 @@ void cnxn_send(struct cnxn *c, struct slice *parts, size_t count)
     cnxn_watch(c);
 }
 
+void cnxn_answer_mark(struct cnxn *c)
+{
+    if ((c->flags & CNXN_MARKED) == 0 || c->out_end - c->out_off >= LIMIT_OUT_SOFT_BYTES / 2)
+        return;
+    c->flags &= (uint16_t)~CNXN_MARKED;
+    c->front->opt.sink.sent(c->front->opt.sink.ctx, c->id);
+}
+
 static void on_room(struct cnxn *c)
 {
     if (c->out_end != 0) {
@@ -343,6 +353,7 @@ static void on_room(struct cnxn *c)
         c->front->unsent_bytes -= (int64_t)(before - left);
         c->out_off += before - left;
         if (left != 0) {
+            cnxn_answer_mark(c);
             if ((c->flags & CNXN_FULL) != 0 && left < LIMIT_OUT_SOFT_BYTES / 2) {
                 c->flags &= (uint16_t)~CNXN_FULL;
                 cnxn_make_ready(c);
@@ -350,6 +361,7 @@ static void on_room(struct cnxn *c)
             return;
         }
         set_sent(c);
+        cnxn_answer_mark(c);
         cnxn_make_ready(c);
     }
     if ((c->flags & CNXN_CLOSING) != 0) {

@@ -17,6 +17,8 @@ enum cnxn_flags {
     CNXN_UNSENT = 512,   /* on front.unsent */
     CNXN_TOUCHED = 1024, /* has effects in the front_apply that runs */
     CNXN_END = 2048,     /* one of them is CORE_FX_CLOSE */
+    CNXN_MARKED = 4096,  /* the sink wants to know when little is unsent */
+    CNXN_TOLD = 8192,    /* the sink was told that it is lost */
 };
 
 /* Any of these: no frame may be cut now. */
@@ -52,6 +54,8 @@ void cnxn_close(struct cnxn *c);
 void cnxn_break(struct cnxn *c);
 /* Sets what the loop watches to what the flags want. */
 void cnxn_watch(struct cnxn *c);
+/* Tells the sink, if it asked, that little is unsent. */
+void cnxn_answer_mark(struct cnxn *c);
 void cnxn_unfresh(struct cnxn *c);
 
 #endif

@@ -51,6 +51,25 @@ static bool take_slot(struct front *f, uint32_t *slot)
     return true;
 }
 
+static void tell_lost(struct front *f, struct cnxn *c)
+{
+    c->flags |= CNXN_TOLD;
+    f->opt.sink.lost(f->opt.sink.ctx, c->id);
+}
+
+bool front_evict(struct front *f)
+{
+    struct list *oldest = list_first(&f->fresh);
+    if (oldest == NULL)
+        return false;
+    struct cnxn *c = CONTAINER_OF(oldest, struct cnxn, link);
+    if (loop_now_ms(f->opt.loop) - c->since_ms < LIMIT_FRESH_MS)
+        return false;
+    tell_lost(f, c);
+    cnxn_close(c);
+    return true;
+}
+
 bool front_make_room(struct front *f)
 {
     int64_t share = f->opt.conns_max / LIMIT_FRESH_SHARE;
@@ -58,21 +77,14 @@ bool front_make_room(struct front *f)
         share = LIMIT_FRESH_MIN;
     if (f->open_count < f->opt.conns_max && f->fresh_count < share)
         return true;
-    struct list *oldest = list_first(&f->fresh);
-    if (oldest == NULL)
-        return f->open_count < f->opt.conns_max;
-    struct cnxn *c = CONTAINER_OF(oldest, struct cnxn, link);
-    if (loop_now_ms(f->opt.loop) - c->since_ms < LIMIT_FRESH_MS)
-        return false;
-    f->opt.sink.lost(f->opt.sink.ctx, c->id);
-    cnxn_close(c);
-    return true;
+    return front_evict(f);
 }
 
 void front_add(struct front *f, int fd, const struct net_address *peer)
 {
     uint32_t slot;
     if (!take_slot(f, &slot)) {
+        f->closed_total++;
         net_close(fd);
         return;
     }
@@ -81,6 +93,7 @@ void front_add(struct front *f, int fd, const struct net_address *peer)
     struct cnxn *c = f->conns[slot];
     if (c == NULL) {
         f->slots_free[f->slots_free_count++] = slot;
+        f->closed_total++;
         net_close(fd);
         return;
     }
@@ -166,7 +179,7 @@ void front_apply(struct front *f, const struct core_fx *fx, size_t count)
 static void give_up(struct front *f, struct cnxn *c)
 {
     if ((c->flags & CNXN_CLOSING) == 0)
-        f->opt.sink.lost(f->opt.sink.ctx, c->id);
+        tell_lost(f, c);
     cnxn_close(c);
 }
 
@@ -197,6 +210,31 @@ void front_resume_all(struct front *f)
         c->flags &= (uint16_t)~CNXN_REFUSED;
         cnxn_make_ready(c);
     }
+}
+
+/* ---- for sinks on another thread ---- */
+
+void front_pause(struct front *f, uint32_t conn)
+{
+    struct cnxn *c = find(f, conn);
+    if (c != NULL)
+        c->flags |= CNXN_PAUSED;
+}
+
+void front_mark(struct front *f, uint32_t conn)
+{
+    struct cnxn *c = find(f, conn);
+    if (c == NULL || (c->flags & CNXN_DEAD) != 0)
+        return;
+    c->flags |= CNXN_MARKED;
+    cnxn_answer_mark(c);
+}
+
+void front_free_number(struct front *f, uint32_t conn)
+{
+    uint32_t slot = conn / f->opt.count;
+    ASSERT(slot < f->slot_next && f->conns[slot] == NULL);
+    f->slots_free[f->slots_free_count++] = slot;
 }
 
 /* ---- time ---- */

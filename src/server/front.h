@@ -27,6 +27,8 @@ struct front_sink {
     void (*word)(void *ctx, uint32_t conn, uint32_t word, struct slice argument);
     /* The last piece has been sent: the next may come. */
     void (*word_more)(void *ctx, uint32_t conn);
+    /* What front_mark asked for: most of the connection's replies have been taken. NULL where nobody marks. */
+    void (*sent)(void *ctx, uint32_t conn);
 };
 
 struct front_options {
@@ -35,6 +37,9 @@ struct front_options {
     uint32_t index, count;  /* this front gives out connection numbers n with n % count == index */
     size_t frame_bytes_max; /* jute.maxbuffer */
     int64_t conns_max;      /* sockets that fit below the limit of descriptors */
+    /* The sink lives on another thread: the number of a connection that was told lost is used again only after
+     * front_free_number. */
+    bool numbers_are_confirmed;
 };
 
 struct cnxn;
@@ -56,6 +61,7 @@ struct front {
     size_t fx_next_cap;
     uint8_t *scratch;        /* LIMIT_RECV_BYTES + LIMIT_COPY_BYTES, shared by all connections */
     int64_t open_count, fresh_count, unsent_bytes;
+    int64_t closed_total;    /* sockets closed so far, those that failed at once included */
     bool reading_stopped;
 };
 
@@ -68,6 +74,9 @@ void front_add(struct front *f, int fd, const struct net_address *peer);
 /* Makes room for one more connection by the rules of limits.h. False: accept nothing for a while. */
 bool front_make_room(struct front *f);
 
+/* Closes the oldest connection that has not sent a frame, if it is old enough. False: there is none. */
+bool front_evict(struct front *f);
+
 /* Carries out effects of the core: each connection's bytes go out with one call. */
 void front_apply(struct front *f, const struct core_fx *fx, size_t count);
 /* Connections that may go on, or broke while effects were carried out. */
@@ -78,6 +87,12 @@ static inline bool front_has_ready(const struct front *f)
 void front_run_ready(struct front *f);
 /* Frames that were refused are offered again in the next front_run_ready. */
 void front_resume_all(struct front *f);
+
+/* For sinks on another thread; unknown connections are ignored. No frames are cut until CORE_FX_RESUME. */
+void front_pause(struct front *f, uint32_t conn);
+/* sink.sent is called as soon as little enough is unsent; at once, if that is so now. */
+void front_mark(struct front *f, uint32_t conn);
+void front_free_number(struct front *f, uint32_t conn);
 
 /* Closes connections that have taken nothing for too long. Call about once a second. */
 void front_sweep(struct front *f);

@@ -12,6 +12,10 @@
 /* Replies of a turn are sent when so many bytes have gathered, not only at its end: a few small requests for large
  * nodes must not pile up answers for every connection at once. */
 #define LIMIT_TURN_BYTES (1024u * 1024)
+/* With net threads: requests of one thread that wait for the core, and answers that wait for that thread. Above, the
+ * thread cuts no more frames, and the core answers no more of them. */
+#define LIMIT_INBOX_BYTES (2u * 1024 * 1024)
+#define LIMIT_ORDERS_BYTES (16u * 1024 * 1024)
 /* Replies that a socket has not taken: above SOFT nothing more is read from it; above HARD it is closed before more is
  * added (only watch events can bring it there). One reply may be of any length, so the bound is HARD and one reply. */
 #define LIMIT_OUT_SOFT_BYTES (4u * 1024 * 1024)

@@ -19,6 +19,7 @@ struct logger {
     struct batch waiting;
     bool sleeping, stopping;
     struct store_error error;
+    struct summary sync_ms;
     atomic_int err;
     _Atomic int64_t synced;
     _Atomic int64_t slow_syncs;
@@ -65,6 +66,9 @@ static int write_batch(struct logger *l, const struct batch *b)
         return rc;
     }
     int64_t took_ms = clock_mono_ms() - began_ms;
+    mutex_lock(&l->mutex);
+    summary_add(&l->sync_ms, took_ms);
+    mutex_unlock(&l->mutex);
     if (took_ms > l->opt.slow_sync_ms)
         tell_slow(l, took_ms, b);
     atomic_store_explicit(&l->synced, b->items[b->count - 1].zxid, memory_order_release);
@@ -159,6 +163,13 @@ int logger_error(struct logger *l, struct store_error *err)
     *err = l->error;
     mutex_unlock(&l->mutex);
     return rc;
+}
+
+void logger_sync_times(struct logger *l, struct summary *out)
+{
+    mutex_lock(&l->mutex);
+    *out = l->sync_ms;
+    mutex_unlock(&l->mutex);
 }
 
 int64_t logger_slow_syncs(const struct logger *l)

@@ -6,6 +6,7 @@
 #ifndef ZOKOR_SERVER_LOGGER_H
 #define ZOKOR_SERVER_LOGGER_H
 
+#include "base/summary.h"
 #include "core/core.h"
 #include "store/txnlog.h"
 
@@ -29,6 +30,8 @@ void logger_submit(struct logger *l, const struct core_append *appends, size_t c
 int64_t logger_synced(const struct logger *l);
 /* 0, or the error that ended the log, with its text. Any thread. */
 int logger_error(struct logger *l, struct store_error *err);
+/* How long the syncs took, in milliseconds. Any thread. */
+void logger_sync_times(struct logger *l, struct summary *out);
 /* Syncs above slow_sync_ms so far. Any thread. */
 int64_t logger_slow_syncs(const struct logger *l);
 

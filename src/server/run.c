@@ -6,7 +6,7 @@
 #include "os/clock.h"
 #include "os/process.h"
 #include "server/boot.h"
-#include "server/front.h"
+#include "server/fronts.h"
 #include "server/limits.h"
 #include "server/listener.h"
 #include "server/logger.h"
@@ -16,6 +16,7 @@
 
 #define SWEEP_MS 1000
 #define DRAIN_LOOK_MS 20
+#define SNAPSHOT_PACE_MS 1
 
 enum phase {
     PHASE_SERVING,
@@ -30,19 +31,22 @@ struct server {
     struct loop *loop;
     struct core *core;
     struct core_out out;
-    struct front front;
+    struct front front;      /* the connections, if there are no net threads */
+    struct fronts *fronts;   /* otherwise; NULL */
+    uint32_t net_threads;
     struct listener listener;
     struct logger *logger;
     struct snapshotter *snapshotter;
     struct words words;
     struct command_host host;
-    struct loop_timer tick, purge;
+    struct loop_timer tick, purge, pace;
     struct loop_wake log_wake, snapshot_wake;
     struct loop_signal terminate, interrupt;
     int64_t started_ms, swept_ms, stop_by_ms, synced_zxid;
     int64_t wall_ms;         /* 0: not asked for yet in this turn */
     size_t fx_seen, fx_last_n, turn_bytes; /* how much of `out` was counted */
     bool snapshot_open;      /* begun and not ended: pieces are pulled */
+    uint64_t frames, frames_at_pull; /* given to the core, and how many at the last piece */
     uint16_t port;
     enum phase phase;
     int exit_code;
@@ -59,6 +63,14 @@ static bool step(struct server *s, struct core_event *ev)
     return core_step(s->core, ev, &s->out);
 }
 
+static void apply(struct server *s, const struct core_fx *fx, size_t count)
+{
+    if (s->fronts != NULL)
+        fronts_apply(s->fronts, fx, count);
+    else
+        front_apply(&s->front, fx, count);
+}
+
 static void carry_out(struct server *s)
 {
     struct core_out *out = &s->out;
@@ -69,7 +81,7 @@ static void carry_out(struct server *s)
             for (size_t i = 0; i < out->fx_count; i++)
                 if (out->fx[i].type == CORE_FX_CLOSE)
                     words_forget(&s->words, out->fx[i].conn);
-        front_apply(&s->front, out->fx, out->fx_count);
+        apply(s, out->fx, out->fx_count);
     }
     const struct core_snapshot_fx *snapshot = &out->snapshot;
     if (snapshot->begin)
@@ -96,6 +108,8 @@ static void count_replies(struct server *s)
 
 /* ---- snapshots ---- */
 
+/* Pieces are pulled one a turn as fast as they are written while no client asks for anything, and one a millisecond
+ * while some do: a snapshot may take its time, a request may not. */
 static void pull_snapshot(void *ctx)
 {
     struct server *s = ctx;
@@ -104,10 +118,21 @@ static void pull_snapshot(void *ctx)
         return;
     }
     step(s, &(struct core_event){ .type = CORE_EV_SNAPSHOT_PULL });
-    if (s->out.snapshot.end) {
+    if (s->out.snapshot.end)
         s->snapshot_open = false;
+    bool idle = s->frames == s->frames_at_pull;
+    s->frames_at_pull = s->frames;
+    if (!s->snapshot_open || !idle)
         loop_set_busy(s->loop, NULL, NULL);
-    }
+    if (s->snapshot_open && !idle)
+        loop_timer_set(&s->pace, SNAPSHOT_PACE_MS);
+}
+
+static void on_pace(struct loop_timer *timer)
+{
+    struct server *s = CONTAINER_OF(timer, struct server, pace);
+    if (s->snapshot_open)
+        loop_set_busy(s->loop, pull_snapshot, s);
 }
 
 static void on_snapshot_wake(struct loop_wake *wake)
@@ -131,10 +156,29 @@ static void snapshot_changed(void *ctx)
 
 /* ---- the turn ---- */
 
-static bool drained(const struct server *s)
+static bool all_sent(struct server *s)
 {
-    return !core_has_writes_in_flight(s->core) &&
-           (front_all_sent(&s->front) || loop_now_ms(s->loop) >= s->stop_by_ms);
+    return s->fronts != NULL ? fronts_all_sent(s->fronts) : front_all_sent(&s->front);
+}
+
+static bool drained(struct server *s)
+{
+    return !core_has_writes_in_flight(s->core) && (all_sent(s) || loop_now_ms(s->loop) >= s->stop_by_ms);
+}
+
+/* Connections that may go on: true if there were some, and the turn is not over yet. */
+static bool run_ready(struct server *s)
+{
+    if (s->fronts != NULL) {
+        if (!fronts_has_ready(s->fronts))
+            return false;
+        fronts_run_ready(s->fronts);
+        return true;
+    }
+    if (!front_has_ready(&s->front))
+        return false;
+    front_run_ready(&s->front);
+    return true;
 }
 
 static void turn(void *ctx)
@@ -146,9 +190,8 @@ static void turn(void *ctx)
             loop_set_busy(s->loop, pull_snapshot, s);
         }
         carry_out(s);
-        if (!front_has_ready(&s->front))
+        if (!run_ready(s))
             break;
-        front_run_ready(&s->front);
     }
     s->wall_ms = 0;
     if (s->phase == PHASE_DRAINING && drained(s)) {
@@ -172,6 +215,7 @@ static enum front_went on_frame(void *ctx, uint32_t conn, struct slice frame)
 {
     struct server *s = ctx;
     struct core_event ev = { .type = CORE_EV_FRAME, .conn = conn, .frame = frame };
+    s->frames++;
     bool go_on = step(s, &ev);
     count_replies(s);
     if (UNLIKELY(s->turn_bytes > LIMIT_TURN_BYTES))
@@ -200,8 +244,7 @@ static void on_word_more(void *ctx, uint32_t conn)
 
 static void words_apply(void *ctx, const struct core_fx *fx, size_t count)
 {
-    struct server *s = ctx;
-    front_apply(&s->front, fx, count);
+    apply(ctx, fx, count);
 }
 
 static void words_done(void *ctx, uint32_t conn)
@@ -213,13 +256,16 @@ static void words_done(void *ctx, uint32_t conn)
 static bool listener_room(void *ctx)
 {
     struct server *s = ctx;
-    return front_make_room(&s->front);
+    return s->fronts != NULL ? fronts_make_room(s->fronts) : front_make_room(&s->front);
 }
 
 static void listener_add(void *ctx, int fd, const struct net_address *peer)
 {
     struct server *s = ctx;
-    front_add(&s->front, fd, peer);
+    if (s->fronts != NULL)
+        fronts_add(s->fronts, fd, peer);
+    else
+        front_add(&s->front, fd, peer);
 }
 
 /* ---- the log ---- */
@@ -271,7 +317,8 @@ static void on_tick(struct loop_timer *timer)
     int64_t now_ms = loop_now_ms(s->loop);
     if (now_ms - s->swept_ms >= SWEEP_MS) {
         s->swept_ms = now_ms;
-        front_sweep(&s->front);
+        if (s->fronts == NULL)
+            front_sweep(&s->front);
     }
     arm_tick(s);
 }
@@ -291,12 +338,15 @@ static void begin_stop(struct server *s, const char *signal)
         loop_stop(s->loop);
         return;
     }
-    log_info("server.stop", "signal=%s connections=%lld writes_in_flight=%s", signal, (long long)s->front.open_count,
+    log_info("server.stop", "signal=%s connections=%lld writes_in_flight=%s", signal, (long long)(s->fronts != NULL ? fronts_open_count(s->fronts) : s->front.open_count),
              core_has_writes_in_flight(s->core) ? "yes" : "no");
     s->phase = PHASE_DRAINING;
     s->stop_by_ms = loop_now_ms(s->loop) + s->config->nio_shutdown_ms;
     listener_close(&s->listener);
-    front_stop_reading(&s->front);
+    if (s->fronts != NULL)
+        fronts_stop_reading(s->fronts);
+    else
+        front_stop_reading(&s->front);
     arm_tick(s);
 }
 
@@ -319,8 +369,9 @@ static void host_figures(void *ctx, struct command_figures *out)
         .now_ms = loop_now_ms(s->loop), .wall_ms = clock_wall_ms(), .started_ms = s->started_ms,
         .fsync_slow_count = logger_slow_syncs(s->logger),
         .files_open = process_files_open(), .files_max = process_file_limit(),
-        .net_queued_bytes = s->front.unsent_bytes,
+        .net_queued_bytes = s->fronts != NULL ? fronts_unsent_bytes(s->fronts) : s->front.unsent_bytes,
     };
+    logger_sync_times(s->logger, &out->sync_ms);
 }
 
 static void host_dir_bytes(void *ctx, int64_t *snap_bytes, int64_t *log_bytes)
@@ -342,7 +393,8 @@ static void host_conf(void *ctx, struct buf *out)
 static unsigned host_interest(void *ctx, uint32_t conn)
 {
     struct server *s = ctx;
-    return front_interest(&s->front, conn);
+    /* With net threads the core's thread cannot look; nearly always it is bytes that are awaited. */
+    return s->fronts != NULL ? LOOP_READABLE : front_interest(&s->front, conn);
 }
 
 /* ---- start ---- */
@@ -442,15 +494,17 @@ static void start_serving(struct server *s, int listen_fd)
     const struct config *c = s->config;
     struct loop *loop = s->loop;
     int64_t files_max = process_file_limit();
-    front_init(&s->front, &(struct front_options){
-        .loop = loop,
-        .sink = { .ctx = s, .accept = on_accept, .frame = on_frame, .lost = on_lost, .word = on_word,
-                  .word_more = on_word_more },
-        .index = 0,
-        .count = 1,
-        .frame_bytes_max = (size_t)c->jute_max_buffer_bytes,
-        .conns_max = files_max > 2 * LIMIT_FDS_RESERVED ? files_max - LIMIT_FDS_RESERVED : files_max / 2,
-    });
+    struct front_sink sink = { .ctx = s, .accept = on_accept, .frame = on_frame, .lost = on_lost, .word = on_word,
+                               .word_more = on_word_more };
+    int64_t conns_max = files_max > 2 * LIMIT_FDS_RESERVED ? files_max - LIMIT_FDS_RESERVED : files_max / 2;
+    if (s->net_threads == 0)
+        front_init(&s->front, &(struct front_options){
+            .loop = loop, .sink = sink, .index = 0, .count = 1,
+            .frame_bytes_max = (size_t)c->jute_max_buffer_bytes, .conns_max = conns_max });
+    else
+        s->fronts = fronts_new(&(struct fronts_options){
+            .threads = s->net_threads, .core_loop = loop, .sink = sink,
+            .frame_bytes_max = (size_t)c->jute_max_buffer_bytes, .conns_max = conns_max });
     s->host = (struct command_host){
         .ctx = s, .core = s->core, .words_allowed = c->words_allowed, .read_only_mode = c->read_only_mode,
         .figures = host_figures, .conf = host_conf, .dir_bytes = host_dir_bytes, .interest = host_interest,
@@ -461,6 +515,7 @@ static void start_serving(struct server *s, int listen_fd)
     loop_wake_open(loop, &s->snapshot_wake, on_snapshot_wake);
     loop_timer_open(loop, &s->tick, on_tick);
     loop_timer_open(loop, &s->purge, on_purge);
+    loop_timer_open(loop, &s->pace, on_pace);
     loop_signal_open(loop, &s->terminate, LOOP_SIGNAL_TERMINATE, on_terminate);
     loop_signal_open(loop, &s->interrupt, LOOP_SIGNAL_INTERRUPT, on_interrupt);
     loop_set_turn(loop, turn, s);
@@ -479,9 +534,13 @@ static void stop_serving(struct server *s)
     loop_set_busy(s->loop, NULL, NULL);
     loop_set_turn(s->loop, NULL, NULL);
     listener_close(&s->listener);
-    front_close_all(&s->front);
+    if (s->fronts != NULL)
+        fronts_stop(s->fronts);
+    else
+        front_close_all(&s->front);
     loop_timer_close(&s->tick);
     loop_timer_close(&s->purge);
+    loop_timer_close(&s->pace);
     loop_signal_close(&s->terminate);
     loop_signal_close(&s->interrupt);
     /* The threads may wake the loop until they have ended. */
@@ -490,6 +549,16 @@ static void stop_serving(struct server *s)
     loop_wake_close(&s->log_wake);
     loop_wake_close(&s->snapshot_wake);
     words_fini(&s->words);
+}
+
+/* On one or two processors a thread for sockets costs more in hand-overs than it takes off the core's thread. On more,
+ * the core's thread is the bound, and every other processor but the log's may feed it. */
+static uint32_t net_threads_of(const struct config *c)
+{
+    if (c->net_threads >= 0)
+        return (uint32_t)c->net_threads;
+    int cpus = process_cpus();
+    return cpus <= 2 ? 0 : cpus < 8 ? (uint32_t)cpus / 2 : 4;
 }
 
 static int serve(struct server *s)
@@ -503,19 +572,24 @@ static int serve(struct server *s)
         return SERVER_EXIT_BIND;
     }
     s->port = net_port(listen_fd);
+    s->net_threads = net_threads_of(c);
     s->loop = loop_new();
     struct core_options options = core_options_of(c);
     s->core = core_new(&options, s->boot.found.tree, loop_now_ms(s->loop));
     s->boot.found.tree = NULL; /* the core's now */
     core_out_init(&s->out);
     start_serving(s, listen_fd);
-    log_info("server.started", "version=%s port=%u address=%s net_threads=0 pid=%lld took_ms=%lld", ZOKOR_VERSION,
-             s->port, c->client_port_address[0] != '\0' ? c->client_port_address : "*", (long long)process_id(),
+    log_info("server.started", "version=%s port=%u address=%s net_threads=%u pid=%lld took_ms=%lld", ZOKOR_VERSION,
+             s->port, c->client_port_address[0] != '\0' ? c->client_port_address : "*", s->net_threads,
+             (long long)process_id(),
              (long long)(clock_mono_ms() - s->started_ms));
     loop_run(s->loop);
     stop_serving(s);
     loop_free(s->loop);
-    front_fini(&s->front);
+    if (s->fronts != NULL)
+        fronts_free(s->fronts);
+    else
+        front_fini(&s->front);
     for (size_t i = 0; i < s->out.append_count; i++)
         blob_unref(s->out.appends[i].txn);
     core_out_fini(&s->out);

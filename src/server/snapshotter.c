@@ -138,6 +138,7 @@ static void purge(struct snapshotter *s)
 static void snapshotter_main(void *ctx)
 {
     struct snapshotter *s = ctx;
+    thread_be_nice();
     mutex_lock(&s->mutex);
     while (!s->stopping) {
         if (s->begun)

@@ -502,6 +502,57 @@ bool watch_list(const struct tree *t, uint64_t *cursor, size_t max,
     return e < s->end;
 }
 
+bool watch_list_by_path(const struct tree *t, uint64_t *cursor, size_t max,
+                        void (*fn)(void *ctx, uint32_t watcher, struct slice path, unsigned modes),
+                        void *ctx)
+{
+    const struct slab *s = &t->watch.things;
+    struct buf path;
+    buf_init(&path, SIZE_MAX);
+    uint64_t i = *cursor == 0 ? 1 : *cursor;
+    uint64_t stop = i + max + SLAB_CHUNK_RECORDS; /* free records cost time too */
+    for (size_t shown = 0; i < s->end && i < stop && shown < max; i++) {
+        uint32_t first = thing_at(t, (uint32_t)i)->first, e = first;
+        if (first == 0)
+            continue;
+        struct slice text = thing_path(t, (uint32_t)i, &path);
+        do {
+            const struct watch_entry *r = entry_at(t, e);
+            fn(ctx, watcher_at(t, entry_watcher(r))->number, text, entry_modes(r));
+            e = r->thing_next;
+        } while (e != first);
+        shown++;
+    }
+    *cursor = i;
+    buf_fini(&path);
+    return i < s->end;
+}
+
+struct watch_counts watch_counts_of(const struct tree *t, unsigned modes)
+{
+    struct watch_counts n = { 0 };
+    for (uint32_t i = 1; i < t->watch.things.end; i++) {
+        uint32_t first = thing_at(t, i)->first, e = first;
+        int64_t before = n.watches;
+        if (first == 0)
+            continue;
+        do {
+            n.watches += (entry_modes(entry_at(t, e)) & modes) != 0;
+            e = entry_at(t, e)->thing_next;
+        } while (e != first);
+        n.paths += n.watches != before;
+    }
+    for (uint32_t w = 1; w < t->watch.watchers.end; w++) {
+        uint32_t first = watcher_at(t, w)->first, e = first;
+        if (first == 0)
+            continue;
+        while (!(entry_modes(entry_at(t, e)) & modes) && entry_at(t, e)->mine_next != first)
+            e = entry_at(t, e)->mine_next;
+        n.watchers += (entry_modes(entry_at(t, e)) & modes) != 0;
+    }
+    return n;
+}
+
 void watch_list_of(const struct tree *t, uint32_t watcher,
                    void (*fn)(void *ctx, struct slice path, unsigned modes), void *ctx)
 {

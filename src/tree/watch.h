@@ -38,6 +38,13 @@ struct watch_counts watch_counts(const struct tree *t);
 bool watch_list(const struct tree *t, uint64_t *cursor, size_t max,
                 void (*fn)(void *ctx, uint32_t watcher, struct slice path, unsigned modes), void *ctx);
 
+/* The same in the order of paths: all entries of a path come one after the other, and max counts paths. */
+bool watch_list_by_path(const struct tree *t, uint64_t *cursor, size_t max,
+                        void (*fn)(void *ctx, uint32_t watcher, struct slice path, unsigned modes), void *ctx);
+
+/* What has at least one of these modes: entries (one a watcher and path), distinct paths, watchers. O(entries). */
+struct watch_counts watch_counts_of(const struct tree *t, unsigned modes);
+
 /* Entries of one watcher, same rules. */
 void watch_list_of(const struct tree *t, uint32_t watcher,
                    void (*fn)(void *ctx, struct slice path, unsigned modes), void *ctx);

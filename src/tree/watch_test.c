@@ -187,6 +187,21 @@ static void listing(void **state)
     assert_int_equal(all.count, 501); /* an entry holds all modes of a watcher on a path */
     assert_int_equal(all.path_bytes, 500 * 5 + 1);
     assert_true(calls >= 501 / 7);
+    struct seen paths = { 0 };
+    cursor = 0;
+    do {
+        int before = paths.count;
+        more = watch_list_by_path(b.t, &cursor, 1, see, &paths);
+        assert_true(paths.count - before <= 500);
+    } while (more);
+    assert_int_equal(paths.count, 501);
+    assert_int_equal(paths.path_bytes, all.path_bytes);
+    struct watch_counts any = watch_counts_of(b.t, 15), data = watch_counts_of(b.t, WATCH_DATA);
+    assert_int_equal(any.watches, 501);
+    assert_int_equal(any.paths, watch_counts(b.t).paths);
+    assert_int_equal(any.watchers, watch_counts(b.t).watchers);
+    assert_true(data.watches <= 501 && data.paths > 0 && data.watchers > 0);
+    assert_int_equal(watch_counts_of(b.t, 0).watches, 0);
     struct seen mine = { 0 };
     watch_list_of(b.t, 1, see_of, &mine);
     assert_int_equal(mine.count, 6);

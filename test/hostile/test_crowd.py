@@ -179,16 +179,16 @@ def test_mass_expiry(own_server):
     keeper = Client(srv.port, timeout_ms=10000)
     assert keeper.create("/e").err == 0
     assert keeper.create("/keeper", flags=zkraw.EPHEMERAL).err == 0
-    dying = [Client(srv.port, timeout_ms=1000) for _ in range(500)]
+    dying = [Client(srv.port, timeout_ms=2000) for _ in range(500)]
     for n, c in enumerate(dying):
-        for k in range(4):
-            c.send(zkraw.CREATE, text("/e/%d-%d" % (n, k)) + text(b"") + zkraw.acls(zkraw.OPEN) + i32(1))
-    for c in dying:
         try:
+            for k in range(4):
+                c.send(zkraw.CREATE, text("/e/%d-%d" % (n, k)) + text(b"") + zkraw.acls(zkraw.OPEN) + i32(1))
             for _ in range(4):
                 c.recv()
-        except Closed:
-            pass
+        except (Closed, OSError):
+            pass  # on a slow machine the first ones end before the last have begun
+    for c in dying:
         c.drop()
     deadline = time.monotonic() + 30
     while keeper.ls("/e").children and time.monotonic() < deadline:

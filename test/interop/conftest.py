@@ -45,11 +45,13 @@ def shared_server(tmp_path_factory):
     """
     with Server(tmp_path_factory.mktemp("shared"), tick_ms=1000, props=SUPER_PROPS) as srv:
         yield srv
+        if not server_module.use_apache():
+            assert srv.stop() == 0, srv.log()[-4000:]
 
 
 @pytest.fixture(scope="session")
 def reference(shared_server):
-    """ "": ours; "3.8": a reference server before 3.9; "3.9": a later one."""
+    """An empty string for ours; "3.8" for a reference server before 3.9, "3.9" for a later one."""
     if not server_module.use_apache():
         return ""
     return "3.8" if shared_server.is_38() else "3.9"
@@ -145,6 +147,7 @@ def own_server(tmp_path):
     yield make
     for srv in servers:
         srv.kill()
+        srv.check_log()
 
 
 def missing_java():

@@ -31,6 +31,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 START_SECONDS = float(os.environ.get("ZOKOR_TEST_START_S", "60"))
 
+# What a server writes before it dies of a mistake of its own.
+DAMAGE = ("Sanitizer:", "runtime error:", "base.assert")
+
 # Containers, TTL nodes and the four-letter words are switched off by default in both servers.
 BASE_PROPS = {"zookeeper.extendedTypesEnabled": "true", "zookeeper.4lw.commands.whitelist": "*"}
 
@@ -239,6 +242,11 @@ class Server:
         except FileNotFoundError:
             return ""
 
+    def check_log(self):
+        """Fails when a sanitizer, or an assertion of the server, has spoken."""
+        for line in self.log().splitlines():
+            assert not any(sign in line for sign in DAMAGE), "%s\n%s" % (line, self.log()[-8000:])
+
     def four_letter(self, word, seconds=5):
         with socket.create_connection(("127.0.0.1", self.port), timeout=seconds) as s:
             s.sendall(word.encode() if isinstance(word, str) else word)
@@ -277,3 +285,5 @@ class Server:
     def __exit__(self, *exc):
         # SIGKILL is always enough: what is thrown away is a temporary directory.
         self.kill()
+        if exc[0] is None:
+            self.check_log()
