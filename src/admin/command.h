@@ -29,7 +29,7 @@ struct command_host {
     void (*dir_bytes)(void *ctx, int64_t *snap_bytes, int64_t *log_bytes);
     /* What the server waits for on a connection: 1 bytes to read, 4 room to write, or both. For "[1]" in stat, cons. */
     unsigned (*interest)(void *ctx, uint32_t conn);
-    int64_t trace_mask;        /* gtmk, stmk */
+    int64_t trace_mask; /* gtmk, stmk */
 };
 
 /* The first four bytes as a big-endian number: is it a word (allowed or not)? This and the next: any thread. */

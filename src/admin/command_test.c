@@ -13,7 +13,9 @@ struct bench {
 static void figures(void *ctx, struct command_figures *out)
 {
     (void)ctx;
-    *out = (struct command_figures){ .now_ms = 2000, .wall_ms = 1795233872000, .started_ms = 1000, .files_open = 7, .files_max = 99 };
+    *out = (struct command_figures){
+        .now_ms = 2000, .wall_ms = 1795233872000, .started_ms = 1000, .files_open = 7, .files_max = 99
+    };
 }
 
 static void conf(void *ctx, struct buf *out)
@@ -38,17 +40,32 @@ static unsigned interest(void *ctx, uint32_t conn)
 
 static void bench_open(struct bench *b, const char *allowed)
 {
-    struct core_options o = { .seed = 1, .start_wall_ms = 1, .server_id = 1, .tick_time_ms = 2000,
-                              .session_timeout_ms_min = 4000, .session_timeout_ms_max = 40000,
-                              .handshake_timeout_ms = 10000, .frame_bytes_max = 100000, .txn_bytes_max = 200000,
-                              .digest_algorithm = "SHA1", .outstanding_limit = 10, .snap_count = 100 };
+    struct core_options o = { .seed = 1,
+                              .start_wall_ms = 1,
+                              .server_id = 1,
+                              .tick_time_ms = 2000,
+                              .session_timeout_ms_min = 4000,
+                              .session_timeout_ms_max = 40000,
+                              .handshake_timeout_ms = 10000,
+                              .frame_bytes_max = 100000,
+                              .txn_bytes_max = 200000,
+                              .digest_algorithm = "SHA1",
+                              .outstanding_limit = 10,
+                              .snap_count = 100 };
     struct tree *t = tree_new(&(struct tree_options){ .hash_key = 1 });
-    *b = (struct bench){ .host = { .core = core_new(&o, t, 1000), .words_allowed = allowed, .figures = figures,
-                                   .conf = conf, .dir_bytes = dir_bytes, .interest = interest, .trace_mask = 306 } };
+    *b = (struct bench){ .host = { .core = core_new(&o, t, 1000),
+                                   .words_allowed = allowed,
+                                   .figures = figures,
+                                   .conf = conf,
+                                   .dir_bytes = dir_bytes,
+                                   .interest = interest,
+                                   .trace_mask = 306 } };
     core_out_init(&b->out);
     for (uint32_t k = 0; k < 3; k++)
         core_step(b->host.core,
-                  &(struct core_event){ .type = CORE_EV_ACCEPT, .conn = k, .now_ms = 1000,
+                  &(struct core_event){ .type = CORE_EV_ACCEPT,
+                                        .conn = k,
+                                        .now_ms = 1000,
                                         .peer = { .address = { 127, 0, 0, 1 }, .port = (uint16_t)(100 + k) } },
                   &b->out);
 }
@@ -109,8 +126,9 @@ static void listings_come_whole_in_any_pieces(void **state)
     (void)state;
     struct bench b;
     bench_open(&b, "*");
-    expect(&b, "cons", " /127.0.0.1:100[1](queued=0,recved=1,sent=0)\n /127.0.0.1:101[1](queued=0,recved=0,sent=0)\n"
-                       " /127.0.0.1:102[1](queued=0,recved=0,sent=0)\n\n");
+    expect(&b, "cons",
+           " /127.0.0.1:100[1](queued=0,recved=1,sent=0)\n /127.0.0.1:101[1](queued=0,recved=0,sent=0)\n"
+           " /127.0.0.1:102[1](queued=0,recved=0,sent=0)\n\n");
     watch_add((struct tree *)(uintptr_t)core_tree(b.host.core), 1, slice_str("/b"), WATCH_DATA);
     watch_add((struct tree *)(uintptr_t)core_tree(b.host.core), 1, slice_str("/a"), WATCH_RECURSIVE);
     watch_add((struct tree *)(uintptr_t)core_tree(b.host.core), 2, slice_str("/a"), WATCH_CHILD);
@@ -120,7 +138,8 @@ static void listings_come_whole_in_any_pieces(void **state)
     expect(&b, "dump",
            "SessionTracker dump:\nSession Sets (0)/(0):\nephemeral nodes dump:\nSessions with Ephemerals (0):\n"
            "Connections dump:\nConnections Sets (1)/(3):\n3 expire at Sat Nov 21 04:04:50 UTC 2026:\n"
-           "\tip: /127.0.0.1:100 sessionId: 0x0\n\tip: /127.0.0.1:101 sessionId: 0x0\n\tip: /127.0.0.1:102 sessionId: 0x0\n");
+           "\tip: /127.0.0.1:100 sessionId: 0x0\n\tip: /127.0.0.1:101 sessionId: 0x0\n\tip: /127.0.0.1:102 sessionId: "
+           "0x0\n");
     bench_close(&b);
 }
 

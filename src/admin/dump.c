@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define CONNS_A_LOOK   64u
+#define CONNS_A_LOOK 64u
 #define CONN_BUCKET_MS 10000 /* how coarsely Apache groups connections by when they would be dropped */
 
 enum stage { STAGE_BEGIN, STAGE_SESSIONS, STAGE_EPHEMERALS, STAGE_CONNECTIONS };

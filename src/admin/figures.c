@@ -22,8 +22,9 @@ static void put_numbers(struct command_answer *a, struct buf *out)
     core_stats(a->host->core, &s);
     buf_printf(out, "Latency min/avg/max: %lld/", (long long)s.latency_min_ms);
     put_decimal(out, s.latency_count == 0 ? 0 : (double)s.latency_sum_ms / (double)s.latency_count);
-    buf_printf(out, "/%lld\nReceived: %lld\nSent: %lld\nConnections: %lld\nOutstanding: %lld\nZxid: 0x%llx\n"
-                    "Mode: standalone\nNode count: %lld\n",
+    buf_printf(out,
+               "/%lld\nReceived: %lld\nSent: %lld\nConnections: %lld\nOutstanding: %lld\nZxid: 0x%llx\n"
+               "Mode: standalone\nNode count: %lld\n",
                (long long)s.latency_max_ms, (long long)s.packets_received, (long long)s.packets_sent,
                (long long)s.connections, (long long)s.outstanding, (unsigned long long)s.last_zxid,
                (long long)s.node_count + 1); /* Apache counts the root twice */

@@ -8,9 +8,9 @@
 #include <stdio.h>
 #include <cmocka.h>
 
-#define CONNS   5u
+#define CONNS 5u
 #define WATCHES 200u
-#define EXTRA   20u /* a connection without a session: the one that asks */
+#define EXTRA 20u /* a connection without a session: the one that asks */
 #define LINE_MAX_BYTES 200u
 
 struct bench {
@@ -60,8 +60,9 @@ static void create_ephemeral(struct bench *b, uint32_t conn, const char *path)
     buf_init(&acl, 1000);
     wire_put_acl(&acl, (struct wire_acl){ 31, { slice_str("world"), slice_str("anyone") } });
     wire_put_request_header(&frame, &(struct wire_request_header){ 1, WIRE_OP_CREATE });
-    wire_put_create_request(&frame, &(struct wire_create_request){
-        .path = slice_str(path), .data = slice_str("x"), .acl = { 1, buf_slice(&acl) }, .flags = 1 });
+    wire_put_create_request(
+        &frame, &(struct wire_create_request){
+                    .path = slice_str(path), .data = slice_str("x"), .acl = { 1, buf_slice(&acl) }, .flags = 1 });
     send(b, conn, &frame);
     buf_fini(&frame);
     buf_fini(&acl);
@@ -69,7 +70,8 @@ static void create_ephemeral(struct bench *b, uint32_t conn, const char *path)
 
 static void accept_conn(struct bench *b, uint32_t conn)
 {
-    step(b, (struct core_event){ .type = CORE_EV_ACCEPT, .conn = conn,
+    step(b, (struct core_event){ .type = CORE_EV_ACCEPT,
+                                 .conn = conn,
                                  .peer = { .address = { 127, 0, 0, 1 }, .port = (uint16_t)(100 + conn) } });
 }
 
@@ -79,21 +81,31 @@ static void open_session(struct bench *b, uint32_t conn)
     static const uint8_t passwd[16];
     buf_init(&frame, 1000);
     accept_conn(b, conn);
-    wire_put_connect_request(&frame, &(struct wire_connect_request){ .timeout_ms = 10000, .passwd = slice_of(passwd, 16) });
+    wire_put_connect_request(&frame,
+                             &(struct wire_connect_request){ .timeout_ms = 10000, .passwd = slice_of(passwd, 16) });
     send(b, conn, &frame);
     buf_fini(&frame);
 }
 
 static void bench_open(struct bench *b)
 {
-    struct core_options o = { .seed = 1, .start_wall_ms = 1, .server_id = 1, .tick_time_ms = 2000,
-                              .session_timeout_ms_min = 4000, .session_timeout_ms_max = 40000,
-                              .handshake_timeout_ms = 10000, .frame_bytes_max = 100000, .txn_bytes_max = 200000,
-                              .digest_algorithm = "SHA1", .outstanding_limit = 10, .snap_count = 100000 };
+    struct core_options o = { .seed = 1,
+                              .start_wall_ms = 1,
+                              .server_id = 1,
+                              .tick_time_ms = 2000,
+                              .session_timeout_ms_min = 4000,
+                              .session_timeout_ms_max = 40000,
+                              .handshake_timeout_ms = 10000,
+                              .frame_bytes_max = 100000,
+                              .txn_bytes_max = 200000,
+                              .digest_algorithm = "SHA1",
+                              .outstanding_limit = 10,
+                              .snap_count = 100000 };
     *b = (struct bench){ .now_ms = 1000 };
     b->core = core_new(&o, tree_new(&(struct tree_options){ .hash_key = 1 }), b->now_ms);
-    b->host = (struct command_host){ .ctx = b, .core = b->core, .words_allowed = "*", .figures = figures,
-                                     .interest = interest };
+    b->host = (struct command_host){
+        .ctx = b, .core = b->core, .words_allowed = "*", .figures = figures, .interest = interest
+    };
     core_out_init(&b->out);
     for (uint32_t k = 0; k < CONNS; k++)
         open_session(b, k);
@@ -151,7 +163,10 @@ static void watches(void **state)
         char path[20];
         snprintf(path, sizeof path, "/w%u", (unsigned)i);
         for (uint32_t k = 0; k < CONNS; k++)
-            watch_add(t, k, slice_str(path), k == 0 ? WATCH_CHILD : k == 1 ? WATCH_RECURSIVE : WATCH_DATA | WATCH_CHILD);
+            watch_add(t, k, slice_str(path),
+                      k == 0   ? WATCH_CHILD
+                      : k == 1 ? WATCH_RECURSIVE
+                               : WATCH_DATA | WATCH_CHILD);
     }
     for (uint32_t k = 1; k < CONNS; k++)
         watch_add(t, k, slice_str("/shared"), WATCH_DATA);

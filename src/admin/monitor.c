@@ -12,8 +12,8 @@ static void put_summary(struct buf *out, const char *name, const struct summary 
 {
     buf_printf(out, "zk_avg_%s\t", name);
     put_decimal(out, s->count == 0 ? 0 : (double)s->sum / (double)s->count);
-    buf_printf(out, "\nzk_min_%s\t%lld\nzk_max_%s\t%lld\nzk_cnt_%s\t%lld\nzk_sum_%s\t%lld\n", name,
-               (long long)s->min, name, (long long)s->max, name, (long long)s->count, name, (long long)s->sum);
+    buf_printf(out, "\nzk_min_%s\t%lld\nzk_max_%s\t%lld\nzk_cnt_%s\t%lld\nzk_sum_%s\t%lld\n", name, (long long)s->min,
+               name, (long long)s->max, name, (long long)s->count, name, (long long)s->sum);
 }
 
 static void put_quantiles(struct buf *out, const char *name, const struct summary *s)
@@ -107,6 +107,8 @@ static void put_counters(struct buf *out, const struct core_stats *s, const stru
     put_int(out, "throttled_ops", s->throttled_ops);
     put_int(out, "prep_processor_request_queued", s->reads + s->writes);
     put_int(out, "sync_processor_request_queued", s->reads + s->writes);
+    put_int(out, "outstanding_changes_queued", s->changes_queued);
+    put_int(out, "outstanding_changes_removed", s->changes_applied);
     put_int(out, "txns_committed", s->txns_committed);
     put_int(out, "snapshots_taken", s->snapshots_taken);
     put_int(out, "fsync_threshold_exceed_count", f->fsync_slow_count);

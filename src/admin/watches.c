@@ -8,8 +8,8 @@
 struct lines {
     struct command_answer *answer;
     struct buf *out;
-    size_t stop;         /* the piece is full */
-    uint32_t conn;       /* wchc: whose watches these are */
+    size_t stop;   /* the piece is full */
+    uint32_t conn; /* wchc: whose watches these are */
     int64_t session_id;
     uint64_t seen, given;
     bool full;

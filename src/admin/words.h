@@ -15,11 +15,11 @@ struct expiring {
 struct command_answer {
     struct command_host *host;
     const struct word_row *row;
-    struct slice argument;  /* owned copy */
-    int stage;              /* of answers with several parts */
-    uint32_t cursor;        /* connections */
-    uint64_t long_cursor;   /* watched paths; rows of `expiring` */
-    uint64_t skip;          /* entries of the thing at the cursor that were given */
+    struct slice argument; /* owned copy */
+    int stage;             /* of answers with several parts */
+    uint32_t cursor;       /* connections */
+    uint64_t long_cursor;  /* watched paths; rows of `expiring` */
+    uint64_t skip;         /* entries of the thing at the cursor that were given */
     struct expiring *expiring;
     size_t expiring_count, expiring_cap;
     int64_t wall_offset_ms; /* wall clock minus monotonic clock, when the answer began */
@@ -30,7 +30,7 @@ struct word_row {
     const char *name;
     /* Appends about `bytes` more; true while there is more. */
     bool (*next)(struct command_answer *a, size_t bytes, struct buf *out);
-    bool works_always;     /* also when nothing is being served */
+    bool works_always; /* also when nothing is being served */
 };
 
 /* figures.c */

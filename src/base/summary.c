@@ -1,8 +1,8 @@
 #include "base/summary.h"
 
-#define EXACT       16u /* values below have a bucket each */
-#define EXACT_LOG2  4u
-#define SPLIT_LOG2  3u /* buckets for each doubling, as a power of two */
+#define EXACT 16u /* values below have a bucket each */
+#define EXACT_LOG2 4u
+#define SPLIT_LOG2 3u /* buckets for each doubling, as a power of two */
 
 static size_t bucket_of(int64_t value)
 {

@@ -23,7 +23,7 @@ static int help(void)
            "  zokor server /etc/zookeeper/conf/zoo.cfg\n"
            "  zokor server 2182 /tmp/data\n"
            "  zokor server -Dzookeeper.4lw.commands.whitelist='*' -Dzokor.log.level=debug zoo.cfg\n\n"
-           "Is it alive?   echo srvr | nc 127.0.0.1 2181\n\n"
+           "Is it alive?   echo srvr | nc 127.0.0.1 2181    (nc: apt-get install netcat-openbsd)\n\n"
            "Arguments in the environment: SERVER_JVMFLAGS and JVMFLAGS (their -D parts), ZOKOR_LOG_LEVEL.\n"
            "Exit status: 0 stopped in order, 1 failed, 2 wrong arguments or configuration, 3 data directory unusable\n"
            "or damaged, 10 transaction log cannot be written, 14 port cannot be listened on, 70 out of memory.\n",

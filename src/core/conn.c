@@ -108,6 +108,7 @@ static struct conn *conn_add(struct core *c, const struct core_event *ev)
     k->peer = ev->peer;
     k->last_op = INT32_MIN;
     k->last_cxid = -1;
+    k->last_zxid = -1;
     k->accepted_ms = c->now_ms;
     k->accepted_wall_ms = c->wall_ms;
     k->deferred_last = &k->deferred_first;
@@ -238,7 +239,7 @@ void conn_reply(struct core *c, struct conn *k, int32_t xid, int64_t zxid, int32
     if (latency_ms > s->latency_max_ms)
         s->latency_max_ms = latency_ms;
     int64_t bytes = (int64_t)n;
-    s->bytes_sent += 4 + bytes;
+    s->bytes_sent += bytes;
     s->response_bytes_last = bytes;
     if (s->response_bytes_min < 0 || bytes < s->response_bytes_min)
         s->response_bytes_min = bytes;
@@ -261,7 +262,7 @@ static void put_connect_response(struct core *c, struct conn *k, int64_t session
     uint8_t *p = out_send(c, k->id, 4 + c->body.n);
     store_be32(p, (uint32_t)c->body.n);
     memcpy(p + 4, c->body.p, c->body.n);
-    c->stats.bytes_sent += 4 + (int64_t)c->body.n;
+    c->stats.bytes_sent += (int64_t)c->body.n;
     c->stats.packets_sent++;
     k->packets_sent++;
 }
@@ -274,6 +275,10 @@ void conn_session_ready(struct core *c, struct conn *k)
     bool was_creating = k->state == CONN_CREATING;
     k->state = CONN_ACTIVE;
     k->last_op = WIRE_OP_CREATE_SESSION;
+    k->last_zxid = tree_last_zxid(c->tree);
+    if (was_creating)
+        k->last_cxid = 0; /* createSession is a request with number 0 */
+    k->last_response_ms = c->now_ms;
     put_connect_response(c, k, k->session->id, k->session->timeout_ms);
     if (was_creating && k->paused)
         conn_resume(c, k);

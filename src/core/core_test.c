@@ -190,6 +190,60 @@ static void pauses_over_the_limit_and_resumes(void **state)
     shell_fini(&s);
 }
 
+/* One random request of a client; its path is one of a few, so that requests meet. */
+static void random_request(struct shell *s, struct rng *rng, uint32_t conn, struct buf *b)
+{
+    char path[64];
+    int n = snprintf(path, sizeof path, "/n%d", (int)rng_below(rng, 6));
+    if (rng_below(rng, 2) == 0)
+        snprintf(path + n, sizeof path - (size_t)n, "/c%d", (int)rng_below(rng, 4));
+    switch (rng_below(rng, 8)) {
+    case 0:
+    case 1:
+        put_create(b, path, "d", (int32_t)rng_below(rng, 5));
+        shell_send(s, conn, WIRE_OP_CREATE, b);
+        break;
+    case 2:
+        wire_put_path_version_request(b, &(struct wire_path_version_request){ slice_str(path), -1 });
+        shell_send(s, conn, WIRE_OP_DELETE, b);
+        break;
+    case 3:
+        send_set(s, conn, path, "other", (int32_t)rng_below(rng, 3) - 1);
+        break;
+    case 4:
+        wire_put_set_acl_request(b, &(struct wire_set_acl_request){ slice_str(path), acl_open(), -1 });
+        shell_send(s, conn, WIRE_OP_SET_ACL, b);
+        break;
+    case 5:
+        for (int i = 0; i < 3; i++) {
+            wire_put_multi_header(b, &(struct wire_multi_header){ WIRE_OP_CREATE2, false, -1 });
+            put_create(b, path, "m", (int32_t)rng_below(rng, 4));
+            wire_put_multi_header(b, &(struct wire_multi_header){ WIRE_OP_DELETE, false, -1 });
+            wire_put_path_version_request(b, &(struct wire_path_version_request){ slice_str(path), -1 });
+        }
+        wire_put_multi_header(b, &(struct wire_multi_header){ -1, true, -1 });
+        shell_send(s, conn, WIRE_OP_MULTI, b);
+        break;
+    case 6:
+        send_path(s, conn, WIRE_OP_GET_CHILDREN, path, 1);
+        break;
+    default:
+        if (rng_below(rng, 20) == 0)
+            shell_send(s, conn, WIRE_OP_CLOSE_SESSION, NULL);
+        break;
+    }
+}
+
+static void pull_snapshot(struct shell *s)
+{
+    shell_step(s, (struct core_event){ .type = CORE_EV_SNAPSHOT_PULL });
+    if (!s->snapshot_ended)
+        return;
+    shell_step(s, (struct core_event){ .type = CORE_EV_SNAPSHOT_DONE });
+    s->snapshot_begun = s->snapshot_ended = false;
+    buf_reset(&s->snapshot);
+}
+
 /* Random operations from several clients, random moments of durability; every invariant after every step, and at each
  * quiet moment the digest prepared in flight equals the tree's. */
 static void random_operations_keep_every_invariant(void **state)
@@ -207,57 +261,13 @@ static void random_operations_keep_every_invariant(void **state)
     buf_init(&b, 100000);
     for (int turn = 0; turn < 6000; turn++) {
         uint32_t conn = (uint32_t)rng_below(&rng, 4);
-        char path[64];
-        int n = snprintf(path, sizeof path, "/n%d", (int)rng_below(&rng, 6));
-        if (rng_below(&rng, 2) == 0)
-            snprintf(path + n, sizeof path - (size_t)n, "/c%d", (int)rng_below(&rng, 4));
         if (s.closed[conn])
             shell_connect(&s, conn);
-        switch (rng_below(&rng, 8)) {
-        case 0:
-        case 1:
-            put_create(&b, path, "d", (int32_t)rng_below(&rng, 5));
-            shell_send(&s, conn, WIRE_OP_CREATE, &b);
-            break;
-        case 2:
-            wire_put_path_version_request(&b, &(struct wire_path_version_request){ slice_str(path), -1 });
-            shell_send(&s, conn, WIRE_OP_DELETE, &b);
-            break;
-        case 3:
-            send_set(&s, conn, path, "other", (int32_t)rng_below(&rng, 3) - 1);
-            break;
-        case 4:
-            wire_put_set_acl_request(&b, &(struct wire_set_acl_request){ slice_str(path), acl_open(), -1 });
-            shell_send(&s, conn, WIRE_OP_SET_ACL, &b);
-            break;
-        case 5:
-            for (int i = 0; i < 3; i++) {
-                wire_put_multi_header(&b, &(struct wire_multi_header){ WIRE_OP_CREATE2, false, -1 });
-                put_create(&b, path, "m", (int32_t)rng_below(&rng, 4));
-                wire_put_multi_header(&b, &(struct wire_multi_header){ WIRE_OP_DELETE, false, -1 });
-                wire_put_path_version_request(&b, &(struct wire_path_version_request){ slice_str(path), -1 });
-            }
-            wire_put_multi_header(&b, &(struct wire_multi_header){ -1, true, -1 });
-            shell_send(&s, conn, WIRE_OP_MULTI, &b);
-            break;
-        case 6:
-            send_path(&s, conn, WIRE_OP_GET_CHILDREN, path, 1);
-            break;
-        default:
-            if (rng_below(&rng, 20) == 0)
-                shell_send(&s, conn, WIRE_OP_CLOSE_SESSION, NULL);
-            break;
-        }
+        random_request(&s, &rng, conn, &b);
         if (rng_below(&rng, 4) == 0)
             shell_sync(&s);
-        if (s.snapshot_begun && rng_below(&rng, 3) == 0) {
-            shell_step(&s, (struct core_event){ .type = CORE_EV_SNAPSHOT_PULL });
-            if (s.snapshot_ended) {
-                shell_step(&s, (struct core_event){ .type = CORE_EV_SNAPSHOT_DONE });
-                s.snapshot_begun = s.snapshot_ended = false;
-                buf_reset(&s.snapshot);
-            }
-        }
+        if (s.snapshot_begun && rng_below(&rng, 3) == 0)
+            pull_snapshot(&s);
         for (uint32_t k = 0; k < 4; k++)
             buf_reset(&s.got[k]);
         core_check(s.core);

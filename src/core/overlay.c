@@ -225,6 +225,7 @@ void overlay_committed(struct core *c, int64_t zxid)
         struct change *ch = o->queue[o->queue_head].change;
         o->queue_head = (o->queue_head + 1) & (o->queue_cap - 1);
         o->queue_count--;
+        c->stats.changes_applied++;
         release(c, ch);
     }
 }

@@ -16,16 +16,13 @@ void core_stats(const struct core *c, struct core_stats *out)
     out->watch_count = w.watches;
     out->watch_path_count = w.paths;
     out->watcher_count = w.watchers;
+    out->changes_queued = out->changes_applied + (int64_t)c->overlay.queue_count;
     out->tree_digest = tree_digest(c->tree);
 }
 
 void core_stats_reset(struct core *c)
 {
-    struct core_stats *s = &c->stats;
-    s->packets_received = s->packets_sent = 0;
-    s->latency_min_ms = s->latency_max_ms = s->latency_sum_ms = s->latency_count = 0;
-    s->response_bytes_last = s->response_bytes_min = s->response_bytes_max = -1;
-    s->auth_failed = 0;
+    c->stats = (struct core_stats){ .response_bytes_last = -1, .response_bytes_min = -1, .response_bytes_max = -1 };
 }
 
 static void conn_info(const struct conn *k, void (*fn)(void *ctx, const struct core_conn_info *info), void *ctx)
@@ -83,7 +80,7 @@ void core_conn_stats_reset(struct core *c)
         k->packets_received = k->packets_sent = 0;
         k->latency_last_ms = k->latency_min_ms = k->latency_max_ms = k->latency_sum_ms = k->latency_count = 0;
         k->last_cxid = -1;
-        k->last_zxid = 0;
+        k->last_zxid = -1;
         k->last_response_ms = 0;
         k->last_op = INT32_MIN;
     }

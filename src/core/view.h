@@ -12,7 +12,8 @@ struct tree;
 struct core_stats {
     int64_t last_zxid;
     int64_t packets_received, packets_sent; /* frames */
-    int64_t bytes_received, bytes_sent;     /* of frames, their lengths included */
+    int64_t bytes_received;                 /* of frames, their lengths included, as Apache counts */
+    int64_t bytes_sent;                     /* of frames without their lengths, as Apache counts */
     int64_t event_bytes_sent;               /* of watch events alone */
     int64_t outstanding;                    /* requests taken and not answered */
     int64_t latency_min_ms, latency_max_ms, latency_sum_ms, latency_count;
@@ -24,12 +25,13 @@ struct core_stats {
     int64_t handshakes_expired, unsuccessful_handshakes, digest_mismatches;
     int64_t reads, writes, txns_committed, snapshots_taken, large_requests_rejected, throttled_ops;
     int64_t response_bytes_last, response_bytes_min, response_bytes_max; /* -1 before the first */
+    int64_t changes_queued, changes_applied; /* nodes touched by proposals; by those that are applied */
     int64_t connection_requests;            /* handshakes begun */
     struct summary read_latency_ms, update_latency_ms;
     uint64_t tree_digest;
 };
 void core_stats(const struct core *core, struct core_stats *out);
-/* srst: server counters begin anew. */
+/* srst: everything that counts events begins anew, as in Apache; what tells how many there are now stays. */
 void core_stats_reset(struct core *core);
 
 struct core_conn_info {
@@ -40,8 +42,8 @@ struct core_conn_info {
     int64_t established_wall_ms;
     int32_t last_op;            /* opcode of the last request; INT32_MIN: none */
     int64_t last_cxid;          /* -1: none */
-    int64_t last_zxid;
-    int64_t last_response_ms;   /* monotonic */
+    int64_t last_zxid;          /* -1: none */
+    int64_t last_response_ms;   /* monotonic; 0: none */
     int64_t latency_last_ms, latency_min_ms, latency_avg_ms, latency_max_ms;
     int64_t packets_received, packets_sent;
     int64_t outstanding;
@@ -54,8 +56,8 @@ bool core_conn_find(const struct core *core, uint32_t conn, void (*fn)(void *ctx
 /* crst: counters of every connection begin anew. */
 void core_conn_stats_reset(struct core *core);
 
-/* A connection asks in a four-letter word: it counts as a packet, and its end as no lost client. Unknown connections are
- * ignored. */
+/* A connection asks in a four-letter word: it counts as a packet, and its end as no lost client. Unknown connections
+ * are ignored. */
 void core_conn_word(struct core *core, uint32_t conn);
 
 /* Sessions by the tick at which they expire, ascending. Calls fn once a session. */

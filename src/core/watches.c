@@ -86,8 +86,8 @@ static void send_event(struct core *c, struct conn *k, const uint8_t *frame, siz
     out_send_shared(c, k->id, frame, n);
     k->packets_sent++;
     c->stats.packets_sent++;
-    c->stats.bytes_sent += (int64_t)n;
-    c->stats.event_bytes_sent += (int64_t)n;
+    c->stats.bytes_sent += (int64_t)n - 4;
+    c->stats.event_bytes_sent += (int64_t)n - 4;
 }
 
 /* CVE-2024-23944: who lacks READ on the node as it was in the transaction is not told of it. */

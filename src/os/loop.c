@@ -85,6 +85,11 @@ void loop_run(struct loop *loop)
     uv_run(&loop->uv, UV_RUN_DEFAULT);
 }
 
+void loop_run_once(struct loop *loop)
+{
+    uv_run(&loop->uv, UV_RUN_NOWAIT);
+}
+
 void loop_stop(struct loop *loop)
 {
     uv_stop(&loop->uv);

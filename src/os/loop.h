@@ -16,6 +16,8 @@ struct loop *loop_new(void);
 void loop_free(struct loop *loop);
 /* Until loop_stop, or until no handle is open. */
 void loop_run(struct loop *loop);
+/* One turn that does not wait: for tests. */
+void loop_run_once(struct loop *loop);
 /* Ends loop_run at the end of this turn. */
 void loop_stop(struct loop *loop);
 /* Monotonic milliseconds, taken when this turn's events came. */
