@@ -8,9 +8,9 @@
 struct arena_block;
 
 struct arena {
-    uint8_t *at, *end;         /* free room in the newest block */
+    uint8_t *at, *end;          /* free room in the newest block */
     struct arena_block *blocks; /* newest first */
-    size_t block_bytes;        /* size of an ordinary block */
+    size_t block_bytes;         /* size of an ordinary block */
 };
 
 /* block_bytes: size of ordinary blocks; a larger request gets a block of its own. */

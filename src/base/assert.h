@@ -5,8 +5,7 @@
 
 _Noreturn void assert_failed(const char *expr, const char *file, int line);
 
-#define ASSERT(expr) \
-    (__builtin_expect(!(expr), 0) ? assert_failed(#expr, __FILE__, __LINE__) : (void)0)
+#define ASSERT(expr) (__builtin_expect(!(expr), 0) ? assert_failed(#expr, __FILE__, __LINE__) : (void)0)
 
 #define WARN_UNUSED __attribute__((warn_unused_result))
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))

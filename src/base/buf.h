@@ -8,11 +8,11 @@
 
 struct buf {
     uint8_t *p;
-    size_t n;         /* bytes in use */
-    size_t cap;       /* bytes allocated */
-    size_t limit;     /* n never exceeds this */
-    int err;          /* 0, ERR_TOO_LONG or ERR_NO_MEMORY; sticky */
-    bool refusable;   /* no memory is an error of this buffer, not the end of the process */
+    size_t n;       /* bytes in use */
+    size_t cap;     /* bytes allocated */
+    size_t limit;   /* n never exceeds this */
+    int err;        /* 0, ERR_TOO_LONG or ERR_NO_MEMORY; sticky */
+    bool refusable; /* no memory is an error of this buffer, not the end of the process */
 };
 
 /* For our own work: no memory ends the process, as mem_alloc does. */

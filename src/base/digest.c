@@ -21,8 +21,7 @@ size_t digest_message(const char *algorithm, struct slice in, uint8_t out[64])
 
 size_t digest_base64(struct slice in, char *out)
 {
-    return (size_t)EVP_EncodeBlock((unsigned char *)out, in.p == NULL ? (const uint8_t *)"" : in.p,
-                                   (int)in.n);
+    return (size_t)EVP_EncodeBlock((unsigned char *)out, in.p == NULL ? (const uint8_t *)"" : in.p, (int)in.n);
 }
 
 bool digest_equal_secret(struct slice a, struct slice b)

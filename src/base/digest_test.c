@@ -39,7 +39,6 @@ static void crc32_agrees_with_zlib(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(known_values),
-                                        cmocka_unit_test(crc32_agrees_with_zlib) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(known_values), cmocka_unit_test(crc32_agrees_with_zlib) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,16 +19,16 @@ void log_set_sink(log_sink *sink, void *ctx, enum log_level level_max);
 /* True if a line of this level would reach the sink. */
 bool log_enabled(enum log_level level);
 
-/* Formats and hands one line to the sink. Lines over 2,000 bytes are cut. Bytes below 0x20, tabs apart, and 0x7f become \xNN, so
- * that paths and names of strangers cannot forge lines or colour a terminal. */
+/* Formats and hands one line to the sink. Lines over 2,000 bytes are cut. Bytes below 0x20, tabs apart, and 0x7f become
+ * \xNN, so that paths and names of strangers cannot forge lines or colour a terminal. */
 void log_write(enum log_level level, const char *event, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 #define log_error(event, ...) log_write(LOG_ERROR, event, __VA_ARGS__)
 #define log_warn(event, ...) log_write(LOG_WARN, event, __VA_ARGS__)
 #define log_info(event, ...) log_write(LOG_INFO, event, __VA_ARGS__)
-#define log_debug(event, ...) \
-    do { \
-        if (log_enabled(LOG_DEBUG)) \
+#define log_debug(event, ...)                         \
+    do {                                              \
+        if (log_enabled(LOG_DEBUG))                   \
             log_write(LOG_DEBUG, event, __VA_ARGS__); \
     } while (0)
 

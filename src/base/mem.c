@@ -21,8 +21,8 @@ static _Noreturn void exhausted(size_t size)
 {
     if (hooks.exhausted != NULL)
         hooks.exhausted(hooks.ctx, size);
-    log_error("mem.exhausted", "wanted=%zu next=\"give the process more memory; every acknowledged write is in the log\"",
-              size);
+    log_error("mem.exhausted",
+              "wanted=%zu next=\"give the process more memory; every acknowledged write is in the log\"", size);
     exit(MEM_EXIT_CODE);
 }
 

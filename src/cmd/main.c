@@ -24,7 +24,8 @@ static int help(void)
     printf("%s\n\n"
            "Zokor speaks ZooKeeper: existing clients, data directories and zoo.cfg files work with it unchanged.\n\n"
            "usage: zokor COMMAND [ARGUMENTS]\n\n"
-           "commands:\n", cmd_version_line());
+           "commands:\n",
+           cmd_version_line());
     print_commands(stdout);
     printf("\n"
            "  --help, --version\n\n"

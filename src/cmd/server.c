@@ -116,8 +116,11 @@ static int parse_arguments(struct arguments *a, int argc, char **argv)
 static int load_config(const struct arguments *a, struct config *config)
 {
     struct config_input input = {
-        .jvm_flags = getenv("JVMFLAGS"), .server_jvm_flags = getenv("SERVER_JVMFLAGS"),
-        .defines = a->defines, .define_count = a->define_count, .read_file = read_whole_file,
+        .jvm_flags = getenv("JVMFLAGS"),
+        .server_jvm_flags = getenv("SERVER_JVMFLAGS"),
+        .defines = a->defines,
+        .define_count = a->define_count,
+        .read_file = read_whole_file,
     };
     struct config_error error;
     if (a->word_count == 1) {
@@ -147,9 +150,10 @@ static int start_logging(const struct config *config)
 
 static void log_config(const struct config *config)
 {
-    log_info("server.config", "version=\"%s\" file=%s dataDir=%s dataLogDir=%s clientPort=%d clientPortAddress=%s "
-             "tickTime=%d minSessionTimeout=%d maxSessionTimeout=%d", cmd_version_line(),
-             config->file[0] != '\0' ? config->file : "-", config->data_dir, config->data_log_dir,
+    log_info("server.config",
+             "version=\"%s\" file=%s dataDir=%s dataLogDir=%s clientPort=%d clientPortAddress=%s "
+             "tickTime=%d minSessionTimeout=%d maxSessionTimeout=%d",
+             cmd_version_line(), config->file[0] != '\0' ? config->file : "-", config->data_dir, config->data_log_dir,
              (int)config->client_port, config->client_port_address[0] != '\0' ? config->client_port_address : "*",
              (int)config->tick_time_ms, (int)config->session_timeout_ms_min, (int)config->session_timeout_ms_max);
     for (size_t i = 0; i < config->warning_count; i++)

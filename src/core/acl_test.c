@@ -4,8 +4,9 @@ static int fix(struct shell *s, struct conn *k, int32_t perms, const char *schem
 {
     struct buf b;
     buf_init(&b, 10000);
-    wire_put_acl(&b, (struct wire_acl){ perms, { scheme == NULL ? (struct slice){ 0 } : slice_str(scheme),
-                                                 id == NULL ? (struct slice){ 0 } : slice_str(id) } });
+    wire_put_acl(&b, (struct wire_acl){ perms,
+                                        { scheme == NULL ? (struct slice){ 0 } : slice_str(scheme),
+                                          id == NULL ? (struct slice){ 0 } : slice_str(id) } });
     struct wire_vec out;
     int rc = acl_fix(s->core, k, (struct wire_vec){ 1, buf_slice(&b) }, &out);
     buf_fini(&b);
@@ -23,17 +24,37 @@ static void lists_are_judged(void **state)
         const char *scheme, *id;
         int want;
     } rows[] = {
-        { "world", "anyone", 0 },        { "world", "nobody", ERR_INVALID_ACL }, { "world", NULL, ERR_MARSHALLING },
-        { NULL, "x", ERR_INVALID_ACL },  { "auth", "", ERR_INVALID_ACL },        { "super", "", ERR_INVALID_ACL },
-        { "sasl", "x", ERR_INVALID_ACL }, { "digest", "a:b", 0 },                { "digest", "x", ERR_INVALID_ACL },
-        { "digest", "a:b:c", ERR_INVALID_ACL }, { "digest", "a:", ERR_INVALID_ACL }, { "digest", "", ERR_INVALID_ACL },
-        { "digest", ":b", 0 },           { "digest", NULL, ERR_INVALID_ACL },
-        { "ip", "10.0.0.0", 0 },         { "ip", "10.0.0.0/8", 0 },              { "ip", "10.0.0.0/33", ERR_INVALID_ACL },
-        { "ip", "1.2.3", ERR_INVALID_ACL }, { "ip", "1.2.3.256", ERR_INVALID_ACL }, { "ip", "1.2.3.4.5", ERR_INVALID_ACL },
-        { "ip", "::1", 0 },              { "ip", "fe80::/10", 0 },               { "ip", "1:2:3:4:5:6:7:8", 0 },
-        { "ip", "::ffff:1.2.3.4/128", 0 }, { "ip", "1::2::3", ERR_INVALID_ACL }, { "ip", "::/129", ERR_INVALID_ACL },
-        { "ip", "1:2:3", ERR_INVALID_ACL }, { "ip", "1:", ERR_INVALID_ACL },     { "ip", "", ERR_INVALID_ACL },
-        { "ip", "10.0.0.1/", ERR_INVALID_ACL }, { "ip", "g::1", ERR_INVALID_ACL },
+        { "world", "anyone", 0 },
+        { "world", "nobody", ERR_INVALID_ACL },
+        { "world", NULL, ERR_MARSHALLING },
+        { NULL, "x", ERR_INVALID_ACL },
+        { "auth", "", ERR_INVALID_ACL },
+        { "super", "", ERR_INVALID_ACL },
+        { "sasl", "x", ERR_INVALID_ACL },
+        { "digest", "a:b", 0 },
+        { "digest", "x", ERR_INVALID_ACL },
+        { "digest", "a:b:c", ERR_INVALID_ACL },
+        { "digest", "a:", ERR_INVALID_ACL },
+        { "digest", "", ERR_INVALID_ACL },
+        { "digest", ":b", 0 },
+        { "digest", NULL, ERR_INVALID_ACL },
+        { "ip", "10.0.0.0", 0 },
+        { "ip", "10.0.0.0/8", 0 },
+        { "ip", "10.0.0.0/33", ERR_INVALID_ACL },
+        { "ip", "1.2.3", ERR_INVALID_ACL },
+        { "ip", "1.2.3.256", ERR_INVALID_ACL },
+        { "ip", "1.2.3.4.5", ERR_INVALID_ACL },
+        { "ip", "::1", 0 },
+        { "ip", "fe80::/10", 0 },
+        { "ip", "1:2:3:4:5:6:7:8", 0 },
+        { "ip", "::ffff:1.2.3.4/128", 0 },
+        { "ip", "1::2::3", ERR_INVALID_ACL },
+        { "ip", "::/129", ERR_INVALID_ACL },
+        { "ip", "1:2:3", ERR_INVALID_ACL },
+        { "ip", "1:", ERR_INVALID_ACL },
+        { "ip", "", ERR_INVALID_ACL },
+        { "ip", "10.0.0.1/", ERR_INVALID_ACL },
+        { "ip", "g::1", ERR_INVALID_ACL },
     };
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++)
         assert_int_equal(fix(&s, &k, 31, rows[i].scheme, rows[i].id), rows[i].want);

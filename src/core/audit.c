@@ -3,7 +3,7 @@
 #include "core/internal.h"
 
 static const char *const znode_types[] = {
-    "persistent", "ephemeral",           "persistent_sequential",         "ephemeral_sequential",
+    "persistent", "ephemeral",           "persistent_sequential",          "ephemeral_sequential",
     "container",  "persistent_with_ttl", "persistent_sequential_with_ttl",
 };
 
@@ -101,7 +101,8 @@ static void closed_paths(const struct proposal *x, struct wire_vec paths)
 {
     struct wire_reader r = wire_vec_reader(paths);
     for (int32_t i = 0; i < paths.count; i++)
-        log_info("audit", "session=0x%llx\toperation=ephemeralZNodeDeletionOnSessionCloseOrExpire\tznode=%.*s\tresult=success",
+        log_info("audit",
+                 "session=0x%llx\toperation=ephemeralZNodeDeletionOnSessionCloseOrExpire\tznode=%.*s\tresult=success",
                  (unsigned long long)x->session_id, SLICE_ARG(wire_get_ustring(&r)));
 }
 

@@ -189,8 +189,7 @@ static void conn_resume(struct core *c, struct conn *k)
 static bool over_limit(const struct core *c)
 {
     int64_t n = pipeline_in_flight(c);
-    return n > c->opt.outstanding_limit ||
-           (c->opt.request_throttle_max > 0 && n >= c->opt.request_throttle_max);
+    return n > c->opt.outstanding_limit || (c->opt.request_throttle_max > 0 && n >= c->opt.request_throttle_max);
 }
 
 void conn_update_paused(struct core *c)
@@ -198,7 +197,8 @@ void conn_update_paused(struct core *c)
     if (list_empty(&c->paused))
         return;
     bool full = over_limit(c);
-    LIST_FOR_SAFE(it, &c->paused) {
+    LIST_FOR_SAFE(it, &c->paused)
+    {
         struct conn *k = CONTAINER_OF(it, struct conn, link);
         if (k->state != CONN_ACTIVE)
             continue;
@@ -296,8 +296,7 @@ static bool handshake_refuse(struct core *c, struct conn *k)
 
 /* The password is judged before the old connection is touched: a stranger who knows only an id cannot cut anybody
  * off (the reference server does it the other way round; client specification, appendix A 7). */
-static bool handshake_reattach(struct core *c, struct conn *k, const struct wire_connect_request *q,
-                               int32_t timeout_ms)
+static bool handshake_reattach(struct core *c, struct conn *k, const struct wire_connect_request *q, int32_t timeout_ms)
 {
     uint8_t passwd[WIRE_PASSWD_BYTES];
     session_password(q->session_id, passwd);

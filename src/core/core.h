@@ -26,14 +26,14 @@ struct core_throttle {
 };
 
 struct core_options {
-    uint64_t seed;                    /* for hash keys and the randomised snapshot rule */
-    int64_t start_wall_ms;            /* wall clock at start: session ids begin with it */
-    uint8_t server_id;                /* high byte of session ids; 1 for a standalone server */
+    uint64_t seed;         /* for hash keys and the randomised snapshot rule */
+    int64_t start_wall_ms; /* wall clock at start: session ids begin with it */
+    uint8_t server_id;     /* high byte of session ids; 1 for a standalone server */
     int32_t tick_time_ms;
     int32_t session_timeout_ms_min, session_timeout_ms_max;
-    int32_t handshake_timeout_ms;     /* nio.sessionlessCnxnTimeout: in all, from accept to a session */
-    size_t frame_bytes_max;           /* jute.maxbuffer */
-    size_t txn_bytes_max;             /* jute.maxbuffer + extrasize: a larger txn is refused with -5 */
+    int32_t handshake_timeout_ms; /* nio.sessionlessCnxnTimeout: in all, from accept to a session */
+    size_t frame_bytes_max;       /* jute.maxbuffer */
+    size_t txn_bytes_max;         /* jute.maxbuffer + extrasize: a larger txn is refused with -5 */
     bool skip_acl;
     bool enforce_quota;
     bool extended_types;
@@ -45,19 +45,19 @@ struct core_options {
     bool enforce_auth;                /* enforce.auth.enabled */
     const char *enforce_auth_schemes; /* comma separated */
     int64_t container_check_interval_ms, container_max_per_minute, container_never_used_ms;
-    int64_t outstanding_limit;        /* globalOutstandingLimit */
-    int32_t conns_per_ip_max;         /* maxClientCnxns; 0 off */
-    int32_t conns_max;                /* maxCnxns; 0 off */
-    int64_t snap_count;               /* snapCount */
-    int64_t snap_size_bytes;          /* snapSizeLimitInKb * 1024; 0 off */
-    int64_t throttled_op_wait_ms;     /* throttled_op_wait_time; 0 off */
-    int64_t request_throttle_max;     /* request_throttle_max_requests; 0 off */
-    int64_t large_request_threshold;  /* largeRequestThreshold; a frame above it is large; <= 0 off */
-    int64_t large_request_bytes_max;  /* largeRequestMaxBytes: large writes in flight together */
+    int64_t outstanding_limit;       /* globalOutstandingLimit */
+    int32_t conns_per_ip_max;        /* maxClientCnxns; 0 off */
+    int32_t conns_max;               /* maxCnxns; 0 off */
+    int64_t snap_count;              /* snapCount */
+    int64_t snap_size_bytes;         /* snapSizeLimitInKb * 1024; 0 off */
+    int64_t throttled_op_wait_ms;    /* throttled_op_wait_time; 0 off */
+    int64_t request_throttle_max;    /* request_throttle_max_requests; 0 off */
+    int64_t large_request_threshold; /* largeRequestThreshold; a frame above it is large; <= 0 off */
+    int64_t large_request_bytes_max; /* largeRequestMaxBytes: large writes in flight together */
     struct core_throttle connection_throttle;
-    const char *shell_schemes;        /* schemes that the shell proves, comma separated ("sasl,x509"): valid in ACLs */
-    bool audit;                       /* audit.enable: lines of the event "audit" */
-    bool serves_sasl;                 /* false: sasl requests get a null token (client specification 4.11) */
+    const char *shell_schemes; /* schemes that the shell proves, comma separated ("sasl,x509"): valid in ACLs */
+    bool audit;                /* audit.enable: lines of the event "audit" */
+    bool serves_sasl;          /* false: sasl requests get a null token (client specification 4.11) */
 };
 
 /* Takes over the recovered tree. now_ms: monotonic; every session of the tree gets its full timeout from it. */
@@ -66,15 +66,15 @@ struct core *core_new(const struct core_options *options, struct tree *tree, int
 void core_free(struct core *core);
 
 enum core_event_type {
-    CORE_EV_TICK,           /* time has passed; at least every tick_time_ms / 2, and at core_next_tick_ms */
-    CORE_EV_ACCEPT,         /* a connection: conn, peer. Refused ones are answered with CORE_FX_CLOSE */
-    CORE_EV_FRAME,          /* one frame of conn, without its length; lives for the call */
-    CORE_EV_CONN_LOST,      /* the socket of conn is gone. Never for one that got CORE_FX_CLOSE */
-    CORE_EV_AUTHENTICATED,  /* the shell has proved an identity of conn (TLS certificate, SASL): scheme, frame = id */
-    CORE_EV_LOG_SYNCED,     /* every append up to zxid is durable */
-    CORE_EV_SNAPSHOT_WANT,  /* take a snapshot soon (start-up, admin) */
-    CORE_EV_SNAPSHOT_PULL,  /* the snapshot being taken: give the next bytes */
-    CORE_EV_SNAPSHOT_DONE,  /* the snapshot thread has ended (saved, or failed: err) */
+    CORE_EV_TICK,          /* time has passed; at least every tick_time_ms / 2, and at core_next_tick_ms */
+    CORE_EV_ACCEPT,        /* a connection: conn, peer. Refused ones are answered with CORE_FX_CLOSE */
+    CORE_EV_FRAME,         /* one frame of conn, without its length; lives for the call */
+    CORE_EV_CONN_LOST,     /* the socket of conn is gone. Never for one that got CORE_FX_CLOSE */
+    CORE_EV_AUTHENTICATED, /* the shell has proved an identity of conn (TLS certificate, SASL): scheme, frame = id */
+    CORE_EV_LOG_SYNCED,    /* every append up to zxid is durable */
+    CORE_EV_SNAPSHOT_WANT, /* take a snapshot soon (start-up, admin) */
+    CORE_EV_SNAPSHOT_PULL, /* the snapshot being taken: give the next bytes */
+    CORE_EV_SNAPSHOT_DONE, /* the snapshot thread has ended (saved, or failed: err) */
 };
 
 struct core_peer {
@@ -86,8 +86,8 @@ struct core_peer {
 struct core_event {
     enum core_event_type type;
     uint32_t conn;
-    int64_t now_ms;   /* monotonic, never falls */
-    int64_t wall_ms;  /* since 1970, may jump */
+    int64_t now_ms;  /* monotonic, never falls */
+    int64_t wall_ms; /* since 1970, may jump */
     struct core_peer peer;
     struct slice frame;
     const char *scheme; /* of CORE_EV_AUTHENTICATED: "sasl", "x509" or "super" */

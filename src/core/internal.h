@@ -31,16 +31,16 @@ enum conn_state {
     CONN_HANDSHAKE, /* no ConnectRequest yet */
     CONN_CREATING,  /* its createSession is in flight */
     CONN_ACTIVE,
-    CONN_CLOSING,   /* its closeSession is in flight, or a reply that closes waits for earlier ones */
+    CONN_CLOSING, /* its closeSession is in flight, or a reply that closes waits for earlier ones */
 };
 
 /* A request that waits for this connection's earlier writes. */
 struct deferred {
     struct deferred *next;
-    int64_t after_zxid;   /* run when this write has been answered */
+    int64_t after_zxid; /* run when this write has been answered */
     int64_t received_ms;
-    uint32_t auth_count;  /* ids held when it came */
-    int32_t err;          /* not 0: answer with this instead of running it */
+    uint32_t auth_count; /* ids held when it came */
+    int32_t err;         /* not 0: answer with this instead of running it */
     uint32_t n;
     uint8_t frame[];
 };
@@ -48,15 +48,15 @@ struct deferred {
 struct conn {
     uint32_t id;
     enum conn_state state;
-    bool paused;             /* core_step returned false; a resume is owed */
+    bool paused; /* core_step returned false; a resume is owed */
     bool close_after_deferred;
     bool asks_word;          /* a four-letter word: no client */
     bool old_client;         /* no readOnly byte: the response has none either */
     uint32_t auth_count_now; /* ids that the running request may use */
     struct core_peer peer;
-    struct auth *auth;       /* NULL: nothing but the address */
+    struct auth *auth; /* NULL: nothing but the address */
     struct session *session;
-    struct list link;        /* of core.handshakes or core.paused */
+    struct list link; /* of core.handshakes or core.paused */
     struct deferred *deferred_first, **deferred_last;
     int64_t last_write_zxid; /* of its newest write in flight */
     int32_t writes_in_flight, deferred_count;
@@ -71,13 +71,13 @@ struct conn {
 
 struct session {
     struct session *hash_next;
-    struct list wheel;       /* of core.wheel[]; or the list of those that expire now */
+    struct list wheel;              /* of core.wheel[]; or the list of those that expire now */
     struct list pending_ephemerals; /* struct change.ephemeral_link: created, not yet applied */
     int64_t id;
-    int64_t expires_ms;      /* touched: moves on; the wheel notices later */
+    int64_t expires_ms; /* touched: moves on; the wheel notices later */
     int32_t timeout_ms;
-    bool closing;            /* its closeSession has been proposed */
-    struct conn *conn;       /* the connection bound to it, or NULL */
+    bool closing;      /* its closeSession has been proposed */
+    struct conn *conn; /* the connection bound to it, or NULL */
 };
 
 /* ---- overlay: changes in flight ---- */
@@ -86,14 +86,14 @@ struct session {
 struct change {
     struct change *hash_next;
     uint64_t hash;
-    uint32_t refs;           /* proposals in flight that touched it */
+    uint32_t refs; /* proposals in flight that touched it */
     bool exists;
-    bool own_acl;            /* acl below counts; otherwise the tree's */
+    bool own_acl; /* acl below counts; otherwise the tree's */
     int32_t children, data_length;
     uint32_t digest_prefix;
     struct wire_stat_persisted stat;
     struct wire_vec acl;
-    struct blob *acl_blob;   /* holds acl's bytes; NULL for the static open list */
+    struct blob *acl_blob; /* holds acl's bytes; NULL for the static open list */
     struct list ephemeral_link;
     uint32_t path_n;
     uint8_t path[];
@@ -107,8 +107,8 @@ struct touched {
 /* A node as prep sees it: the overlay's if it is there, the tree's otherwise. */
 struct view {
     bool exists;
-    node_id node;            /* NODE_NONE if the tree does not have it */
-    struct change *change;   /* NULL if untouched */
+    node_id node;          /* NODE_NONE if the tree does not have it */
+    struct change *change; /* NULL if untouched */
     struct wire_stat_persisted stat;
     int32_t children, data_length;
     uint32_t digest_prefix;
@@ -117,16 +117,16 @@ struct view {
 
 struct undo {
     struct change *change;
-    struct change saved;     /* without the path */
+    struct change saved; /* without the path */
 };
 
 struct overlay {
     struct change **buckets;
     size_t bucket_count, count;
-    struct touched *queue;   /* ring: touched by proposals, oldest first */
+    struct touched *queue; /* ring: touched by proposals, oldest first */
     size_t queue_cap, queue_head, queue_count;
-    uint64_t digest;         /* of the tree with everything proposed applied */
-    bool undoing;            /* inside a multi: every first touch is saved */
+    uint64_t digest; /* of the tree with everything proposed applied */
+    bool undoing;    /* inside a multi: every first touch is saved */
     struct undo *undo;
     size_t undo_count, undo_cap;
     size_t undo_queue_count; /* queue_count when the multi began */
@@ -138,13 +138,13 @@ struct overlay {
 struct proposal {
     int64_t zxid;
     struct blob *txn;
-    struct conn *conn;       /* who waits for the answer; NULL: nobody (expiry, reaping) or gone */
+    struct conn *conn; /* who waits for the answer; NULL: nobody (expiry, reaping) or gone */
     int64_t session_id;
     int64_t received_ms;
-    uint8_t *multi_kinds;    /* result kinds of a multi with create2s in it, one byte an op; or NULL */
+    uint8_t *multi_kinds; /* result kinds of a multi with create2s in it, one byte an op; or NULL */
     int32_t xid;
-    int16_t op;              /* the request's opcode */
-    int8_t create_flags;     /* of a create; -1 otherwise. For the audit log */
+    int16_t op;               /* the request's opcode */
+    int8_t create_flags;      /* of a create; -1 otherwise. For the audit log */
     struct blob *failed_path; /* what a refused request was about; only kept for the audit log */
     bool roll_after;
     bool large;
@@ -186,7 +186,7 @@ struct core {
 
     struct conn **conns;
     uint32_t conn_cap, conn_count;
-    struct list handshakes;  /* oldest first */
+    struct list handshakes; /* oldest first */
     struct list paused;
     struct ip_count **ip_buckets;
     uint32_t ip_bucket_count, ip_count;
@@ -195,7 +195,7 @@ struct core {
     size_t session_bucket_count, session_count;
     struct list wheel[WHEEL_SLOTS];
     struct list expiring;
-    int64_t wheel_tick;      /* the last tick that was scanned */
+    int64_t wheel_tick; /* the last tick that was scanned */
     int64_t next_session_id;
 
     struct overlay overlay;
@@ -206,15 +206,15 @@ struct core {
     int64_t next_reap_ms;
     bool snapshot_wanted, snapshot_running;
     struct tree_walk *walk;
-    bool walk_begun;         /* begin was given out */
+    bool walk_begun; /* begin was given out */
 
     struct digest_mark *marks; /* ring of DIGEST_MARKS_MAX */
     uint32_t mark_head, mark_count;
 
     struct core_stats stats;
-    struct arena turn;       /* dies at the end of core_step */
-    struct buf body, txn;    /* scratch for replies and transactions */
-    struct core_out *out;    /* of the running step */
+    struct arena turn;    /* dies at the end of core_step */
+    struct buf body, txn; /* scratch for replies and transactions */
+    struct core_out *out; /* of the running step */
 };
 
 /* out.c */
@@ -293,8 +293,8 @@ struct prep {
     int64_t session_id;
     int64_t zxid;
     int64_t time_ms;
-    uint8_t *multi_kinds;    /* out: for multi */
-    int8_t create_flags;     /* out: for create; -1 otherwise */
+    uint8_t *multi_kinds; /* out: for multi */
+    int8_t create_flags;  /* out: for create; -1 otherwise */
     bool inside_multi;
 };
 int prep_create(struct prep *p, struct wire_reader *r, struct txn_op *op);
@@ -318,8 +318,8 @@ struct op_row {
     int16_t code;
     const char *name, *short_name;
     bool writes;
-    bool client;             /* may come from a client at top level */
-    bool in_multi;           /* may be a sub-operation of a multi */
+    bool client;                         /* may come from a client at top level */
+    bool in_multi;                       /* may be a sub-operation of a multi */
     bool (*skip)(struct wire_reader *r); /* in_multi: walks the request; false if it is malformed */
     int (*prep)(struct prep *p, struct wire_reader *r, struct txn_op *op);
     int (*read)(struct core *c, struct conn *k, struct wire_reader *r, struct buf *body);

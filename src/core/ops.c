@@ -42,8 +42,7 @@ static void reply_multi_one(struct buf *body, const struct tree_result *r, int32
 /* A container or TTL node answers as create2 does; a create2 was logged as a create and multi_kinds remembers. */
 static int32_t multi_kind(const struct proposal *p, const struct tree_result *r, uint32_t i)
 {
-    if (r->type == WIRE_OP_CREATE_CONTAINER || r->type == WIRE_OP_CREATE_TTL ||
-        p->multi_kinds[i] == WIRE_OP_CREATE2)
+    if (r->type == WIRE_OP_CREATE_CONTAINER || r->type == WIRE_OP_CREATE_TTL || p->multi_kinds[i] == WIRE_OP_CREATE2)
         return WIRE_OP_CREATE2;
     return r->type;
 }
@@ -69,10 +68,19 @@ static void reply_multi(struct core *c, const struct proposal *p, const struct t
 
 /* ---- the table ---- */
 
-#define WRITE(c, n, s, p, r) { .code = c, .name = n, .short_name = s, .writes = true, .client = true, .prep = p, .reply = r }
-#define IN_MULTI(c, n, s, p, r, k) \
-    { .code = c, .name = n, .short_name = s, .writes = true, .client = true, .in_multi = true, .prep = p, .reply = r, .skip = k }
-#define READ(c, n, s, f) { .code = c, .name = n, .short_name = s, .client = true, .read = f }
+#define WRITE(c, n, s, p, r)                                                                         \
+    {                                                                                                \
+        .code = c, .name = n, .short_name = s, .writes = true, .client = true, .prep = p, .reply = r \
+    }
+#define IN_MULTI(c, n, s, p, r, k)                                                                          \
+    {                                                                                                       \
+        .code = c, .name = n, .short_name = s, .writes = true, .client = true, .in_multi = true, .prep = p, \
+        .reply = r, .skip = k                                                                               \
+    }
+#define READ(c, n, s, f)                                                 \
+    {                                                                    \
+        .code = c, .name = n, .short_name = s, .client = true, .read = f \
+    }
 
 static const struct op_row rows[] = {
     IN_MULTI(WIRE_OP_CREATE, "create", "CREA", prep_create, reply_path, skip_create),

@@ -76,6 +76,5 @@ void out_append(struct core *c, int64_t zxid, struct blob *txn, bool roll_after)
         out->append_cap = out->append_cap == 0 ? 64 : out->append_cap * 2;
         out->appends = mem_realloc(out->appends, out->append_cap * sizeof *out->appends);
     }
-    out->appends[out->append_count++] =
-        (struct core_append){ .zxid = zxid, .txn = txn, .roll_after = roll_after };
+    out->appends[out->append_count++] = (struct core_append){ .zxid = zxid, .txn = txn, .roll_after = roll_after };
 }

@@ -253,9 +253,8 @@ static void remember_digest(struct core *c, const struct txn *txn)
     uint64_t have = tree_digest(c->tree);
     if (txn->has_digest && (uint64_t)txn->digest.tree_digest != have) {
         c->stats.digest_mismatches++;
-        log_error("core.digest", "zxid=0x%llx logged=0x%llx tree=0x%llx type=%d",
-                  (unsigned long long)txn->header.zxid, (unsigned long long)txn->digest.tree_digest,
-                  (unsigned long long)have, txn->header.type);
+        log_error("core.digest", "zxid=0x%llx logged=0x%llx tree=0x%llx type=%d", (unsigned long long)txn->header.zxid,
+                  (unsigned long long)txn->digest.tree_digest, (unsigned long long)have, txn->header.type);
     }
     if (txn->header.zxid % DIGEST_MARK_EVERY != 0)
         return;
@@ -270,8 +269,7 @@ static void remember_digest(struct core *c, const struct txn *txn)
 static void answer(struct core *c, const struct proposal *x, const struct tree_applied *applied)
 {
     struct conn *k = x->conn;
-    int32_t err = applied->result_count == 1 && applied->results[0].type == WIRE_OP_ERROR &&
-                          x->op != WIRE_OP_MULTI
+    int32_t err = applied->result_count == 1 && applied->results[0].type == WIRE_OP_ERROR && x->op != WIRE_OP_MULTI
                       ? applied->results[0].err
                       : 0;
     const struct op_row *row = op_find(x->op);

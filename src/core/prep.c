@@ -73,8 +73,7 @@ static int create_kind(struct prep *p, struct create *q)
     q->sequential = q->flags == WIRE_CREATE_SEQUENTIAL || q->flags == WIRE_CREATE_EPHEMERAL_SEQUENTIAL ||
                     q->flags == WIRE_CREATE_TTL_SEQUENTIAL;
     bool plain = q->code == WIRE_OP_CREATE || q->code == WIRE_OP_CREATE2;
-    q->ephemeral =
-        plain && (q->flags == WIRE_CREATE_EPHEMERAL || q->flags == WIRE_CREATE_EPHEMERAL_SEQUENTIAL);
+    q->ephemeral = plain && (q->flags == WIRE_CREATE_EPHEMERAL || q->flags == WIRE_CREATE_EPHEMERAL_SEQUENTIAL);
     if (plain && q->flags == WIRE_CREATE_CONTAINER)
         q->code = WIRE_OP_CREATE_CONTAINER;
     if (q->ephemeral) {
@@ -192,13 +191,15 @@ int prep_create(struct prep *p, struct wire_reader *r, struct txn_op *op)
 bool skip_create(struct wire_reader *r)
 {
     struct wire_create_request q = wire_get_create_request(r);
-    return r->err == 0 && !slice_is_null(q.path) && q.flags >= WIRE_CREATE_PERSISTENT && q.flags <= WIRE_CREATE_TTL_SEQUENTIAL;
+    return r->err == 0 && !slice_is_null(q.path) && q.flags >= WIRE_CREATE_PERSISTENT &&
+           q.flags <= WIRE_CREATE_TTL_SEQUENTIAL;
 }
 
 bool skip_create_ttl(struct wire_reader *r)
 {
     struct wire_create_ttl_request q = wire_get_create_ttl_request(r);
-    return r->err == 0 && !slice_is_null(q.path) && q.flags >= WIRE_CREATE_PERSISTENT && q.flags <= WIRE_CREATE_TTL_SEQUENTIAL;
+    return r->err == 0 && !slice_is_null(q.path) && q.flags >= WIRE_CREATE_PERSISTENT &&
+           q.flags <= WIRE_CREATE_TTL_SEQUENTIAL;
 }
 
 bool skip_path_version(struct wire_reader *r)
@@ -313,9 +314,7 @@ int prep_set_data(struct prep *p, struct wire_reader *r, struct txn_op *op)
     if (c->opt.digest_enabled)
         ch->digest_prefix = tree_digest_prefix(slice_of(ch->path, ch->path_n), q.data);
     overlay_digest_after(c, ch);
-    *op = (struct txn_op){
-        .type = WIRE_OP_SET_DATA, .path = q.path, .data = q.data, .version = ch->stat.version
-    };
+    *op = (struct txn_op){ .type = WIRE_OP_SET_DATA, .path = q.path, .data = q.data, .version = ch->stat.version };
     return 0;
 }
 

@@ -61,9 +61,8 @@ int prep_multi(struct prep *p, struct wire_reader *r, struct txn_op *op)
         put_errors(&subs, count - failed - 1, ERR_RUNTIME_INCONSISTENCY);
         rc = subs.err == 0 ? 0 : ERR_MARSHALLING;
     }
-    *op = (struct txn_op){ .type = WIRE_OP_MULTI,
-                           .sub_count = count,
-                           .sub_raw = arena_dup(&c->turn, buf_slice(&subs)) };
+    *op =
+        (struct txn_op){ .type = WIRE_OP_MULTI, .sub_count = count, .sub_raw = arena_dup(&c->turn, buf_slice(&subs)) };
     buf_fini(&subs);
     if (rc != 0) {
         mem_free(p->multi_kinds);

@@ -111,7 +111,8 @@ void session_expire_due(struct core *c)
     while (c->wheel_tick < tick) {
         c->wheel_tick++;
         struct list *slot = &c->wheel[(uint64_t)c->wheel_tick % WHEEL_SLOTS];
-        LIST_FOR_SAFE(it, slot) {
+        LIST_FOR_SAFE(it, slot)
+        {
             struct session *s = CONTAINER_OF(it, struct session, wheel);
             if (s->expires_ms > c->wheel_tick * c->opt.tick_time_ms) {
                 wheel_place(c, s);

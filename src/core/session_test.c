@@ -6,7 +6,8 @@ static void passwords_are_javas(void **state)
     static const struct {
         int64_t id;
         uint8_t want[16];
-    } known[] = { /* client specification 2.5, seen live */
+    } known[] = {
+        /* client specification 2.5, seen live */
         { 0x0100000a65870000,
           { 0x2b, 0x40, 0xec, 0xc0, 0xdc, 0x25, 0x77, 0xa4, 0x81, 0x92, 0x8f, 0x69, 0x85, 0x8f, 0x4f, 0x72 } },
         { 0x01000018e32f0000,

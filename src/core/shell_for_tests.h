@@ -118,7 +118,8 @@ static inline bool shell_accept(struct shell *s, uint32_t conn)
 {
     s->closed[conn] = false;
     buf_reset(&s->got[conn]);
-    return shell_step(s, (struct core_event){ .type = CORE_EV_ACCEPT, .conn = conn,
+    return shell_step(s, (struct core_event){ .type = CORE_EV_ACCEPT,
+                                              .conn = conn,
                                               .peer = { .address = { 127, 0, 0, 1 }, .port = 1 } });
 }
 
@@ -145,11 +146,12 @@ static inline int64_t shell_connect_as(struct shell *s, uint32_t conn, int64_t s
 {
     struct buf b;
     buf_init(&b, 1000);
-    wire_put_connect_request(&b, &(struct wire_connect_request){
-                                     .timeout_ms = timeout_ms,
-                                     .session_id = session_id,
-                                     .passwd = slice_of(passwd != NULL ? passwd : (const uint8_t *)"0123456789abcdef", 16),
-                                     .has_read_only = true });
+    wire_put_connect_request(&b,
+                             &(struct wire_connect_request){
+                                 .timeout_ms = timeout_ms,
+                                 .session_id = session_id,
+                                 .passwd = slice_of(passwd != NULL ? passwd : (const uint8_t *)"0123456789abcdef", 16),
+                                 .has_read_only = true });
     assert_true(shell_accept(s, conn));
     shell_frame(s, conn, buf_slice(&b));
     shell_sync(s);
@@ -196,8 +198,9 @@ static inline int32_t shell_reply(struct shell *s, uint32_t conn, int32_t xid, s
 
 static inline void put_create(struct buf *b, const char *path, const char *data, int32_t flags)
 {
-    wire_put_create_request(b, &(struct wire_create_request){
-                                   .path = slice_str(path), .data = slice_str(data), .acl = acl_open(), .flags = flags });
+    wire_put_create_request(b,
+                            &(struct wire_create_request){
+                                .path = slice_str(path), .data = slice_str(data), .acl = acl_open(), .flags = flags });
 }
 
 static inline int32_t shell_create(struct shell *s, uint32_t conn, const char *path, int32_t flags)

@@ -17,7 +17,7 @@ struct core_stats {
     int64_t event_bytes_sent;               /* of watch events alone */
     int64_t outstanding;                    /* requests taken and not answered */
     int64_t latency_min_ms, latency_max_ms, latency_sum_ms, latency_count;
-    int64_t connections;                    /* without those of four-letter words that have ended */
+    int64_t connections; /* without those of four-letter words that have ended */
     int64_t sessions;
     int64_t node_count, ephemeral_count, data_size; /* node_count: root once */
     int64_t watch_count, watch_path_count, watcher_count;
@@ -26,7 +26,7 @@ struct core_stats {
     int64_t reads, writes, txns_committed, snapshots_taken, large_requests_rejected, throttled_ops;
     int64_t response_bytes_last, response_bytes_min, response_bytes_max; /* -1 before the first */
     int64_t changes_queued, changes_applied; /* nodes touched by proposals; by those that are applied */
-    int64_t connection_requests;            /* handshakes begun */
+    int64_t connection_requests;             /* handshakes begun */
     struct summary read_latency_ms, update_latency_ms;
     uint64_t tree_digest;
 };
@@ -36,14 +36,14 @@ void core_stats_reset(struct core *core);
 
 struct core_conn_info {
     uint32_t conn;
-    struct slice peer;          /* "127.0.0.1:1234", an IPv6 address with its scope-less long form as Java prints it */
-    int64_t session_id;         /* 0: none (yet) */
+    struct slice peer;  /* "127.0.0.1:1234", an IPv6 address with its scope-less long form as Java prints it */
+    int64_t session_id; /* 0: none (yet) */
     int32_t timeout_ms;
     int64_t established_wall_ms;
-    int32_t last_op;            /* opcode of the last request; INT32_MIN: none */
-    int64_t last_cxid;          /* -1: none */
-    int64_t last_zxid;          /* -1: none */
-    int64_t last_response_ms;   /* monotonic; 0: none */
+    int32_t last_op;          /* opcode of the last request; INT32_MIN: none */
+    int64_t last_cxid;        /* -1: none */
+    int64_t last_zxid;        /* -1: none */
+    int64_t last_response_ms; /* monotonic; 0: none */
     int64_t latency_last_ms, latency_min_ms, latency_avg_ms, latency_max_ms;
     int64_t packets_received, packets_sent;
     int64_t outstanding;

@@ -174,10 +174,9 @@ int read_set_watches(struct core *c, struct conn *k, struct wire_reader *r, stru
     struct wire_set_watches_request q = wire_get_set_watches_request(r);
     if (r->err != 0)
         return ERR_MARSHALLING;
-    return set_watches(c, k, &(struct wire_set_watches2_request){ .relative_zxid = q.relative_zxid,
-                                                                  .data = q.data,
-                                                                  .exist = q.exist,
-                                                                  .child = q.child });
+    return set_watches(c, k,
+                       &(struct wire_set_watches2_request){
+                           .relative_zxid = q.relative_zxid, .data = q.data, .exist = q.exist, .child = q.child });
 }
 
 int read_set_watches2(struct core *c, struct conn *k, struct wire_reader *r, struct buf *body)

@@ -43,7 +43,8 @@ struct loop_poll {
 };
 
 /* Watches nothing yet. 0 or a negative err. */
-int loop_poll_open(struct loop *loop, struct loop_poll *poll, int fd, void (*fn)(struct loop_poll *, unsigned)) WARN_UNUSED;
+int loop_poll_open(struct loop *loop, struct loop_poll *poll, int fd,
+                   void (*fn)(struct loop_poll *, unsigned)) WARN_UNUSED;
 /* Level-triggered. events 0 stops watching. */
 void loop_poll_set(struct loop_poll *poll, unsigned events);
 /* The socket may be closed right after. `closed` runs at the end of a turn; then the memory is the owner's again. */

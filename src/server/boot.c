@@ -58,8 +58,9 @@ static int lock_dir(const char *dir)
     int rc = process_lock_dir(dir);
     if (rc == 0)
         return 0;
-    return fail_dir(dir, rc, rc == ERR_BUSY ? "another server works on this directory: stop it first"
-                                            : "the directory cannot be opened: check its owner and permissions");
+    return fail_dir(dir, rc,
+                    rc == ERR_BUSY ? "another server works on this directory: stop it first"
+                                   : "the directory cannot be opened: check its owner and permissions");
 }
 
 /* Apache's db.autocreate=false: an empty directory is only believed to be new if an operator says so by the file
@@ -74,7 +75,8 @@ static int check_new_database(const struct config *config, struct fs *fs, const 
     if (marked)
         (void)fs->ops->remove(fs, mark);
     else if (!config->db_autocreate)
-        rc = fail_dir(b->snap_dir, ERR_NOT_FOUND, "there is no database and zookeeper.db.autocreate=false: bring the "
+        rc = fail_dir(b->snap_dir, ERR_NOT_FOUND,
+                      "there is no database and zookeeper.db.autocreate=false: bring the "
                       "data back, or make the file dataDir/initialize to start with an empty one");
     mem_free(mark);
     return rc;
@@ -84,7 +86,8 @@ static int recover(struct boot *b, const struct config *config, struct fs *fs, u
 {
     struct store_error err = { "" };
     struct store_recover_options o = {
-        .tree = { .hash_key = hash_key, .extended_types = config->extended_types,
+        .tree = { .hash_key = hash_key,
+                  .extended_types = config->extended_types,
                   .digest_enabled = config->digest_enabled },
         .trust_empty_snapshot = config->snapshot_trust_empty,
         .record_bytes_max = (size_t)(config->jute_max_buffer_bytes + config->jute_extra_bytes),
@@ -102,8 +105,12 @@ static int write_tree(struct boot *b, const struct config *config, struct fs *fs
     struct tree_walk *walk = tree_walk_begin(b->found.tree);
     struct snapshot_writer *w = NULL;
     struct snapshot_write_options o = {
-        .dir = b->snap_dir, .zxid = b->found.last_zxid, .codec = b->codec, .digest = config->digest_enabled,
-        .tree_digest = tree_walk_digest(walk), .digest_zxid = tree_walk_zxid(walk),
+        .dir = b->snap_dir,
+        .zxid = b->found.last_zxid,
+        .codec = b->codec,
+        .digest = config->digest_enabled,
+        .tree_digest = tree_walk_digest(walk),
+        .digest_zxid = tree_walk_zxid(walk),
         .last_zxid_block = config->serialize_last_zxid,
     };
     struct buf body;
@@ -168,8 +175,10 @@ int boot_run(struct boot *b, const struct config *config, struct fs *fs, uint64_
     if (rc != 0)
         return rc;
     const struct store_recovered *r = &b->found;
-    log_info("server.recovered", "zxid=0x%llx snapshot=%s0x%llx replayed=%llu nodes=%lld sessions=%zu torn_files=%u "
-             "digest_mismatches=%llu took_ms=%lld", (unsigned long long)r->last_zxid, r->snapshot_zxid < 0 ? "none->" : "",
+    log_info("server.recovered",
+             "zxid=0x%llx snapshot=%s0x%llx replayed=%llu nodes=%lld sessions=%zu torn_files=%u "
+             "digest_mismatches=%llu took_ms=%lld",
+             (unsigned long long)r->last_zxid, r->snapshot_zxid < 0 ? "none->" : "",
              (unsigned long long)(r->snapshot_zxid < 0 ? r->last_zxid : r->snapshot_zxid),
              (unsigned long long)r->txn_count, (long long)tree_node_count(r->tree), tree_session_count(r->tree),
              r->torn_files, (unsigned long long)r->digest_mismatches, (long long)(clock_mono_ms() - began_ms));

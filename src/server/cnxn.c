@@ -33,7 +33,7 @@ static void set_sent(struct cnxn *c)
 {
     if ((c->flags & CNXN_UNSENT) != 0)
         list_remove(&c->link);
-    c->flags &= (uint16_t)~(CNXN_UNSENT | CNXN_FULL);
+    c->flags &= (uint16_t) ~(CNXN_UNSENT | CNXN_FULL);
     c->front->unsent_bytes -= (int64_t)(c->out_end - c->out_off);
     mem_free(c->out);
     c->out = NULL;
@@ -127,9 +127,10 @@ static int try_word(struct cnxn *c, struct slice in, size_t *used)
 
 static void refuse_length(struct cnxn *c, struct slice in)
 {
-    log_warn("client.frame", "conn=%u length=%d limit=%zu action=close next=\"jute.maxbuffer bounds frames; a first "
-             "frame of odd length may be another protocol\"", c->id, (int)load_be32(in.p),
-             c->front->opt.frame_bytes_max);
+    log_warn("client.frame",
+             "conn=%u length=%d limit=%zu action=close next=\"jute.maxbuffer bounds frames; a first "
+             "frame of odd length may be another protocol\"",
+             c->id, (int)load_be32(in.p), c->front->opt.frame_bytes_max);
     cnxn_break(c);
 }
 
@@ -312,8 +313,10 @@ void cnxn_send(struct cnxn *c, struct slice *parts, size_t count)
     if (count == 0)
         return;
     if (c->out_end - c->out_off > LIMIT_OUT_HARD_BYTES) {
-        log_warn("client.slow", "conn=%u unsent=%zu limit=%u action=close next=\"the client does not read what it "
-                 "asked for; its session lives on\"", c->id, c->out_end - c->out_off, LIMIT_OUT_HARD_BYTES);
+        log_warn("client.slow",
+                 "conn=%u unsent=%zu limit=%u action=close next=\"the client does not read what it "
+                 "asked for; its session lives on\"",
+                 c->id, c->out_end - c->out_off, LIMIT_OUT_HARD_BYTES);
         cnxn_break(c);
         return;
     }

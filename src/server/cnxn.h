@@ -27,16 +27,16 @@ enum cnxn_flags {
 struct cnxn {
     struct loop_poll poll;
     struct front *front;
-    struct list link;        /* of front.fresh or front.unsent */
-    int64_t since_ms;        /* fresh: accepted; unsent: when the peer last took a byte */
-    uint8_t *in;             /* bytes that are no whole frame yet, or not wanted yet: in[in_off, in_end) */
-    uint8_t *out;            /* bytes the socket has not taken: out[out_off, out_end) */
+    struct list link; /* of front.fresh or front.unsent */
+    int64_t since_ms; /* fresh: accepted; unsent: when the peer last took a byte */
+    uint8_t *in;      /* bytes that are no whole frame yet, or not wanted yet: in[in_off, in_end) */
+    uint8_t *out;     /* bytes the socket has not taken: out[out_off, out_end) */
     size_t out_off, out_end, out_cap;
     uint32_t in_off, in_end, in_cap;
     uint32_t id, fx_first, fx_last;
     int fd;
     uint16_t flags;
-    uint8_t polled;          /* LOOP_ flags that are set in the loop */
+    uint8_t polled; /* LOOP_ flags that are set in the loop */
 };
 
 void cnxn_open(struct front *f, int fd, uint32_t id, struct cnxn **out);

@@ -15,8 +15,8 @@ struct load {
     const struct config_input *input;
     struct config_error *err;
     struct arena scratch;
-    bool in_dynamic;         /* reading the dynamic file */
-    const char *source;      /* "zoo.cfg", or "command line" for rules about several keys */
+    bool in_dynamic;    /* reading the dynamic file */
+    const char *source; /* "zoo.cfg", or "command line" for rules about several keys */
 };
 
 static int fail(struct load *load, const char *fmt, ...) PRINTF_LIKE(2, 3);
@@ -428,7 +428,10 @@ static void warn_of_later(struct load *load)
 static int take_arguments(struct load *load)
 {
     const struct config_input *input = load->input;
-    const struct { const char *text, *label; enum config_key key; } arguments[] = {
+    const struct {
+        const char *text, *label;
+        enum config_key key;
+    } arguments[] = {
         { input->client_port, "PORT", CONFIG_KEY_client_port },
         { input->data_dir, "DATADIR", CONFIG_KEY_data_dir },
         { input->tick_time, "TICKTIME", CONFIG_KEY_tick_time_ms },

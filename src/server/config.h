@@ -37,10 +37,10 @@ struct config_peer {
     struct config_peer_address *addresses; /* at least one */
     size_t address_count;
     bool observer;
-    const char *client_host;  /* "" when the line names none: every address */
-    uint16_t client_port;     /* 0: none */
-    int64_t group;            /* 0: none */
-    int64_t weight;           /* 1 unless a weight line says otherwise */
+    const char *client_host; /* "" when the line names none: every address */
+    uint16_t client_port;    /* 0: none */
+    int64_t group;           /* 0: none */
+    int64_t weight;          /* 1 unless a weight line says otherwise */
 };
 
 enum config_origin { CONFIG_FROM_DEFAULT, CONFIG_FROM_DEFINE, CONFIG_FROM_FILE, CONFIG_FROM_ARGUMENT };
@@ -82,15 +82,15 @@ struct config {
 #include "server/config_keys.def"
 #include "server/config_undef.h"
 
-    const char *file;           /* path of zoo.cfg, "" without one */
-    struct config_peer *peers;  /* from the server, group and weight lines, by id */
+    const char *file;          /* path of zoo.cfg, "" without one */
+    struct config_peer *peers; /* from the server, group and weight lines, by id */
     size_t peer_count;
-    int64_t my_id;              /* from dataDir/myid; -1 without one */
-    int64_t dynamic_version;    /* of the dynamic file, 0 without one */
-    bool distributed;           /* these peers are an ensemble: more than one voter, or standaloneEnabled=false */
+    int64_t my_id;           /* from dataDir/myid; -1 without one */
+    int64_t dynamic_version; /* of the dynamic file, 0 without one */
+    bool distributed;        /* these peers are an ensemble: more than one voter, or standaloneEnabled=false */
 
     struct config_pairs unknown; /* keys that no row takes; each was warned of once */
-    const char **warnings;      /* one line each, for the log, in order */
+    const char **warnings;       /* one line each, for the log, in order */
     size_t warning_count, warning_cap;
     uint8_t origin[CONFIG_KEY_COUNT]; /* enum config_origin of each key */
     int origin_line[CONFIG_KEY_COUNT];
@@ -101,14 +101,14 @@ struct config {
 typedef int config_read_file(void *ctx, const char *path, struct buf *out);
 
 struct config_input {
-    const char *file;            /* path of zoo.cfg; NULL: none, then data_dir must be set or defaulted below */
-    const char *client_port;     /* positional form of Apache: PORT DATADIR [TICKTIME] [MAXCLIENTCNXNS]; NULL: absent */
+    const char *file;        /* path of zoo.cfg; NULL: none, then data_dir must be set or defaulted below */
+    const char *client_port; /* positional form of Apache: PORT DATADIR [TICKTIME] [MAXCLIENTCNXNS]; NULL: absent */
     const char *data_dir;
     const char *tick_time;
     const char *conns_per_ip_max;
-    const char *jvm_flags;       /* value of JVMFLAGS, or NULL */
-    const char *server_jvm_flags;/* value of SERVER_JVMFLAGS, or NULL */
-    const char *const *defines;  /* "name=value" of each -D argument, in order */
+    const char *jvm_flags;        /* value of JVMFLAGS, or NULL */
+    const char *server_jvm_flags; /* value of SERVER_JVMFLAGS, or NULL */
+    const char *const *defines;   /* "name=value" of each -D argument, in order */
     size_t define_count;
     config_read_file *read_file; /* NULL: no file is read */
     void *read_ctx;
@@ -134,9 +134,9 @@ void config_fini(struct config *config);
 
 /* What `conf` shows beside the keys. */
 struct config_facts {
-    const char *snap_dir, *log_dir;       /* absolute, version-2 included */
+    const char *snap_dir, *log_dir; /* absolute, version-2 included */
     int64_t snap_dir_bytes, log_dir_bytes;
-    int32_t client_port;                  /* as bound */
+    int32_t client_port; /* as bound */
     int64_t server_id;
 };
 

@@ -22,8 +22,9 @@ static const struct {
 #include "server/config_undef.h"
 };
 
-static const char *const effect_names[] = { [CONFIG_NOW] = "yes", [CONFIG_ENSEMBLE] = "ensembles",
-                                            [CONFIG_LATER] = "not yet", [CONFIG_NONE] = "accepted" };
+static const char *const effect_names[] = {
+    [CONFIG_NOW] = "yes", [CONFIG_ENSEMBLE] = "ensembles", [CONFIG_LATER] = "not yet", [CONFIG_NONE] = "accepted"
+};
 
 void config_value_text(const struct config *config, enum config_key key, struct buf *out)
 {
@@ -52,11 +53,10 @@ static void print_text_row(const struct config_row *row, struct buf *out)
 
 void config_help_text(struct buf *out)
 {
-    buf_printf(out,
-               "Keys of zoo.cfg, each with its default. The same keys work as arguments: -Dzookeeper.KEY=VALUE;\n"
-               "a line of the file wins over an argument. [ensembles]: kept for a server in an ensemble.\n"
-               "[not yet]: known and checked, without effect in this version. [accepted]: a key of Apache\n"
-               "ZooKeeper that has no meaning here.\n");
+    buf_printf(out, "Keys of zoo.cfg, each with its default. The same keys work as arguments: -Dzookeeper.KEY=VALUE;\n"
+                    "a line of the file wins over an argument. [ensembles]: kept for a server in an ensemble.\n"
+                    "[not yet]: known and checked, without effect in this version. [accepted]: a key of Apache\n"
+                    "ZooKeeper that has no meaning here.\n");
     for (size_t i = 0; i < ARRAY_COUNT(entries); i++) {
         if (entries[i].title != NULL)
             buf_printf(out, "\n%s\n", entries[i].title);

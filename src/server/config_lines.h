@@ -6,7 +6,7 @@
 
 struct config_lines {
     const uint8_t *at, *end;
-    int line;               /* of the next byte, from 1 */
+    int line; /* of the next byte, from 1 */
     struct arena *arena;
 };
 

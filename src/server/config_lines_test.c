@@ -54,7 +54,9 @@ static void blank_lines_and_comments(void **state)
     check("# one\n  ! two\na=1 # stays\n", "3:a=1 # stays;");
     check("# no \\\na=1\n", "2:a=1;");
     check("   a=1   \n", "1:a=1;");
-    check("\xef\xbb\xbf" "a=1\n", "1:a=1;");
+    check("\xef\xbb\xbf"
+          "a=1\n",
+          "1:a=1;");
 }
 
 static void line_ends(void **state)
@@ -79,7 +81,8 @@ static void escapes(void **state)
 {
     (void)state;
     check("a\\=b=c\\:d\ne\\ f=g", "1:a=b=c:d;2:e f=g;");
-    check("a=x\\ty\\qz", "1:a=x\ty" "qz;");
+    check("a=x\\ty\\qz", "1:a=x\ty"
+                         "qz;");
     check("a=\\u0041\\u00e4\\u20ac!", "1:a=A\xc3\xa4\xe2\x82\xac!;");
     check("a=1\nb=\\u00g1\n", "1:a=1;!2");
     check("b=\\u12", "!1");
@@ -104,8 +107,9 @@ static void words(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(separators), cmocka_unit_test(blank_lines_and_comments), cmocka_unit_test(line_ends),
-        cmocka_unit_test(continuations), cmocka_unit_test(escapes), cmocka_unit_test(words),
+        cmocka_unit_test(separators), cmocka_unit_test(blank_lines_and_comments),
+        cmocka_unit_test(line_ends),  cmocka_unit_test(continuations),
+        cmocka_unit_test(escapes),    cmocka_unit_test(words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -48,7 +48,8 @@ static void every_key_is_in_both_helps(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(page_is_current), cmocka_unit_test(every_key_is_in_both_helps),
+        cmocka_unit_test(page_is_current),
+        cmocka_unit_test(every_key_is_in_both_helps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -61,8 +61,7 @@ static const char *parse_host(struct config *config, struct slice s)
 }
 
 /* host:quorum:election[:role]; role is NULL where there is none. */
-static bool parse_address(struct config *config, struct slice s, struct config_peer_address *address,
-                          const char **role)
+static bool parse_address(struct config *config, struct slice s, struct config_peer_address *address, const char **role)
 {
     struct slice host = cut(&s, ':'), quorum = cut(&s, ':'), election = cut(&s, ':');
     address->host = parse_host(config, host);

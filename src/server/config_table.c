@@ -11,9 +11,9 @@
 #define NONE CONFIG_NONE
 #define CONF CONFIG_SHOWN
 #define INHERIT CONFIG_INHERIT
-#define ROW(t, field, names_, effect_, flags_, help_, text_, choices_, unit_)                  \
-    .type = CONFIG_##t, .offset = offsetof(struct config, field), .names = names_ "\0",              \
-    .effect = effect_, .flags = flags_, .help = help_, .text = text_, .choices = choices_, .unit = unit_
+#define ROW(t, field, names_, effect_, flags_, help_, text_, choices_, unit_)                              \
+    .type = CONFIG_##t, .offset = offsetof(struct config, field), .names = names_ "\0", .effect = effect_, \
+    .flags = flags_, .help = help_, .text = text_, .choices = choices_, .unit = unit_
 
 const struct config_row config_rows[CONFIG_KEY_COUNT] = {
 #define SECTION(title)
@@ -365,7 +365,10 @@ void config_print_range(const struct config_row *row, struct buf *out)
     case CONFIG_FAMILY:
         break;
     }
-    static const char *const kinds[] = { [CONFIG_TEXT] = "text", [CONFIG_SECRET] = "secret", [CONFIG_PATH] = "path",
-                                         [CONFIG_LIST] = "list, comma separated", [CONFIG_FAMILY] = "lines" };
+    static const char *const kinds[] = { [CONFIG_TEXT] = "text",
+                                         [CONFIG_SECRET] = "secret",
+                                         [CONFIG_PATH] = "path",
+                                         [CONFIG_LIST] = "list, comma separated",
+                                         [CONFIG_FAMILY] = "lines" };
     buf_printf(out, "%s", kinds[row->type]);
 }

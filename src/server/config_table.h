@@ -6,8 +6,17 @@
 #include "server/config.h"
 
 enum config_type {
-    CONFIG_BOOL, CONFIG_YESNO, CONFIG_INT, CONFIG_LONG, CONFIG_REAL, CONFIG_TEXT,
-    CONFIG_SECRET, CONFIG_PATH, CONFIG_LIST, CONFIG_ENUM, CONFIG_FAMILY
+    CONFIG_BOOL,
+    CONFIG_YESNO,
+    CONFIG_INT,
+    CONFIG_LONG,
+    CONFIG_REAL,
+    CONFIG_TEXT,
+    CONFIG_SECRET,
+    CONFIG_PATH,
+    CONFIG_LIST,
+    CONFIG_ENUM,
+    CONFIG_FAMILY
 };
 
 enum config_effect { CONFIG_NOW, CONFIG_ENSEMBLE, CONFIG_LATER, CONFIG_NONE };
@@ -22,8 +31,8 @@ struct config_row {
     const char *names;        /* each ends in 0, an empty one ends them; the first is the spelling of zoo.cfg */
     int64_t number, min, max; /* default and range of BOOL (0, 1), INT, LONG */
     double real, real_min, real_max;
-    const char *text;         /* default of TEXT, LIST, ENUM; "" for PATH, SECRET */
-    const char *choices;      /* of ENUM, space separated */
+    const char *text;    /* default of TEXT, LIST, ENUM; "" for PATH, SECRET */
+    const char *choices; /* of ENUM, space separated */
     const char *unit;
     const char *help;
 };

@@ -44,8 +44,13 @@ static int load(struct config *config, const struct given *given, struct config_
     while (given->defines[define_count] != NULL)
         define_count++;
     struct config_input input = {
-        .file = "zoo.cfg", .defines = given->defines, .define_count = define_count, .jvm_flags = given->jvm_flags,
-        .server_jvm_flags = given->server_jvm_flags, .read_file = read_pretend, .read_ctx = files,
+        .file = "zoo.cfg",
+        .defines = given->defines,
+        .define_count = define_count,
+        .jvm_flags = given->jvm_flags,
+        .server_jvm_flags = given->server_jvm_flags,
+        .read_file = read_pretend,
+        .read_ctx = files,
     };
     return config_load(config, &input, err);
 }
@@ -214,7 +219,9 @@ static void names_are_unique_and_defaults_in_range(void **state)
 static void wrong_values_are_told(void **state)
 {
     (void)state;
-    static const struct { const char *line, *error; } rows[] = {
+    static const struct {
+        const char *line, *error;
+    } rows[] = {
         { "tickTime=abc", "tickTime: 'abc' is not a number (1..2147483647 ms)" },
         { "tickTime=0", "tickTime: '0' is out of range (1..2147483647 ms)" },
         { "tickTime=", "tickTime: '' is not a number (1..2147483647 ms)" },
@@ -315,12 +322,12 @@ static void where_values_come_from(void **state)
     (void)state;
     struct config c;
     good(&c, (struct given){
-        .cfg = BASE "snapCount=40\n",
-        .jvm_flags = "-Xmx1g -Dzookeeper.snapCount=10 -Dzookeeper.preAllocSize=11 -Djute.maxbuffer=12 "
-                     "-Dzookeeper.maxCnxns=13",
-        .server_jvm_flags = "-Dzookeeper.preAllocSize=21 \"-Dzookeeper.4lw.commands.whitelist=ruok, mntr\"",
-        .defines = { "zookeeper.snapCount=30", "jute.maxbuffer=32", "readonlymode.enabled=true" },
-    });
+                 .cfg = BASE "snapCount=40\n",
+                 .jvm_flags = "-Xmx1g -Dzookeeper.snapCount=10 -Dzookeeper.preAllocSize=11 -Djute.maxbuffer=12 "
+                              "-Dzookeeper.maxCnxns=13",
+                 .server_jvm_flags = "-Dzookeeper.preAllocSize=21 \"-Dzookeeper.4lw.commands.whitelist=ruok, mntr\"",
+                 .defines = { "zookeeper.snapCount=30", "jute.maxbuffer=32", "readonlymode.enabled=true" },
+             });
     assert_int_equal(c.snap_count, 40);
     assert_int_equal(c.log_prealloc_kb, 21);
     assert_int_equal(c.jute_max_buffer_bytes, 32);
@@ -348,8 +355,9 @@ static void without_a_file(void **state)
     assert_int_equal(c.tick_time_ms, 2000);
     assert_int_equal(c.session_timeout_ms_max, 40000);
     config_fini(&c);
-    struct config_input positional = { .client_port = "2182", .data_dir = "/x", .tick_time = "500",
-                                       .conns_per_ip_max = "7" };
+    struct config_input positional = {
+        .client_port = "2182", .data_dir = "/x", .tick_time = "500", .conns_per_ip_max = "7"
+    };
     assert_int_equal(config_load(&c, &positional, &err), 0);
     assert_string_equal(c.data_dir, "/x");
     assert_string_equal(c.client_port_address, "");
@@ -428,12 +436,12 @@ static void ensemble_lines(void **state)
 {
     (void)state;
     struct config c;
-    good(&c, (struct given){
-        .cfg = ENSEMBLE "server.3=[2001:db8::3]:2888:3888:observer;[::1]:2183\n"
-                        "server.1=zk1:2888:3888:participant|zk1b:2889:3889;0.0.0.0:2181\n"
-                        "server.2=zk2:2888:3888;2182\nserver.5=zk5:2888:3888\ngroup.1=1:2\ngroup.2=5\n"
-                        "weight.5=0\n",
-        .my_id = "1" });
+    good(&c,
+         (struct given){ .cfg = ENSEMBLE "server.3=[2001:db8::3]:2888:3888:observer;[::1]:2183\n"
+                                         "server.1=zk1:2888:3888:participant|zk1b:2889:3889;0.0.0.0:2181\n"
+                                         "server.2=zk2:2888:3888;2182\nserver.5=zk5:2888:3888\ngroup.1=1:2\ngroup.2=5\n"
+                                         "weight.5=0\n",
+                         .my_id = "1" });
     assert_true(c.distributed);
     assert_int_equal(c.peer_count, 4);
     assert_int_equal(c.client_port, 2181);
@@ -457,7 +465,9 @@ static void ensemble_lines(void **state)
 static void wrong_server_lines(void **state)
 {
     (void)state;
-    static const struct { const char *line, *error; } rows[] = {
+    static const struct {
+        const char *line, *error;
+    } rows[] = {
         { "server.1=host", "server.1: 'host' does not have the form "
                            "host:quorumPort:electionPort[:role][;[address:]clientPort]" },
         { "server.1=h:1:2:leader", "server.1: 'h:1:2:leader' does not have the form "
@@ -500,7 +510,8 @@ static void dynamic_file(void **state)
 {
     (void)state;
     struct config c;
-    good(&c, (struct given){ .cfg = ENSEMBLE "dynamicConfigFile=dyn\n", .my_id = "2",
+    good(&c, (struct given){ .cfg = ENSEMBLE "dynamicConfigFile=dyn\n",
+                             .my_id = "2",
                              .dynamic = "server.1=a:1:2;1\nserver.2=b:1:2;2\nserver.3=c:1:2;3\nversion=1f\n" });
     assert_int_equal(c.peer_count, 3);
     assert_int_equal(c.dynamic_version, 0x1f);
@@ -523,8 +534,12 @@ static void word_conf(void **state)
     (void)state;
     struct config c;
     struct buf out;
-    struct config_facts facts = { .snap_dir = "/d/version-2", .log_dir = "/l/version-2", .snap_dir_bytes = 67109477,
-                                  .log_dir_bytes = 5, .client_port = 2181, .server_id = 1 };
+    struct config_facts facts = { .snap_dir = "/d/version-2",
+                                  .log_dir = "/l/version-2",
+                                  .snap_dir_bytes = 67109477,
+                                  .log_dir_bytes = 5,
+                                  .client_port = 2181,
+                                  .server_id = 1 };
     good(&c, (struct given){ .cfg = BASE "tickTime=2000\nmaxClientCnxns=0\ndataLogDir=/l\n" });
     buf_init(&out, 4096);
     config_conf(&c, &facts, &out);
@@ -565,12 +580,21 @@ static void hostile_bytes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults), cmocka_unit_test(every_key_parses),
-        cmocka_unit_test(names_are_unique_and_defaults_in_range), cmocka_unit_test(wrong_values_are_told),
-        cmocka_unit_test(numbers_are_read_as_java_reads_them), cmocka_unit_test(rules_about_several_keys),
-        cmocka_unit_test(warnings), cmocka_unit_test(where_values_come_from), cmocka_unit_test(without_a_file),
-        cmocka_unit_test(docker_file), cmocka_unit_test(chart_file), cmocka_unit_test(ensemble_lines),
-        cmocka_unit_test(wrong_server_lines), cmocka_unit_test(dynamic_file), cmocka_unit_test(word_conf),
+        cmocka_unit_test(defaults),
+        cmocka_unit_test(every_key_parses),
+        cmocka_unit_test(names_are_unique_and_defaults_in_range),
+        cmocka_unit_test(wrong_values_are_told),
+        cmocka_unit_test(numbers_are_read_as_java_reads_them),
+        cmocka_unit_test(rules_about_several_keys),
+        cmocka_unit_test(warnings),
+        cmocka_unit_test(where_values_come_from),
+        cmocka_unit_test(without_a_file),
+        cmocka_unit_test(docker_file),
+        cmocka_unit_test(chart_file),
+        cmocka_unit_test(ensemble_lines),
+        cmocka_unit_test(wrong_server_lines),
+        cmocka_unit_test(dynamic_file),
+        cmocka_unit_test(word_conf),
         cmocka_unit_test(hostile_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -169,7 +169,7 @@ void front_apply(struct front *f, const struct core_fx *fx, size_t count)
         struct cnxn *c = f->touched[i];
         send_chain(f, c, fx);
         bool end = (c->flags & CNXN_END) != 0;
-        c->flags &= (uint16_t)~(CNXN_TOUCHED | CNXN_END);
+        c->flags &= (uint16_t) ~(CNXN_TOUCHED | CNXN_END);
         if (end)
             cnxn_end(c);
     }
@@ -242,16 +242,18 @@ void front_free_number(struct front *f, uint32_t conn)
 void front_sweep(struct front *f)
 {
     int64_t now_ms = loop_now_ms(f->opt.loop);
-    LIST_FOR_SAFE(it, &f->unsent) {
+    LIST_FOR_SAFE(it, &f->unsent)
+    {
         struct cnxn *c = CONTAINER_OF(it, struct cnxn, link);
         bool closing = (c->flags & CNXN_CLOSING) != 0;
         int64_t limit_ms = closing ? LIMIT_CLOSE_MS : LIMIT_STALL_MS;
         if (now_ms - c->since_ms < limit_ms)
             continue;
         if (!closing)
-            log_warn("client.stalled", "conn=%u unsent=%zu waited_ms=%lld action=close next=\"the client takes no "
-                     "bytes; its session lives on\"", c->id, c->out_end - c->out_off,
-                     (long long)(now_ms - c->since_ms));
+            log_warn("client.stalled",
+                     "conn=%u unsent=%zu waited_ms=%lld action=close next=\"the client takes no "
+                     "bytes; its session lives on\"",
+                     c->id, c->out_end - c->out_off, (long long)(now_ms - c->since_ms));
         cnxn_break(c);
     }
 }

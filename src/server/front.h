@@ -47,21 +47,21 @@ struct cnxn;
 /* One loop's connections. */
 struct front {
     struct front_options opt;
-    struct cnxn **conns;     /* by slot: number / count */
+    struct cnxn **conns; /* by slot: number / count */
     uint32_t slot_cap, slot_next;
     uint32_t *slots_free;
     uint32_t slots_free_count;
-    struct list fresh;       /* no whole frame yet, oldest first */
-    struct list unsent;      /* replies wait for the socket */
-    struct cnxn **ready;     /* to be fed again, or to be given up, before the turn ends */
+    struct list fresh;   /* no whole frame yet, oldest first */
+    struct list unsent;  /* replies wait for the socket */
+    struct cnxn **ready; /* to be fed again, or to be given up, before the turn ends */
     size_t ready_count, ready_cap;
-    struct cnxn **touched;   /* of the front_apply that runs */
+    struct cnxn **touched; /* of the front_apply that runs */
     size_t touched_cap;
     uint32_t *fx_next;
     size_t fx_next_cap;
-    uint8_t *scratch;        /* LIMIT_RECV_BYTES + LIMIT_COPY_BYTES, shared by all connections */
+    uint8_t *scratch; /* LIMIT_RECV_BYTES + LIMIT_COPY_BYTES, shared by all connections */
     int64_t open_count, fresh_count, unsent_bytes;
-    int64_t closed_total;    /* sockets closed so far, those that failed at once included */
+    int64_t closed_total; /* sockets closed so far, those that failed at once included */
     bool reading_stopped;
 };
 

@@ -14,11 +14,11 @@ struct bench {
     struct loop *loop;
     struct loop_timer alive; /* a loop without anything to wait for does not turn */
     struct front front;
-    struct buf got;          /* payloads of frames, each with conn and length in front */
+    struct buf got; /* payloads of frames, each with conn and length in front */
     size_t frames, accepts, losses, words, more, sent;
     uint32_t last_conn, last_word;
     enum front_went answer;
-    size_t answer_after;     /* frames that still get FRONT_GO_ON first */
+    size_t answer_after; /* frames that still get FRONT_GO_ON first */
     int peers[8];
     size_t peer_count;
 };
@@ -97,11 +97,19 @@ static void bench_open(struct bench *b, bool confirmed)
     b->loop = loop_new();
     loop_timer_open(b->loop, &b->alive, never);
     loop_timer_set(&b->alive, 1000000);
-    front_init(&b->front, &(struct front_options){
-        .loop = b->loop,
-        .sink = { .ctx = b, .accept = sink_accept, .frame = sink_frame, .lost = sink_lost, .word = sink_word,
-                  .word_more = sink_word_more, .sent = sink_sent },
-        .index = 1, .count = 3, .frame_bytes_max = FRAME_MAX, .conns_max = 1000, .numbers_are_confirmed = confirmed });
+    front_init(&b->front, &(struct front_options){ .loop = b->loop,
+                                                   .sink = { .ctx = b,
+                                                             .accept = sink_accept,
+                                                             .frame = sink_frame,
+                                                             .lost = sink_lost,
+                                                             .word = sink_word,
+                                                             .word_more = sink_word_more,
+                                                             .sent = sink_sent },
+                                                   .index = 1,
+                                                   .count = 3,
+                                                   .frame_bytes_max = FRAME_MAX,
+                                                   .conns_max = 1000,
+                                                   .numbers_are_confirmed = confirmed });
     loop_set_turn(b->loop, bench_turn, b);
 }
 

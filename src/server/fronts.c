@@ -46,11 +46,11 @@ struct orders {
 
 /* What the core's thread knows of a connection. */
 struct remote {
-    bool open;       /* accepted, neither closed nor lost */
-    bool paused;     /* the sink wants no more frames: what comes is held */
-    bool marked;     /* answers pile up: held until the thread has sent them */
-    bool ready;      /* in net.ready */
-    uint32_t made;   /* bytes of answers since the last mark */
+    bool open;        /* accepted, neither closed nor lost */
+    bool paused;      /* the sink wants no more frames: what comes is held */
+    bool marked;      /* answers pile up: held until the thread has sent them */
+    bool ready;       /* in net.ready */
+    uint32_t made;    /* bytes of answers since the last mark */
     struct buf *held; /* frames, each with its length in front; NULL: none */
 };
 
@@ -67,15 +67,15 @@ struct front_thread {
     struct front front;
     struct loop_wake wake;
     struct loop_timer sweep;
-    struct batch *filling;         /* the thread's alone */
-    struct orders *giving;         /* the core's alone */
-    atomic_size_t inbox_bytes;     /* posted, not yet given to the sink */
-    atomic_size_t order_bytes;     /* posted to this thread, not yet carried out */
+    struct batch *filling;     /* the thread's alone */
+    struct orders *giving;     /* the core's alone */
+    atomic_size_t inbox_bytes; /* posted, not yet given to the sink */
+    atomic_size_t order_bytes; /* posted to this thread, not yet carried out */
     _Atomic int64_t unsent_bytes;
-    int64_t closed_told;           /* of front.closed_total; the thread's alone */
-    atomic_bool refused;           /* frames wait for room in the inbox */
+    int64_t closed_told; /* of front.closed_total; the thread's alone */
+    atomic_bool refused; /* frames wait for room in the inbox */
     atomic_bool stop_reading, quiet, evict, leave;
-    struct mutex mutex;            /* guards what follows */
+    struct mutex mutex; /* guards what follows */
     struct orders *orders_first, **orders_last;
     struct arrival *arrivals;
     size_t arrival_count, arrival_cap;
@@ -86,13 +86,13 @@ struct fronts {
     struct front_thread *threads;
     struct loop_wake inbox_wake;
     uint32_t next_thread;
-    _Atomic int64_t open_count;    /* sockets, those on their way to a thread included */
-    struct remote *remotes;        /* by connection number */
+    _Atomic int64_t open_count; /* sockets, those on their way to a thread included */
+    struct remote *remotes;     /* by connection number */
     size_t remote_cap;
-    uint32_t *ready;               /* connections whose held frames may be given */
+    uint32_t *ready; /* connections whose held frames may be given */
     size_t ready_count, ready_cap;
     struct batch *pending_first, **pending_last; /* taken from the inbox, not yet given */
-    struct mutex mutex;            /* guards the inbox */
+    struct mutex mutex;                          /* guards the inbox */
     struct batch *inbox_first, **inbox_last;
 };
 
@@ -584,15 +584,20 @@ static void thread_init(struct fronts *n, uint32_t index)
     mutex_init(&t->mutex);
     t->loop = loop_new();
     front_init(&t->front, &(struct front_options){
-        .loop = t->loop,
-        .sink = { .ctx = t, .accept = t_accept, .frame = t_frame, .lost = t_lost, .word = t_word,
-                  .word_more = t_word_more, .sent = t_sent },
-        .index = index,
-        .count = n->opt.threads,
-        .frame_bytes_max = n->opt.frame_bytes_max,
-        .conns_max = n->opt.conns_max,
-        .numbers_are_confirmed = true,
-    });
+                              .loop = t->loop,
+                              .sink = { .ctx = t,
+                                        .accept = t_accept,
+                                        .frame = t_frame,
+                                        .lost = t_lost,
+                                        .word = t_word,
+                                        .word_more = t_word_more,
+                                        .sent = t_sent },
+                              .index = index,
+                              .count = n->opt.threads,
+                              .frame_bytes_max = n->opt.frame_bytes_max,
+                              .conns_max = n->opt.conns_max,
+                              .numbers_are_confirmed = true,
+                          });
     loop_wake_open(t->loop, &t->wake, on_thread_wake);
     loop_timer_open(t->loop, &t->sweep, on_sweep);
     loop_timer_set(&t->sweep, SWEEP_MS);

@@ -1,6 +1,6 @@
-/* fronts: client connections on threads of their own. Each thread has a loop and a front; what its connections bring goes
- * to the core's thread in batches, one a turn, and effects come back the same way. To the core's thread this is one
- * large front with the same calls.
+/* fronts: client connections on threads of their own. Each thread has a loop and a front; what its connections bring
+ * goes to the core's thread in batches, one a turn, and effects come back the same way. To the core's thread this is
+ * one large front with the same calls.
  *
  * A connection's number is given again only when both sides know that the old one is gone, so an answer can never reach
  * a stranger. What is under way in either direction is bounded: a thread whose batches are not being taken stops
@@ -13,7 +13,7 @@
 struct fronts;
 
 struct fronts_options {
-    uint32_t threads;       /* at least 1 */
+    uint32_t threads; /* at least 1 */
     struct loop *core_loop;
     struct front_sink sink; /* called on the core's thread */
     size_t frame_bytes_max;

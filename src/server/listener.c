@@ -5,14 +5,17 @@
 
 #define WARN_EVERY_MS 10000
 
-/* No descriptor or slot is left: look again in a moment. Watching the port meanwhile would spin, as it stays readable. */
+/* No descriptor or slot is left: look again in a moment. Watching the port meanwhile would spin, as it stays readable.
+ */
 static void pause_accepting(struct listener *l, const char *why)
 {
     int64_t now_ms = loop_now_ms(l->opt.loop);
     if (l->warned_ms == 0 || now_ms - l->warned_ms >= WARN_EVERY_MS) {
         l->warned_ms = now_ms;
-        log_warn("listener.paused", "reason=\"%s\" next=\"new clients wait; raise the limit of open files (ulimit -n, "
-                 "LimitNOFILE) or find who holds the connections\"", why);
+        log_warn("listener.paused",
+                 "reason=\"%s\" next=\"new clients wait; raise the limit of open files (ulimit -n, "
+                 "LimitNOFILE) or find who holds the connections\"",
+                 why);
     }
     loop_poll_set(&l->poll, 0);
     loop_timer_set(&l->pause, LIMIT_ACCEPT_PAUSE_MS);

@@ -44,9 +44,11 @@ static void fail(struct logger *l, int rc, const struct store_error *err)
 static void tell_slow(struct logger *l, int64_t took_ms, const struct batch *b)
 {
     atomic_fetch_add(&l->slow_syncs, 1);
-    log_warn("log.slow", "took_ms=%lld threshold_ms=%lld transactions=%zu file_bytes=%llu next=\"writes wait for the "
-             "disk; give the log a device of its own (dataLogDir)\"", (long long)took_ms,
-             (long long)l->opt.slow_sync_ms, b->count, (unsigned long long)txnlog_file_bytes(l->log));
+    log_warn("log.slow",
+             "took_ms=%lld threshold_ms=%lld transactions=%zu file_bytes=%llu next=\"writes wait for the "
+             "disk; give the log a device of its own (dataLogDir)\"",
+             (long long)took_ms, (long long)l->opt.slow_sync_ms, b->count,
+             (unsigned long long)txnlog_file_bytes(l->log));
 }
 
 /* One batch to the disk. */

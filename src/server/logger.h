@@ -14,8 +14,8 @@ struct logger;
 
 struct logger_options {
     struct fs *fs;
-    struct txnlog_options log; /* dir must live as long as the logger */
-    int64_t slow_sync_ms;      /* a longer sync is told (fsync.warningthresholdms) */
+    struct txnlog_options log;  /* dir must live as long as the logger */
+    int64_t slow_sync_ms;       /* a longer sync is told (fsync.warningthresholdms) */
     void (*changed)(void *ctx); /* logger_synced or logger_error has news; called on the logger's thread */
     void *ctx;
 };

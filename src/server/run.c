@@ -31,8 +31,8 @@ struct server {
     struct loop *loop;
     struct core *core;
     struct core_out out;
-    struct front front;      /* the connections, if there are no net threads */
-    struct fronts *fronts;   /* otherwise; NULL */
+    struct front front;    /* the connections, if there are no net threads */
+    struct fronts *fronts; /* otherwise; NULL */
     uint32_t net_threads;
     struct listener listener;
     struct logger *logger;
@@ -43,10 +43,10 @@ struct server {
     struct loop_wake log_wake, snapshot_wake;
     struct loop_signal terminate, interrupt;
     int64_t started_ms, swept_ms, stop_by_ms, synced_zxid;
-    int64_t wall_ms;         /* 0: not asked for yet in this turn */
+    int64_t wall_ms;                       /* 0: not asked for yet in this turn */
     size_t fx_seen, fx_last_n, turn_bytes; /* how much of `out` was counted */
-    bool snapshot_open;      /* begun and not ended: pieces are pulled */
-    uint64_t frames, frames_at_pull; /* given to the core, and how many at the last piece */
+    bool snapshot_open;                    /* begun and not ended: pieces are pulled */
+    uint64_t frames, frames_at_pull;       /* given to the core, and how many at the last piece */
     uint16_t port;
     enum phase phase;
     int exit_code;
@@ -205,8 +205,7 @@ static void turn(void *ctx)
 static enum front_went on_accept(void *ctx, uint32_t conn, const struct net_address *peer)
 {
     struct server *s = ctx;
-    struct core_event ev = { .type = CORE_EV_ACCEPT, .conn = conn,
-                             .peer = { .ipv6 = peer->ipv6, .port = peer->port } };
+    struct core_event ev = { .type = CORE_EV_ACCEPT, .conn = conn, .peer = { .ipv6 = peer->ipv6, .port = peer->port } };
     memcpy(ev.peer.address, peer->bytes, sizeof ev.peer.address);
     return step(s, &ev) ? FRONT_GO_ON : FRONT_PAUSED;
 }
@@ -287,8 +286,10 @@ static void on_log_wake(struct loop_wake *wake)
     }
     if (s->phase == PHASE_LEAVING || logger_error(s->logger, &err) == 0)
         return;
-    log_error("log.failed", "%s next=\"nothing that was not durable has been acknowledged; free or mend the disk, then "
-              "start again\"", err.text);
+    log_error("log.failed",
+              "%s next=\"nothing that was not durable has been acknowledged; free or mend the disk, then "
+              "start again\"",
+              err.text);
     s->exit_code = SERVER_EXIT_LOG_FAILED;
     s->phase = PHASE_LEAVING;
     loop_stop(s->loop);
@@ -338,7 +339,8 @@ static void begin_stop(struct server *s, const char *signal)
         loop_stop(s->loop);
         return;
     }
-    log_info("server.stop", "signal=%s connections=%lld writes_in_flight=%s", signal, (long long)(s->fronts != NULL ? fronts_open_count(s->fronts) : s->front.open_count),
+    log_info("server.stop", "signal=%s connections=%lld writes_in_flight=%s", signal,
+             (long long)(s->fronts != NULL ? fronts_open_count(s->fronts) : s->front.open_count),
              core_has_writes_in_flight(s->core) ? "yes" : "no");
     s->phase = PHASE_DRAINING;
     s->stop_by_ms = loop_now_ms(s->loop) + s->config->nio_shutdown_ms;
@@ -366,9 +368,12 @@ static void host_figures(void *ctx, struct command_figures *out)
 {
     struct server *s = ctx;
     *out = (struct command_figures){
-        .now_ms = loop_now_ms(s->loop), .wall_ms = clock_wall_ms(), .started_ms = s->started_ms,
+        .now_ms = loop_now_ms(s->loop),
+        .wall_ms = clock_wall_ms(),
+        .started_ms = s->started_ms,
         .fsync_slow_count = logger_slow_syncs(s->logger),
-        .files_open = process_files_open(), .files_max = process_file_limit(),
+        .files_open = process_files_open(),
+        .files_max = process_file_limit(),
         .net_queued_bytes = s->fronts != NULL ? fronts_unsent_bytes(s->fronts) : s->front.unsent_bytes,
     };
     logger_sync_times(s->logger, &out->sync_ms);
@@ -384,8 +389,9 @@ static void host_dir_bytes(void *ctx, int64_t *snap_bytes, int64_t *log_bytes)
 static void host_conf(void *ctx, struct buf *out)
 {
     struct server *s = ctx;
-    struct config_facts facts = { .snap_dir = s->boot.snap_dir, .log_dir = s->boot.log_dir,
-                                  .client_port = s->port, .server_id = 0 };
+    struct config_facts facts = {
+        .snap_dir = s->boot.snap_dir, .log_dir = s->boot.log_dir, .client_port = s->port, .server_id = 0
+    };
     host_dir_bytes(s, &facts.snap_dir_bytes, &facts.log_dir_bytes);
     config_conf(s->config, &facts, out);
 }
@@ -453,8 +459,10 @@ static struct core_options core_options_of(const struct config *c)
 static int check_config(const struct config *c)
 {
     if (c->secure_client_port != 0) {
-        log_error("server.config", "secureClientPort=%d next=\"this version has no TLS: take the key out of the "
-                  "configuration\"", (int)c->secure_client_port);
+        log_error("server.config",
+                  "secureClientPort=%d next=\"this version has no TLS: take the key out of the "
+                  "configuration\"",
+                  (int)c->secure_client_port);
         return SERVER_EXIT_USAGE;
     }
     if (c->client_port == 0) {
@@ -494,20 +502,32 @@ static void start_serving(struct server *s, int listen_fd)
     const struct config *c = s->config;
     struct loop *loop = s->loop;
     int64_t files_max = process_file_limit();
-    struct front_sink sink = { .ctx = s, .accept = on_accept, .frame = on_frame, .lost = on_lost, .word = on_word,
-                               .word_more = on_word_more };
+    struct front_sink sink = {
+        .ctx = s, .accept = on_accept, .frame = on_frame, .lost = on_lost, .word = on_word, .word_more = on_word_more
+    };
     int64_t conns_max = files_max > 2 * LIMIT_FDS_RESERVED ? files_max - LIMIT_FDS_RESERVED : files_max / 2;
     if (s->net_threads == 0)
-        front_init(&s->front, &(struct front_options){
-            .loop = loop, .sink = sink, .index = 0, .count = 1,
-            .frame_bytes_max = (size_t)c->jute_max_buffer_bytes, .conns_max = conns_max });
+        front_init(&s->front, &(struct front_options){ .loop = loop,
+                                                       .sink = sink,
+                                                       .index = 0,
+                                                       .count = 1,
+                                                       .frame_bytes_max = (size_t)c->jute_max_buffer_bytes,
+                                                       .conns_max = conns_max });
     else
-        s->fronts = fronts_new(&(struct fronts_options){
-            .threads = s->net_threads, .core_loop = loop, .sink = sink,
-            .frame_bytes_max = (size_t)c->jute_max_buffer_bytes, .conns_max = conns_max });
+        s->fronts = fronts_new(&(struct fronts_options){ .threads = s->net_threads,
+                                                         .core_loop = loop,
+                                                         .sink = sink,
+                                                         .frame_bytes_max = (size_t)c->jute_max_buffer_bytes,
+                                                         .conns_max = conns_max });
     s->host = (struct command_host){
-        .ctx = s, .core = s->core, .words_allowed = c->words_allowed, .read_only_mode = c->read_only_mode,
-        .figures = host_figures, .conf = host_conf, .dir_bytes = host_dir_bytes, .interest = host_interest,
+        .ctx = s,
+        .core = s->core,
+        .words_allowed = c->words_allowed,
+        .read_only_mode = c->read_only_mode,
+        .figures = host_figures,
+        .conf = host_conf,
+        .dir_bytes = host_dir_bytes,
+        .interest = host_interest,
         .trace_mask = 306, /* Apache's default, for gtmk */
     };
     words_init(&s->words, &s->host, s, words_apply, words_done);
@@ -525,8 +545,9 @@ static void start_serving(struct server *s, int listen_fd)
     if (s->boot.found.txn_count > (uint64_t)c->snap_count / 2)
         step(s, &(struct core_event){ .type = CORE_EV_SNAPSHOT_WANT });
     arm_tick(s);
-    listener_open(&s->listener, &(struct listener_options){
-        .loop = loop, .fd = listen_fd, .ctx = s, .room = listener_room, .add = listener_add });
+    listener_open(&s->listener,
+                  &(struct listener_options){
+                      .loop = loop, .fd = listen_fd, .ctx = s, .room = listener_room, .add = listener_add });
 }
 
 static void stop_serving(struct server *s)
@@ -566,7 +587,8 @@ static int serve(struct server *s)
     const struct config *c = s->config;
     struct net_error err;
     int listen_fd, backlog = c->listen_backlog > 0 ? c->listen_backlog : LIMIT_BACKLOG;
-    int rc = net_listen(c->client_port_address, (uint16_t)c->client_port, backlog, c->client_keepalive, &listen_fd, &err);
+    int rc =
+        net_listen(c->client_port_address, (uint16_t)c->client_port, backlog, c->client_keepalive, &listen_fd, &err);
     if (rc != 0) {
         log_error("server.listen", "%s next=\"find what uses the port (ss -ltnp), or set clientPort\"", err.text);
         return SERVER_EXIT_BIND;
@@ -581,8 +603,7 @@ static int serve(struct server *s)
     start_serving(s, listen_fd);
     log_info("server.started", "version=%s port=%u address=%s net_threads=%u pid=%lld took_ms=%lld", ZOKOR_VERSION,
              s->port, c->client_port_address[0] != '\0' ? c->client_port_address : "*", s->net_threads,
-             (long long)process_id(),
-             (long long)(clock_mono_ms() - s->started_ms));
+             (long long)process_id(), (long long)(clock_mono_ms() - s->started_ms));
     loop_run(s->loop);
     stop_serving(s);
     loop_free(s->loop);

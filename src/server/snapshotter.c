@@ -15,11 +15,11 @@ struct snapshotter {
     struct blob *chunks[LIMIT_SNAPSHOT_CHUNKS]; /* ring */
     unsigned head, count;
     struct core_snapshot_fx begin;
-    bool begun;      /* begin waits to be taken */
-    bool end_given;  /* the last chunk is in the ring, or was */
-    bool writing;    /* the thread has taken begin */
+    bool begun;     /* begin waits to be taken */
+    bool end_given; /* the last chunk is in the ring, or was */
+    bool writing;   /* the thread has taken begin */
     bool has_result;
-    bool was_full;   /* somebody found no room */
+    bool was_full; /* somebody found no room */
     bool purge, stopping, sleeping;
     int result;
 };
@@ -83,8 +83,13 @@ static int write_snapshot(struct snapshotter *s, const struct core_snapshot_fx *
     struct snapshot_writer *w = NULL;
     struct store_error err = { "" };
     struct snapshot_write_options o = {
-        .dir = s->opt.dirs.snap_dir, .zxid = fx->zxid, .codec = s->opt.codec, .digest = s->opt.digest,
-        .tree_digest = fx->digest, .digest_zxid = fx->digest_zxid, .last_zxid_block = s->opt.last_zxid_block,
+        .dir = s->opt.dirs.snap_dir,
+        .zxid = fx->zxid,
+        .codec = s->opt.codec,
+        .digest = s->opt.digest,
+        .tree_digest = fx->digest,
+        .digest_zxid = fx->digest_zxid,
+        .last_zxid_block = s->opt.last_zxid_block,
     };
     mutex_unlock(&s->mutex);
     int rc = snapshot_write_begin(s->opt.fs, &o, &w, &err);

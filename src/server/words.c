@@ -27,13 +27,14 @@ static void job_end(struct job *j)
 void words_fini(struct words *w)
 {
     LIST_FOR_SAFE(it, &w->jobs)
-        job_end(CONTAINER_OF(it, struct job, link));
+    job_end(CONTAINER_OF(it, struct job, link));
     buf_fini(&w->piece);
 }
 
 static struct job *job_find(const struct words *w, uint32_t conn)
 {
-    LIST_FOR(it, &w->jobs) {
+    LIST_FOR(it, &w->jobs)
+    {
         struct job *j = CONTAINER_OF(it, struct job, link);
         if (j->conn == conn)
             return j;

@@ -1,5 +1,5 @@
-/* replica: one server in one thread over a given struct fs: the core, its log and its snapshots, with the shell's duties
- * done by hand. The simulator and the crash tests drive it; the same core and store run in the server. */
+/* replica: one server in one thread over a given struct fs: the core, its log and its snapshots, with the shell's
+ * duties done by hand. The simulator and the crash tests drive it; the same core and store run in the server. */
 #ifndef ZOKOR_SIM_REPLICA_H
 #define ZOKOR_SIM_REPLICA_H
 
@@ -35,8 +35,8 @@ struct replica_options {
 
 /* Recovers from the directories, writes a first snapshot if there is none, makes the core. 0, or an error with err
  * filled; then nothing is left to stop. */
-int replica_start(struct replica *r, struct fs *fs, const struct store_dirs *dirs, const struct replica_options *options,
-                  struct store_error *err);
+int replica_start(struct replica *r, struct fs *fs, const struct store_dirs *dirs,
+                  const struct replica_options *options, struct store_error *err);
 
 /* Steps the core with an event (times are filled in) and hands its appends to the log in memory. Returns what
  * core_step returned. */
@@ -46,7 +46,8 @@ bool replica_step(struct replica *r, struct core_event ev);
  * was not durable. */
 int replica_flush(struct replica *r, struct store_error *err);
 
-/* Takes the snapshot being written one slice further, if there is one. A failure is told to the core and is not fatal. */
+/* Takes the snapshot being written one slice further, if there is one. A failure is told to the core and is not fatal.
+ */
 void replica_image(struct replica *r);
 
 /* Frees everything; nothing more is written. */

@@ -96,8 +96,8 @@ static void random_request(struct replica *r, struct rng *rng, uint32_t conn)
     switch (rng_below(rng, 6)) {
     case 0:
     case 1:
-        wire_put_create_request(&b, &(struct wire_create_request){ slice_str(path), value, acl,
-                                                                   (int32_t)rng_below(rng, 4) });
+        wire_put_create_request(
+            &b, &(struct wire_create_request){ slice_str(path), value, acl, (int32_t)rng_below(rng, 4) });
         send_frame(r, conn, WIRE_OP_CREATE, &b);
         break;
     case 2:
@@ -194,8 +194,8 @@ static void every_power_cut(uint64_t seed)
     for (uint64_t cut = 1; cut <= ops; cut++) {
         struct disk *d = run_cut(seed, cut, &h);
         struct disk_crash_plan plans[] = {
-            { DISK_CRASH_LOSE, 0 },       { DISK_CRASH_KEEP, 0 },       { DISK_CRASH_PREFIX, 1 },
-            { DISK_CRASH_PREFIX, 2 },     { DISK_CRASH_SEED, cut * 3 }, { DISK_CRASH_SEED, cut * 3 + 1 },
+            { DISK_CRASH_LOSE, 0 },           { DISK_CRASH_KEEP, 0 },       { DISK_CRASH_PREFIX, 1 },
+            { DISK_CRASH_PREFIX, 2 },         { DISK_CRASH_SEED, cut * 3 }, { DISK_CRASH_SEED, cut * 3 + 1 },
             { DISK_CRASH_SEED, cut * 3 + 2 },
         };
         for (size_t p = 0; p < ARRAY_COUNT(plans); p++) {
@@ -253,8 +253,8 @@ static void second_life_after_a_cut(void **state)
 static void every_operation_failing(void **state)
 {
     (void)state;
-    static const unsigned kinds[] = { DISK_OP_OPEN, DISK_OP_WRITE, DISK_OP_ALLOCATE, DISK_OP_SYNC, DISK_OP_RENAME,
-                                      DISK_OP_SYNC_DIR };
+    static const unsigned kinds[] = { DISK_OP_OPEN, DISK_OP_WRITE,  DISK_OP_ALLOCATE,
+                                      DISK_OP_SYNC, DISK_OP_RENAME, DISK_OP_SYNC_DIR };
     for (size_t k = 0; k < ARRAY_COUNT(kinds); k++) {
         for (uint64_t nth = 1; nth < 400; nth++) {
             struct history h = { 0 };

@@ -16,9 +16,7 @@ static uint32_t acl_make(struct tree *t, struct wire_vec acl)
 {
     uint32_t id = slab_take(&t->acls);
     struct acl_list *a = acl_at(t, id);
-    *a = (struct acl_list){
-        .refs = 1, .count = acl.count, .raw_bytes = (uint32_t)acl.raw.n, .imaged = a->imaged
-    };
+    *a = (struct acl_list){ .refs = 1, .count = acl.count, .raw_bytes = (uint32_t)acl.raw.n, .imaged = a->imaged };
     if (acl.raw.n != 0) {
         a->raw = pool_alloc(&t->pool, acl.raw.n);
         memcpy(a->raw, acl.raw.p, acl.raw.n);
@@ -51,8 +49,7 @@ void acl_fini(struct tree *t)
 struct wire_vec acl_vec(const struct tree *t, uint32_t acl)
 {
     const struct acl_list *a = acl_at(t, acl);
-    return (struct wire_vec){ a->count, slice_of(a->raw != NULL ? a->raw : (const uint8_t *)"",
-                                                 a->raw_bytes) };
+    return (struct wire_vec){ a->count, slice_of(a->raw != NULL ? a->raw : (const uint8_t *)"", a->raw_bytes) };
 }
 
 uint32_t acl_intern(struct tree *t, struct wire_vec acl)

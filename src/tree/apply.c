@@ -40,8 +40,7 @@ static int64_t owner_of_op(const struct applying *a, const struct txn_op *op)
     case WIRE_OP_CREATE_CONTAINER:
         return WIRE_OWNER_CONTAINER;
     case WIRE_OP_CREATE_TTL:
-        return (int64_t)((uint64_t)WIRE_OWNER_TTL_MASK |
-                         ((uint64_t)op->ttl_ms & (uint64_t)WIRE_TTL_MS_MAX));
+        return (int64_t)((uint64_t)WIRE_OWNER_TTL_MASK | ((uint64_t)op->ttl_ms & (uint64_t)WIRE_TTL_MS_MAX));
     default:
         return op->ephemeral ? a->header->session_id : 0;
     }
@@ -282,8 +281,7 @@ static void apply_multi(struct applying *a, const struct txn_op *multi)
     }
 }
 
-void tree_apply(struct tree *t, const struct txn *txn, struct arena *arena,
-                struct tree_applied *out)
+void tree_apply(struct tree *t, const struct txn *txn, struct arena *arena, struct tree_applied *out)
 {
     *out = (struct tree_applied){ 0 };
     struct applying a = { .t = t, .arena = arena, .out = out, .header = &txn->header };
@@ -315,8 +313,7 @@ size_t tree_remove_dead_ephemerals(struct tree *t)
         /* With extended types off a TTL node looks like an ephemeral of an unknown session. Apache
          * deletes those; but no session id looks like one within decades, so it is data of somebody
          * who forgot a setting. */
-        while (r->used && !r->in_table && r->ephemerals.count != 0 &&
-               (uint64_t)r->id >> 40 != 0xff0000) {
+        while (r->used && !r->in_table && r->ephemerals.count != 0 && (uint64_t)r->id >> 40 != 0xff0000) {
             node_id id = r->ephemerals.head;
             size_t bytes = node_path_bytes(t, id);
             uint8_t *path = mem_alloc(bytes);

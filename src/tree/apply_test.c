@@ -19,9 +19,7 @@ static void fresh_tree(void **state)
     assert_non_null(tree_data(b.t, NODE_ROOT).p);
     assert_int_equal(at(&b, ""), NODE_ROOT);
     assert_int_equal(at(&b, "/"), NODE_ROOT);
-    const char *none[] = {
-        "zookeeper", "//zookeeper", "/zookeeper/", "/zookeeper//quota", "/x", "x"
-    };
+    const char *none[] = { "zookeeper", "//zookeeper", "/zookeeper/", "/zookeeper//quota", "/x", "x" };
     for (size_t i = 0; i < ARRAY_COUNT(none); i++)
         assert_int_equal(at(&b, none[i]), NODE_NONE);
     tree_check(b.t);
@@ -38,8 +36,7 @@ static void worked_digest(void **state)
     b.time_ms = 0x1a1fc418b32 - 10;
     bench_create(&b, "/a", "alpha");
     struct wire_stat_persisted s = tree_stat_persisted(b.t, NODE_ROOT);
-    assert_int_equal(tree_digest_finish(tree_digest_prefix(slice_str("/"), slice_str("")), &s),
-                     0x031578f2);
+    assert_int_equal(tree_digest_finish(tree_digest_prefix(slice_str("/"), slice_str("")), &s), 0x031578f2);
     node_id a = at(&b, "/a");
     s = tree_stat_persisted(b.t, a);
     assert_int_equal(tree_digest_finish(tree_node_digest_prefix(b.t, a), &s), 0xfb078701);
@@ -90,9 +87,7 @@ static void stat_arithmetic(void **state)
     assert_int_equal(r->stat.ctime, 1010);
     assert_int_equal(r->stat.pzxid, 5);
     assert_int_equal(r->stat.data_length, 5);
-    struct txn_op acl = {
-        .type = WIRE_OP_SET_ACL, .path = slice_str("/s"), .acl = acl_of(&b.acl_other), .version = 1
-    };
+    struct txn_op acl = { .type = WIRE_OP_SET_ACL, .path = slice_str("/s"), .acl = acl_of(&b.acl_other), .version = 1 };
     r = bench_apply(&b, acl);
     assert_int_equal(r->stat.aversion, 1);
     assert_int_equal(r->stat.mzxid, 6);
@@ -177,8 +172,7 @@ static void replay_tolerance(void **state)
         assert_int_not_equal(bench_apply(&b, op_create(&b, bad[i], ""))->err, 0);
         assert_int_not_equal(bench_apply(&b, op_delete(bad[i]))->err, 0);
     }
-    const struct txn_op ops[] = { op_create(&b, "/m1", ""), op_delete("/none"),
-                                  op_create(&b, "/m2", "") };
+    const struct txn_op ops[] = { op_create(&b, "/m1", ""), op_delete("/none"), op_create(&b, "/m2", "") };
     r = bench_multi(&b, ops, 3);
     assert_int_equal(r[1].err, ERR_NO_NODE);
     assert_int_not_equal(at(&b, "/m2"), NODE_NONE);
@@ -213,8 +207,8 @@ static void multi(void **state)
     struct bench b;
     bench_open(&b);
     struct txn_op version = { .type = WIRE_OP_CHECK, .path = slice_str("/"), .version = 1 };
-    const struct txn_op ops[] = { version, op_create(&b, "/m", "1"), op_set("/m", "22", 1),
-                                  op_create(&b, "/m/k", ""), op_delete("/m/k") };
+    const struct txn_op ops[] = { version, op_create(&b, "/m", "1"), op_set("/m", "22", 1), op_create(&b, "/m/k", ""),
+                                  op_delete("/m/k") };
     struct tree_result *r = bench_multi(&b, ops, 5);
     assert_int_equal(b.out.result_count, 5);
     assert_int_equal(r[0].type, WIRE_OP_CHECK);
@@ -289,16 +283,14 @@ static void sessions_and_ephemerals(void **state)
     wire_put_ustring(&list, slice_str("/d/f2"));
     wire_put_ustring(&list, slice_str("/d/gone"));
     wire_put_ustring(&list, slice_str("/other"));
-    bench_apply(&b, (struct txn_op){ .type = WIRE_OP_CLOSE_SESSION,
-                                     .has_paths = true,
-                                     .paths = { 3, buf_slice(&list) } });
+    bench_apply(&b,
+                (struct txn_op){ .type = WIRE_OP_CLOSE_SESSION, .has_paths = true, .paths = { 3, buf_slice(&list) } });
     assert_int_equal(tree_ephemeral_count(b.t), 0);
     assert_int_equal(tree_session_timeout_ms(b.t, 7), 0);
     assert_int_equal(tree_session_timeout_ms(b.t, 8), 4000);
     assert_int_equal(stat_of(&b, "/d").pzxid, b.zxid);
     assert_int_equal(stat_of(&b, "/d").cversion, 4);
-    bench_apply(&b, (struct txn_op){ .type = WIRE_OP_CLOSE_SESSION,
-                                     .paths = { -1, { 0 } } }); /* unknown now */
+    bench_apply(&b, (struct txn_op){ .type = WIRE_OP_CLOSE_SESSION, .paths = { -1, { 0 } } }); /* unknown now */
     tree_check(b.t);
     buf_fini(&list);
     bench_close(&b);
@@ -351,13 +343,11 @@ static void containers_and_ttl(void **state)
     assert_true(stat_of(&b, "/c").ephemeral_owner == 0);
     assert_true(stat_of(&b, "/t").ephemeral_owner == 0);
     assert_true(tree_stat_persisted(b.t, at(&b, "/c")).ephemeral_owner == INT64_MIN);
-    assert_true((uint64_t)tree_stat_persisted(b.t, at(&b, "/t")).ephemeral_owner ==
-                0xff000000000001f4u);
+    assert_true((uint64_t)tree_stat_persisted(b.t, at(&b, "/t")).ephemeral_owner == 0xff000000000001f4u);
     assert_int_equal(tree_ephemeral_count(b.t), 0);
     assert_int_equal(expired(&b, 1520, 0, 10), 0);
-    assert_int_equal(expired(&b, 1521, 0, 10), 1); /* the TTL node */
-    assert_int_equal(expired(&b, 1521, 511, 10),
-                     1); /* the container was never used for 511 ms, not more */
+    assert_int_equal(expired(&b, 1521, 0, 10), 1);   /* the TTL node */
+    assert_int_equal(expired(&b, 1521, 511, 10), 1); /* the container was never used for 511 ms, not more */
     assert_int_equal(expired(&b, 1521, 510, 10), 2);
     bench_create(&b, "/c/k", "");
     bench_create(&b, "/t/k", "");
@@ -453,8 +443,7 @@ static void without_extended_types(void **state)
     bench_apply(&b, op_special(&b, "/c", WIRE_OP_CREATE_CONTAINER, 0));
     assert_true((uint64_t)stat_of(&b, "/t").ephemeral_owner == 0xff000000000001f4u);
     assert_true(stat_of(&b, "/c").ephemeral_owner == 0);
-    assert_int_equal(tree_remove_dead_ephemerals(b.t),
-                     0); /* a TTL node is not taken for an orphan */
+    assert_int_equal(tree_remove_dead_ephemerals(b.t), 0); /* a TTL node is not taken for an orphan */
     assert_true(tree_digest(b.t) == 0);
     tree_check(b.t);
     bench_close(&b);

@@ -8,7 +8,7 @@
 #define SPLIT_ABOVE(n) ((uint64_t)(n)*9 / 2)
 #define MERGE_BELOW(n) ((uint64_t)(n)*2)
 /* Merged a removal at most, so that a table that empties keeps up. */
-#define MERGES_MAX        2
+#define MERGES_MAX 2
 #define SMALL_ROOM_MIDDLE 3u
 
 void buckets_init(struct buckets *b)
@@ -317,8 +317,7 @@ size_t buckets_bytes(const struct buckets *b)
     if (n & BUCKETS_SMALL)
         return n == (BUCKETS_SMALL | 1) ? 0 : (n & ~BUCKETS_SMALL) * sizeof(struct bucket_pair);
     if (n <= BUCKETS_SEGMENT)
-        return (((size_t)2 << (31 - __builtin_clz(n - 1 > 0 ? n - 1 : 1))) + 1) *
-               sizeof(struct bucket);
+        return (((size_t)2 << (31 - __builtin_clz(n - 1 > 0 ? n - 1 : 1))) + 1) * sizeof(struct bucket);
     size_t segments = (n + BUCKETS_SEGMENT - 1) / BUCKETS_SEGMENT;
     return segments * ((BUCKETS_SEGMENT + 1) * sizeof(struct bucket) + sizeof(uint8_t *));
 }

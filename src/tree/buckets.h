@@ -12,9 +12,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define BUCKET_PAIRS    7u
-#define BUCKETS_SEGMENT 64u         /* buckets allocated together */
-#define BUCKETS_SMALL   0x80000000u /* mark in n: a plain array; the rest of n is its room */
+#define BUCKET_PAIRS 7u
+#define BUCKETS_SEGMENT 64u       /* buckets allocated together */
+#define BUCKETS_SMALL 0x80000000u /* mark in n: a plain array; the rest of n is its room */
 
 struct bucket_pair {
     uint32_t hash;
@@ -31,8 +31,8 @@ struct buckets {
     union {
         struct bucket_pair one;    /* small, room for 1 */
         struct bucket_pair *small; /* small, room for more */
-        uint8_t *flat; /* n <= BUCKETS_SEGMENT: room for the next power of two, at least 2 */
-        uint8_t **dir; /* above: segments */
+        uint8_t *flat;             /* n <= BUCKETS_SEGMENT: room for the next power of two, at least 2 */
+        uint8_t **dir;             /* above: segments */
     } u;
     uint32_t n; /* buckets, or BUCKETS_SMALL | room */
     uint32_t entries;

@@ -44,8 +44,7 @@ static void check_node(const struct tree *t, node_id id, struct totals *sum)
     buf_fini(&path);
 }
 
-static uint32_t check_list(const struct tree *t, const struct node_list *l, bool session,
-                           int64_t owner)
+static uint32_t check_list(const struct tree *t, const struct node_list *l, bool session, int64_t owner)
 {
     uint32_t count = 0;
     node_id prev = NODE_NONE;
@@ -53,8 +52,7 @@ static uint32_t check_list(const struct tree *t, const struct node_list *l, bool
         const struct node_extra *x = node_at(t, id)->extra;
         enum owner_kind kind = owner_kind(&t->options, x->owner);
         ASSERT(x->link_prev == prev);
-        ASSERT(session ? kind == OWNER_SESSION && x->owner == owner
-                       : kind == OWNER_CONTAINER || kind == OWNER_TTL);
+        ASSERT(session ? kind == OWNER_SESSION && x->owner == owner : kind == OWNER_CONTAINER || kind == OWNER_TTL);
         prev = id;
     }
     ASSERT(l->tail == prev && l->count == count);
@@ -76,8 +74,8 @@ static void check_owners(const struct tree *t)
     }
     special = check_list(t, &t->special, false, 0);
     for (node_id id = 1; id < t->nodes.end; id++)
-        owned += (node_at(t, id)->flags & NODE_USED) &&
-                 owner_kind(&t->options, node_owner(node_at(t, id))) != OWNER_NONE;
+        owned +=
+            (node_at(t, id)->flags & NODE_USED) && owner_kind(&t->options, node_owner(node_at(t, id))) != OWNER_NONE;
     ASSERT(used == t->sessions.live && in_table == t->session_count);
     ASSERT(ephemerals == t->ephemeral_count && owned == ephemerals + special);
 }
@@ -108,12 +106,10 @@ void tree_check(const struct tree *t)
 size_t tree_memory_bytes(const struct tree *t)
 {
     const struct watch_table *w = &t->watch;
-    size_t bytes = sizeof *t + slab_bytes(&t->nodes) + slab_bytes(&t->acls) +
-                   slab_bytes(&t->sessions) + slab_bytes(&w->entries) + slab_bytes(&w->things) +
-                   slab_bytes(&w->watchers) + t->pool.bytes;
-    bytes += buckets_bytes(&t->acls_by_content) + buckets_bytes(&t->sessions_by_id) +
-             buckets_bytes(&w->by_pair) + buckets_bytes(&w->by_thing) +
-             buckets_bytes(&w->by_number);
+    size_t bytes = sizeof *t + slab_bytes(&t->nodes) + slab_bytes(&t->acls) + slab_bytes(&t->sessions) +
+                   slab_bytes(&w->entries) + slab_bytes(&w->things) + slab_bytes(&w->watchers) + t->pool.bytes;
+    bytes += buckets_bytes(&t->acls_by_content) + buckets_bytes(&t->sessions_by_id) + buckets_bytes(&w->by_pair) +
+             buckets_bytes(&w->by_thing) + buckets_bytes(&w->by_number);
     for (node_id id = 1; id < t->nodes.end; id++)
         if ((node_at(t, id)->flags & NODE_USED) && node_at(t, id)->extra != NULL)
             bytes += buckets_bytes(&node_at(t, id)->extra->children);

@@ -66,8 +66,7 @@ void tree_free(struct tree *t)
     mem_free(t);
 }
 
-static node_id builtin_add(struct tree *t, node_id parent, const char *path, uint32_t acl,
-                           int32_t aversion)
+static node_id builtin_add(struct tree *t, node_id parent, const char *path, uint32_t acl, int32_t aversion)
 {
     struct slice p = slice_str(path), name = path_name(p);
     uint32_t hash = node_hash(t, name);
@@ -83,8 +82,7 @@ void builtin_nodes_add(struct tree *t)
 {
     struct buf b;
     buf_init(&b, 64);
-    wire_put_acl(&b,
-                 (struct wire_acl){ WIRE_PERM_READ, { slice_str("world"), slice_str("anyone") } });
+    wire_put_acl(&b, (struct wire_acl){ WIRE_PERM_READ, { slice_str("world"), slice_str("anyone") } });
     uint32_t readable = acl_intern(t, (struct wire_vec){ 1, buf_slice(&b) });
     buf_fini(&b);
     node_id zookeeper = builtin_add(t, NODE_ROOT, "/zookeeper", ACL_OPEN, 0);

@@ -2,8 +2,7 @@
 #include "tree/tree_test_support.h"
 #include <stdio.h>
 
-static int load(struct tree *t, const char *path, const char *data, int64_t acl,
-                struct wire_stat_persisted s)
+static int load(struct tree *t, const char *path, const char *data, int64_t acl, struct wire_stat_persisted s)
 {
     return tree_load_node(t, slice_str(path), slice_str(data), acl, &s);
 }
@@ -28,20 +27,14 @@ static void whole(void **state)
     struct tree *t = begun(&b);
     tree_load_session(t, 0x55, 30000);
     assert_int_equal(load(t, "", "r", -1, zero), 0);
+    assert_int_equal(load(t, "/b", "", 6, (struct wire_stat_persisted){ .czxid = 3, .pzxid = 9, .cversion = 4 }), 0);
     assert_int_equal(
-        load(t, "/b", "", 6, (struct wire_stat_persisted){ .czxid = 3, .pzxid = 9, .cversion = 4 }),
+        load(t, "/b/late", "", 2007, (struct wire_stat_persisted){ .czxid = 8, .pzxid = 8, .ephemeral_owner = 0x55 }),
         0);
     assert_int_equal(
-        load(t, "/b/late", "", 2007,
-             (struct wire_stat_persisted){ .czxid = 8, .pzxid = 8, .ephemeral_owner = 0x55 }),
-        0);
+        load(t, "/b/early", "", 5, (struct wire_stat_persisted){ .czxid = 7, .pzxid = 7, .ephemeral_owner = 0x55 }), 0);
     assert_int_equal(
-        load(t, "/b/early", "", 5,
-             (struct wire_stat_persisted){ .czxid = 7, .pzxid = 7, .ephemeral_owner = 0x55 }),
-        0);
-    assert_int_equal(
-        load(t, "/b/orphan", "", 404,
-             (struct wire_stat_persisted){ .czxid = 7, .pzxid = 7, .ephemeral_owner = 0x66 }),
+        load(t, "/b/orphan", "", 404, (struct wire_stat_persisted){ .czxid = 7, .pzxid = 7, .ephemeral_owner = 0x66 }),
         0);
     assert_int_equal(tree_load_finish(t, 0x33), 0);
     tree_check(t);
@@ -49,8 +42,7 @@ static void whole(void **state)
     assert_int_equal(tree_node_count(t), 8); /* an old snapshot without /zookeeper gets it */
     assert_int_equal(tree_find(t, slice_str("/zookeeper/config")) == NODE_NONE, 0);
     assert_int_equal(tree_stat(t, tree_find(t, slice_str("/b"))).cversion, 5);
-    assert_true(
-        slice_eq(tree_acl(t, tree_find(t, slice_str("/b/late"))).raw, buf_slice(&b.acl_other)));
+    assert_true(slice_eq(tree_acl(t, tree_find(t, slice_str("/b/late"))).raw, buf_slice(&b.acl_other)));
     /* A list that the snapshot lacks grants nothing; an empty one would grant everything. */
     struct wire_vec closed = tree_acl(t, tree_find(t, slice_str("/b/orphan")));
     assert_int_equal(closed.count, 1);
@@ -61,8 +53,7 @@ static void whole(void **state)
     assert_memory_equal(list.p, "\0\0\0\x08/b/early\0\0\0\x07/b/late", list.n);
     assert_int_equal(tree_remove_dead_ephemerals(t), 1);
     tree_check(t);
-    assert_int_equal(t->acls.live,
-                     4); /* open, the two of the table, config's; what stood in for 404 went */
+    assert_int_equal(t->acls.live, 4); /* open, the two of the table, config's; what stood in for 404 went */
     buf_fini(&list);
     tree_free(t);
     bench_close(&b);
@@ -98,17 +89,14 @@ static void recounts_quotas(void **state)
                                       { "/zookeeper/quota", "" },
                                       { "/zookeeper/quota/q", "" },
                                       { "/zookeeper/quota/q/zookeeper_limits", "count=9" },
-                                      { "/zookeeper/quota/q/zookeeper_stats",
-                                        "count=77,bytes=77=;x=1" },
+                                      { "/zookeeper/quota/q/zookeeper_stats", "count=77,bytes=77=;x=1" },
                                       { "/zookeeper/quota/zookeeper_limits", "" },
                                       { "/zookeeper/quota/zookeeper_stats", "left alone" } };
     for (size_t i = 0; i < ARRAY_COUNT(nodes); i++)
         assert_int_equal(load(t, nodes[i][0], nodes[i][1], -1, zero), 0);
     assert_int_equal(tree_load_finish(t, 1), 0);
-    assert_slice(tree_data(t, tree_find(t, slice_str("/zookeeper/quota/q/zookeeper_stats"))),
-                 "count=2,bytes=7");
-    assert_slice(tree_data(t, tree_find(t, slice_str("/zookeeper/quota/zookeeper_stats"))),
-                 "left alone");
+    assert_slice(tree_data(t, tree_find(t, slice_str("/zookeeper/quota/q/zookeeper_stats"))), "count=2,bytes=7");
+    assert_slice(tree_data(t, tree_find(t, slice_str("/zookeeper/quota/zookeeper_stats"))), "left alone");
     tree_check(t);
     tree_free(t);
 }
@@ -126,8 +114,7 @@ static void memory_of_nodes(void **state)
     char path[32];
     for (int i = 0; i < COUNT; i++) {
         snprintf(path, sizeof path, "/bench/n%010d", i);
-        assert_int_equal(
-            load(t, path, data, -1, (struct wire_stat_persisted){ .czxid = i, .pzxid = i }), 0);
+        assert_int_equal(load(t, path, data, -1, (struct wire_stat_persisted){ .czxid = i, .pzxid = i }), 0);
     }
     assert_int_equal(tree_load_finish(t, COUNT), 0);
     double each = (double)tree_memory_bytes(t) / COUNT;

@@ -8,10 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define MODEL_NODES_MAX   700
+#define MODEL_NODES_MAX 700
 #define MODEL_WATCHES_MAX 500
-#define MODEL_EVENTS_MAX  4000
-#define MODEL_WATCHERS    6
+#define MODEL_EVENTS_MAX 4000
+#define MODEL_WATCHERS 6
 
 struct m_node {
     char path[64];
@@ -132,8 +132,7 @@ static void m_fire(struct model *m, int32_t type, const struct m_node *n)
     if (type == WIRE_EVENT_CHILDREN_CHANGED) {
         told = m_take(m, n->path, WATCH_CHILD | WATCH_PERSISTENT, WATCH_CHILD);
     } else {
-        told = m_take(m, n->path, WATCH_DATA | WATCH_PERSISTENT | WATCH_RECURSIVE, WATCH_DATA) |
-               m_above(m, n->path);
+        told = m_take(m, n->path, WATCH_DATA | WATCH_PERSISTENT | WATCH_RECURSIVE, WATCH_DATA) | m_above(m, n->path);
         if (type == WIRE_EVENT_DELETED)
             told |= m_take(m, n->path, WATCH_CHILD | WATCH_PERSISTENT, WATCH_CHILD);
     }
@@ -181,16 +180,13 @@ static int m_create(struct model *m, const struct txn_op *op, const char *path)
     n->data_null = op->data.p == NULL;
     if (op->data.n != 0)
         memcpy(n->data, op->data.p, op->data.n);
-    n->s = (struct wire_stat_persisted){ .czxid = m->b.zxid,
-                                         .mzxid = m->b.zxid,
-                                         .pzxid = m->b.zxid,
-                                         .ctime = m->b.time_ms,
-                                         .mtime = m->b.time_ms };
+    n->s = (struct wire_stat_persisted){
+        .czxid = m->b.zxid, .mzxid = m->b.zxid, .pzxid = m->b.zxid, .ctime = m->b.time_ms, .mtime = m->b.time_ms
+    };
     n->s.ephemeral_owner = op->type == WIRE_OP_CREATE_CONTAINER ? INT64_MIN
-                           : op->type == WIRE_OP_CREATE_TTL
-                               ? (int64_t)(0xff00000000000000u | (uint64_t)op->ttl_ms)
-                           : op->ephemeral ? m->b.session
-                                           : 0;
+                           : op->type == WIRE_OP_CREATE_TTL     ? (int64_t)(0xff00000000000000u | (uint64_t)op->ttl_ms)
+                           : op->ephemeral                      ? m->b.session
+                                                                : 0;
     m_raise(m, parent);
     m_fire(m, WIRE_EVENT_CREATED, n);
     m_fire(m, WIRE_EVENT_CHILDREN_CHANGED, parent);
@@ -258,8 +254,7 @@ static void m_close(struct model *m)
         struct m_node *oldest = NULL;
         for (int i = 0; i < MODEL_NODES_MAX; i++) {
             struct m_node *n = &m->nodes[i];
-            if (n->used && n->s.ephemeral_owner == m->b.session &&
-                (oldest == NULL || n->born < oldest->born))
+            if (n->used && n->s.ephemeral_owner == m->b.session && (oldest == NULL || n->born < oldest->born))
                 oldest = n;
         }
         if (oldest == NULL)
@@ -285,8 +280,7 @@ static void compare_node(struct model *m, const struct m_node *n)
     assert_true(s.ephemeral_owner == n->s.ephemeral_owner);
     assert_int_equal(tree_child_count(t, id), m_children(m, n->path));
     if (strncmp(n->path, "/zookeeper", 10) != 0)
-        assert_true(
-            slice_eq(tree_acl(t, id).raw, buf_slice(n->acl ? &m->b.acl_other : &m->b.acl_open)));
+        assert_true(slice_eq(tree_acl(t, id).raw, buf_slice(n->acl ? &m->b.acl_other : &m->b.acl_open)));
 }
 
 static void compare_all(struct model *m)
@@ -301,8 +295,7 @@ static void compare_all(struct model *m)
         count++;
         size += (int64_t)(strlen(n->path) + n->data_n);
         if (tree_digest_counts(slice_str(n->path)))
-            digest += tree_digest_finish(
-                tree_digest_prefix(slice_str(n->path), slice_of(n->data, n->data_n)), &n->s);
+            digest += tree_digest_finish(tree_digest_prefix(slice_str(n->path), slice_of(n->data, n->data_n)), &n->s);
     }
     assert_int_equal(count, tree_node_count(m->b.t));
     assert_int_equal(size, tree_data_size(m->b.t));
@@ -333,8 +326,7 @@ static void compare_events(struct model *m)
         }
         assert_int_equal(told, want->told);
         if (strncmp(want->path, "/zookeeper", 10) != 0)
-            assert_true(
-                slice_eq(have->acl.raw, buf_slice(want->acl ? &m->b.acl_other : &m->b.acl_open)));
+            assert_true(slice_eq(have->acl.raw, buf_slice(want->acl ? &m->b.acl_other : &m->b.acl_open)));
     }
     m->event_count = 0;
 }
@@ -346,8 +338,7 @@ static void random_path(struct model *m, char path[64])
     path[0] = 0;
     int depth = 1 + (int)rng_below(&m->r, 4);
     for (int i = 0; i < depth; i++)
-        sprintf(path + strlen(path), "/%c%s", (int)('a' + rng_below(&m->r, 4)),
-                rng_below(&m->r, 9) == 0 ? "xyz" : "");
+        sprintf(path + strlen(path), "/%c%s", (int)('a' + rng_below(&m->r, 4)), rng_below(&m->r, 9) == 0 ? "xyz" : "");
 }
 
 static struct txn_op random_op(struct model *m, char path[64], char data[80])
@@ -359,13 +350,11 @@ static struct txn_op random_op(struct model *m, char path[64], char data[80])
     struct wire_vec acl = acl_of(rng_below(&m->r, 3) == 0 ? &m->b.acl_other : &m->b.acl_open);
     uint64_t kind = rng_below(&m->r, 20);
     if (kind < 5)
-        return (struct txn_op){
-            .type = WIRE_OP_SET_DATA, .path = slice_str(path), .data = d, .version = (int32_t)kind
-        };
+        return (
+            struct txn_op){ .type = WIRE_OP_SET_DATA, .path = slice_str(path), .data = d, .version = (int32_t)kind };
     if (kind < 7)
-        return (struct txn_op){
-            .type = WIRE_OP_SET_ACL, .path = slice_str(path), .acl = acl, .version = (int32_t)kind
-        };
+        return (
+            struct txn_op){ .type = WIRE_OP_SET_ACL, .path = slice_str(path), .acl = acl, .version = (int32_t)kind };
     if (kind < 11 && m_children(m, path) == 0)
         return op_delete(path);
     struct txn_op op = { .type = kind == 19   ? WIRE_OP_CREATE_CONTAINER
@@ -432,8 +421,7 @@ static void random_txn(struct model *m)
     m->b.session = 100 + (int64_t)rng_below(&m->r, 3);
     uint64_t kind = rng_below(&m->r, 40);
     if (kind == 0) {
-        bench_apply(&m->b,
-                    (struct txn_op){ .type = WIRE_OP_CLOSE_SESSION, .paths = { -1, { 0 } } });
+        bench_apply(&m->b, (struct txn_op){ .type = WIRE_OP_CLOSE_SESSION, .paths = { -1, { 0 } } });
         m_close(m);
     } else if (kind < 4) {
         size_t n = 1 + rng_below(&m->r, 4);

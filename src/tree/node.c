@@ -69,8 +69,8 @@ struct wire_stat_persisted tree_stat_persisted(const struct tree *t, node_id id)
     };
 }
 
-struct wire_stat tree_client_stat(const struct wire_stat_persisted *s, int32_t children,
-                                  int32_t data_length, bool extended_types)
+struct wire_stat tree_client_stat(const struct wire_stat_persisted *s, int32_t children, int32_t data_length,
+                                  bool extended_types)
 {
     struct tree_options options = { .extended_types = extended_types };
     bool session = owner_kind(&options, s->ephemeral_owner) == OWNER_SESSION;
@@ -93,8 +93,7 @@ struct wire_stat tree_stat(const struct tree *t, node_id id)
 {
     struct wire_stat_persisted s = tree_stat_persisted(t, id);
     const struct node *n = node_at(t, id);
-    return tree_client_stat(&s, (int32_t)node_children(n), (int32_t)n->data_bytes,
-                            t->options.extended_types);
+    return tree_client_stat(&s, (int32_t)node_children(n), (int32_t)n->data_bytes, t->options.extended_types);
 }
 
 struct slice tree_data(const struct tree *t, node_id id)
@@ -240,8 +239,8 @@ static void payload_store(struct tree *t, struct node *n, struct slice name, str
 
 static bool extra_wanted(const struct wire_stat_persisted *s, size_t name_bytes)
 {
-    return s->pzxid != s->czxid || s->cversion != 0 || s->aversion != 0 ||
-           s->ephemeral_owner != 0 || name_bytes >= NODE_NAME_LONG;
+    return s->pzxid != s->czxid || s->cversion != 0 || s->aversion != 0 || s->ephemeral_owner != 0 ||
+           name_bytes >= NODE_NAME_LONG;
 }
 
 /* The paths by which parts of the server find the nodes under /zookeeper. */
@@ -253,9 +252,8 @@ static void place_note(struct tree *t, node_id id, node_id parent, struct slice 
         t->quota = id;
 }
 
-node_id node_insert(struct tree *t, node_id parent, struct slice name, uint32_t hash,
-                    struct slice path, struct slice data, uint32_t acl,
-                    const struct wire_stat_persisted *stat)
+node_id node_insert(struct tree *t, node_id parent, struct slice name, uint32_t hash, struct slice path,
+                    struct slice data, uint32_t acl, const struct wire_stat_persisted *stat)
 {
     struct node_extra *px = parent == NODE_NONE ? NULL : node_extra_need(t, parent);
     node_id id = slab_take(&t->nodes);
@@ -271,8 +269,7 @@ node_id node_insert(struct tree *t, node_id parent, struct slice name, uint32_t 
         .name_bytes = (name.n < NODE_NAME_LONG ? (uint32_t)name.n : NODE_NAME_LONG) & 0xffffff,
         .flags = (NODE_USED | (n->flags & NODE_IMAGED)) & 0xff,
     };
-    if (parent != NODE_NONE &&
-        (parent == t->zookeeper || (node_at(t, parent)->flags & NODE_HIDDEN)))
+    if (parent != NODE_NONE && (parent == t->zookeeper || (node_at(t, parent)->flags & NODE_HIDDEN)))
         n->flags |= NODE_HIDDEN;
     payload_store(t, n, name, data);
     if (t->options.digest_enabled && !(n->flags & NODE_HIDDEN))
@@ -319,8 +316,7 @@ void node_remove(struct tree *t, node_id id, size_t path_bytes)
         t->quota = NODE_NONE;
     if (id == t->zookeeper)
         t->zookeeper = NODE_NONE;
-    *n = (struct node){ .flags = n->flags &
-                                 NODE_IMAGED }; /* the mark belongs to the place, see walk.c */
+    *n = (struct node){ .flags = n->flags & NODE_IMAGED }; /* the mark belongs to the place, see walk.c */
     slab_give(&t->nodes, id);
 }
 

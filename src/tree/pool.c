@@ -12,16 +12,16 @@
 #endif
 #ifdef POOL_ASAN
 #include <sanitizer/asan_interface.h>
-#define POISON(p, n)   __asan_poison_memory_region(p, n)
+#define POISON(p, n) __asan_poison_memory_region(p, n)
 #define UNPOISON(p, n) __asan_unpoison_memory_region(p, n)
 #else
-#define POISON(p, n)   ((void)(p), (void)(n))
+#define POISON(p, n) ((void)(p), (void)(n))
 #define UNPOISON(p, n) ((void)(p), (void)(n))
 #endif
 
-#define POOL_PAGE_BYTES         ((size_t)32 * 1024)
+#define POOL_PAGE_BYTES ((size_t)32 * 1024)
 #define POOL_REGION_BYTES_FIRST ((size_t)256 * 1024)
-#define POOL_REGION_BYTES_MAX   ((size_t)4 * 1024 * 1024)
+#define POOL_REGION_BYTES_MAX ((size_t)4 * 1024 * 1024)
 
 struct pool_block {
     struct pool_block *next;
@@ -145,8 +145,7 @@ void pool_free(struct pool *p, void *ptr, size_t size)
         return;
     }
     struct pool_block *block = ptr;
-    struct pool_page *page = (struct pool_page *)(void *)((uint8_t *)ptr -
-                                                          ((uintptr_t)ptr & (POOL_PAGE_BYTES - 1)));
+    struct pool_page *page = (struct pool_page *)(void *)((uint8_t *)ptr - ((uintptr_t)ptr & (POOL_PAGE_BYTES - 1)));
     ASSERT(page->used != 0 && page->block_bytes == ((size + 7) & ~(size_t)7));
     UNPOISON(block, page->block_bytes);
     block->next = page->free;

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #define POOL_BLOCK_MAX 512u
-#define POOL_CLASSES   (POOL_BLOCK_MAX / 8 + 1)
+#define POOL_CLASSES (POOL_BLOCK_MAX / 8 + 1)
 
 struct pool_page;
 struct pool_region;
@@ -36,8 +36,7 @@ void pool_free(struct pool *p, void *block, size_t size);
 void pool_resize(struct pool *p, void *block, size_t from, size_t to);
 static inline int pool_same_class(size_t a, size_t b)
 {
-    return a != 0 && b != 0 && a <= POOL_BLOCK_MAX && b <= POOL_BLOCK_MAX &&
-           (a + 7) / 8 == (b + 7) / 8;
+    return a != 0 && b != 0 && a <= POOL_BLOCK_MAX && b <= POOL_BLOCK_MAX && (a + 7) / 8 == (b + 7) / 8;
 }
 
 #endif

@@ -4,9 +4,8 @@
  * pays one look at /zookeeper/quota a change. */
 #include "tree/tree_internal.h"
 
-#define QUOTA_TEXT_BYTES_MAX                                                                       \
-    1024                  /* of a text; what follows is ignored. Real ones have some 80 bytes */
-#define QUOTA_KEYS_MAX 16 /* kept beside count and bytes */
+#define QUOTA_TEXT_BYTES_MAX 1024 /* of a text; what follows is ignored. Real ones have some 80 bytes */
+#define QUOTA_KEYS_MAX 16         /* kept beside count and bytes */
 
 struct quota_pair {
     struct slice key;
@@ -33,8 +32,7 @@ static bool number_parse(struct slice s, int64_t *value)
     int64_t v = 0;
     for (; i < s.n; i++) {
         if (s.p[i] < '0' || s.p[i] > '9' || __builtin_mul_overflow(v, 10, &v) ||
-            (minus ? __builtin_sub_overflow(v, s.p[i] - '0', &v)
-                   : __builtin_add_overflow(v, s.p[i] - '0', &v)))
+            (minus ? __builtin_sub_overflow(v, s.p[i] - '0', &v) : __builtin_add_overflow(v, s.p[i] - '0', &v)))
             return false;
     }
     *value = v;
@@ -95,8 +93,7 @@ static struct quota_text text_parse(struct slice s)
 
 static void text_put(struct buf *b, const struct quota_text *q)
 {
-    buf_printf(b, "count=%lld,bytes=%lld%s", (long long)q->count, (long long)q->bytes,
-               q->other_count != 0 ? "=" : "");
+    buf_printf(b, "count=%lld,bytes=%lld%s", (long long)q->count, (long long)q->bytes, q->other_count != 0 ? "=" : "");
     for (size_t i = 0; i < q->other_count; i++) {
         buf_append(b, ";", 1);
         buf_append_slice(b, q->others[i].key);
@@ -130,8 +127,7 @@ static node_id quota_of(const struct tree *t, struct slice path)
     return best;
 }
 
-int tree_quota_check(const struct tree *t, struct slice path, int64_t count, int64_t bytes,
-                     bool *soft)
+int tree_quota_check(const struct tree *t, struct slice path, int64_t count, int64_t bytes, bool *soft)
 {
     *soft = false;
     node_id shadow = quota_of(t, path);
@@ -224,8 +220,7 @@ void quota_recount_all(struct tree *t)
 {
     if (t->quota == NODE_NONE)
         return;
-    for (node_id n = node_next_below(t, t->quota, t->quota); n != NODE_NONE;
-         n = node_next_below(t, t->quota, n)) {
+    for (node_id n = node_next_below(t, t->quota, t->quota); n != NODE_NONE; n = node_next_below(t, t->quota, n)) {
         node_id parent = node_at(t, n)->parent;
         if (parent == t->quota || node_children(node_at(t, n)) != 0 ||
             !slice_eq_str(node_name(node_at(t, n)), "zookeeper_limits"))

@@ -58,13 +58,11 @@ static void deepest_wins(void **state)
     bench_create(&b, "/q/in", "");
     quota_set(&b, "count=5,bytes=-1");
     bench_create(&b, "/zookeeper/quota/q/in", NULL);
-    bench_create(&b, "/zookeeper/quota/q/in/zookeeper_limits",
-                 "count=1,bytes=-1=;countHardLimit=1");
+    bench_create(&b, "/zookeeper/quota/q/in/zookeeper_limits", "count=1,bytes=-1=;countHardLimit=1");
     bench_create(&b, "/zookeeper/quota/q/in/zookeeper_stats", "");
     bench_create(&b, "/q/in/x", "1");
     bench_create(&b, "/q/y", "1");
-    assert_data(&b, STATS,
-                "count=3,bytes=1"); /* its own count saw both, later only its own part moves it */
+    assert_data(&b, STATS, "count=3,bytes=1"); /* its own count saw both, later only its own part moves it */
     assert_data(&b, "/zookeeper/quota/q/in/zookeeper_stats", "count=2,bytes=1");
     bool soft;
     assert_int_equal(tree_quota_check(b.t, slice_str("/q/in/z"), 1, 0, &soft), ERR_QUOTA_EXCEEDED);
@@ -165,8 +163,7 @@ static void many_keys(void **state)
     bench_apply(&b, op_set(STATS, (const char *)text.p, 1));
     bench_create(&b, "/q/a", "1");
     struct slice s = tree_data(b.t, at(&b, STATS));
-    assert_true(s.n < 400 &&
-                slice_starts(s, slice_str("count=2,bytes=1=;key0=0;key1=1;key10=10;")));
+    assert_true(s.n < 400 && slice_starts(s, slice_str("count=2,bytes=1=;key0=0;key1=1;key10=10;")));
     buf_fini(&text);
     bench_close(&b);
 }

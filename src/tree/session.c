@@ -113,8 +113,7 @@ static int64_t *sorted_ids(const struct tree *t, size_t *count)
     return ids;
 }
 
-void tree_sessions(const struct tree *t,
-                   void (*fn)(void *ctx, int64_t session_id, int32_t timeout_ms), void *ctx)
+void tree_sessions(const struct tree *t, void (*fn)(void *ctx, int64_t session_id, int32_t timeout_ms), void *ctx)
 {
     size_t count;
     int64_t *ids = sorted_ids(t, &count);
@@ -187,8 +186,7 @@ void owner_unlink(struct tree *t, node_id id)
     }
 }
 
-int32_t tree_put_ephemerals(const struct tree *t, int64_t session_id, struct slice prefix,
-                            struct buf *b)
+int32_t tree_put_ephemerals(const struct tree *t, int64_t session_id, struct slice prefix, struct buf *b)
 {
     int32_t count = 0;
     uint32_t s = session_find(t, session_id);
@@ -208,8 +206,7 @@ int32_t tree_put_ephemerals(const struct tree *t, int64_t session_id, struct sli
     return count;
 }
 
-void tree_ephemerals(const struct tree *t, void (*fn)(void *ctx, int64_t session_id, node_id n),
-                     void *ctx)
+void tree_ephemerals(const struct tree *t, void (*fn)(void *ctx, int64_t session_id, node_id n), void *ctx)
 {
     size_t count;
     int64_t *ids = sorted_ids(t, &count);
@@ -223,8 +220,7 @@ void tree_ephemerals(const struct tree *t, void (*fn)(void *ctx, int64_t session
 
 /* ---- containers and TTL nodes ---- */
 
-static bool expired(const struct tree *t, const struct node *n, int64_t wall_ms,
-                    int64_t never_used_ms)
+static bool expired(const struct tree *t, const struct node *n, int64_t wall_ms, int64_t never_used_ms)
 {
     int64_t age_ms;
     if (node_children(n) != 0)
@@ -236,8 +232,7 @@ static bool expired(const struct tree *t, const struct node *n, int64_t wall_ms,
     return n->extra->cversion > 0 || (never_used_ms != 0 && age_ms > never_used_ms);
 }
 
-size_t tree_put_expired(struct tree *t, int64_t wall_ms, int64_t never_used_ms, size_t max,
-                        struct buf *b)
+size_t tree_put_expired(struct tree *t, int64_t wall_ms, int64_t never_used_ms, size_t max, struct buf *b)
 {
     size_t found = 0;
     node_id n = t->expire_next;

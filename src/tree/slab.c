@@ -52,6 +52,5 @@ void slab_give(struct slab *s, uint32_t id)
 
 size_t slab_bytes(const struct slab *s)
 {
-    return s->chunk_count * ((size_t)SLAB_CHUNK_RECORDS * s->record_bytes) +
-           s->chunk_cap * sizeof *s->chunks;
+    return s->chunk_count * ((size_t)SLAB_CHUNK_RECORDS * s->record_bytes) + s->chunk_cap * sizeof *s->chunks;
 }

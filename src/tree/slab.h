@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SLAB_SHIFT         12
+#define SLAB_SHIFT 12
 #define SLAB_CHUNK_RECORDS (1u << SLAB_SHIFT)
 
 struct slab {

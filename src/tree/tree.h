@@ -11,8 +11,8 @@
 struct tree;
 
 struct tree_options {
-    uint64_t hash_key;        /* seed of the name tables; from outside */
-    bool extended_types;      /* TTL nodes: the top byte 0xff of an owner marks them */
+    uint64_t hash_key;   /* seed of the name tables; from outside */
+    bool extended_types; /* TTL nodes: the top byte 0xff of an owner marks them */
     bool digest_enabled;
 };
 
@@ -101,18 +101,18 @@ int tree_quota_check(const struct tree *t, struct slice path, int64_t count, int
 
 /* What one operation did: one for a plain transaction, one a sub-operation for a multi. */
 struct tree_result {
-    int32_t type;         /* the txn's type; WIRE_OP_ERROR for a failed one */
-    int32_t err;          /* 0, or the error of an error txn; or what replay tolerated (NO_NODE, NODE_EXISTS) */
-    struct slice path;    /* as in the txn */
+    int32_t type;          /* the txn's type; WIRE_OP_ERROR for a failed one */
+    int32_t err;           /* 0, or the error of an error txn; or what replay tolerated (NO_NODE, NODE_EXISTS) */
+    struct slice path;     /* as in the txn */
     struct wire_stat stat; /* create*, setData, setACL: the client's view right after this operation */
 };
 
 /* One event and who gets it. */
 struct tree_event {
-    int32_t type;              /* enum wire_event_type */
+    int32_t type; /* enum wire_event_type */
     struct slice path;
-    struct wire_vec acl;       /* of the node as it was in the transaction: who lacks READ is not told */
-    const uint32_t *watchers;  /* watcher numbers as given to watch_add, each once */
+    struct wire_vec acl;      /* of the node as it was in the transaction: who lacks READ is not told */
+    const uint32_t *watchers; /* watcher numbers as given to watch_add, each once */
     uint32_t watcher_count;
 };
 
@@ -120,7 +120,7 @@ struct tree_event {
 struct tree_applied {
     struct tree_result *results;
     uint32_t result_count;
-    struct tree_event *events;  /* in the order in which they must be sent; events nobody watches are left out */
+    struct tree_event *events; /* in the order in which they must be sent; events nobody watches are left out */
     uint32_t event_count;
 };
 

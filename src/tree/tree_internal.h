@@ -20,7 +20,7 @@ enum node_flag {
     NODE_HIDDEN = 4,         /* below /zookeeper/: no part of the tree digest */
     NODE_WATCHED = 8,        /* the watch table has an entry for this node */
     NODE_WATCHED_BELOW = 16, /* maybe some of them are recursive */
-    NODE_IMAGED = 32, /* ahead of the walk's cursor: not part of what it still has to write */
+    NODE_IMAGED = 32,        /* ahead of the walk's cursor: not part of what it still has to write */
 };
 
 #define NODE_NAME_LONG 0xffffffu /* the length is in the extra block */
@@ -58,8 +58,8 @@ enum owner_kind { OWNER_NONE, OWNER_SESSION, OWNER_CONTAINER, OWNER_TTL };
 
 /* ---- ACL lists ---- */
 
-#define ACL_OPEN                                                                                   \
-    1u /* world:anyone, all permissions; -1 in snapshots; only for the nodes a server starts with  \
+#define ACL_OPEN                                                                                  \
+    1u /* world:anyone, all permissions; -1 in snapshots; only for the nodes a server starts with \
         */
 
 struct acl_list {
@@ -116,8 +116,7 @@ struct tree {
 
 static inline struct node *node_at(const struct tree *t, node_id id)
 {
-    return (struct node *)(void *)t->nodes.chunks[id >> SLAB_SHIFT] +
-           (id & (SLAB_CHUNK_RECORDS - 1));
+    return (struct node *)(void *)t->nodes.chunks[id >> SLAB_SHIFT] + (id & (SLAB_CHUNK_RECORDS - 1));
 }
 
 /* ---- node.c ---- */
@@ -142,9 +141,8 @@ size_t node_path_bytes(const struct tree *t, node_id id);
 void node_path_store(const struct tree *t, node_id id, uint8_t *to, size_t bytes);
 /* Adds a node. Takes over one reference of the ACL list. `parent` is NODE_NONE for the root only.
  */
-node_id node_insert(struct tree *t, node_id parent, struct slice name, uint32_t hash,
-                    struct slice path, struct slice data, uint32_t acl,
-                    const struct wire_stat_persisted *stat);
+node_id node_insert(struct tree *t, node_id parent, struct slice name, uint32_t hash, struct slice path,
+                    struct slice data, uint32_t acl, const struct wire_stat_persisted *stat);
 /* Removes a node that has no children and is not the root. */
 void node_remove(struct tree *t, node_id id, size_t path_bytes);
 /* Replaces the data and the CRC; the caller keeps the tree digest. */

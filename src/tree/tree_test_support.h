@@ -83,12 +83,10 @@ static inline struct txn_op op_set(const char *path, const char *data, int32_t v
 static inline struct tree_result *bench_apply(struct bench *b, struct txn_op op)
 {
     b->time_ms += 10;
-    struct txn txn = { .header = { .session_id = b->session,
-                                   .cxid = 1,
-                                   .zxid = ++b->zxid,
-                                   .time_ms = b->time_ms,
-                                   .type = op.type },
-                       .op = op };
+    struct txn txn = {
+        .header = { .session_id = b->session, .cxid = 1, .zxid = ++b->zxid, .time_ms = b->time_ms, .type = op.type },
+        .op = op
+    };
     arena_reset(&b->arena);
     tree_apply(b->t, &txn, &b->arena, &b->out);
     assert_true(b->out.result_count > 0 || op.type == WIRE_OP_MULTI);
@@ -96,16 +94,14 @@ static inline struct tree_result *bench_apply(struct bench *b, struct txn_op op)
 }
 
 /* A multi; ops are encoded and decoded as a log would. */
-static inline struct tree_result *bench_multi(struct bench *b, const struct txn_op *ops,
-                                              size_t count)
+static inline struct tree_result *bench_multi(struct bench *b, const struct txn_op *ops, size_t count)
 {
     struct buf raw;
     buf_init(&raw, SIZE_MAX);
     for (size_t i = 0; i < count; i++)
         txn_put_sub(&raw, &ops[i]);
-    struct tree_result *r = bench_apply(b, (struct txn_op){ .type = WIRE_OP_MULTI,
-                                                            .sub_count = (int32_t)count,
-                                                            .sub_raw = buf_slice(&raw) });
+    struct tree_result *r = bench_apply(
+        b, (struct txn_op){ .type = WIRE_OP_MULTI, .sub_count = (int32_t)count, .sub_raw = buf_slice(&raw) });
     buf_fini(&raw);
     return r;
 }

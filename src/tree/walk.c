@@ -13,7 +13,7 @@
 #include "base/mem.h"
 #include "tree/tree_internal.h"
 
-#define WALK_SLOTS_MAX   4096  /* looked at in one call */
+#define WALK_SLOTS_MAX 4096    /* looked at in one call */
 #define WALK_PIECE_BYTES 65536 /* ordinary size of a saved piece */
 
 /* Saved bytes, in blocks, so that a long list never has to move. */
@@ -98,7 +98,7 @@ static void saved_free(struct saved *s)
 
 /* ---- encoding ---- */
 
-#define SESSION_BYTES    12
+#define SESSION_BYTES 12
 #define NODE_FIXED_BYTES (4 + 4 + 8 + 60)
 
 static void session_store(uint8_t *to, const struct session *s)
@@ -191,8 +191,7 @@ static void node_write(struct tree_walk *w, node_id id, struct buf *out)
         w->path = mem_realloc(w->path, w->path_cap);
     }
     node_path_store(t, id, w->path, path_bytes);
-    for (size_t i = 0; i < count;
-         i++) /* from the node up, to find where its ancestors' paths end */
+    for (size_t i = 0; i < count; i++) /* from the node up, to find where its ancestors' paths end */
         path_bytes -= i == 0 ? 0 : 1 + node_name_bytes(node_at(t, w->ancestors[i - 1]));
     while (count-- > 0) {
         node_id n = w->ancestors[count];

@@ -39,8 +39,7 @@ static struct tree *tree_of_image(struct slice body, int64_t zxid)
     return t;
 }
 
-static void assert_same_stats(const struct wire_stat_persisted *a,
-                              const struct wire_stat_persisted *b)
+static void assert_same_stats(const struct wire_stat_persisted *a, const struct wire_stat_persisted *b)
 {
     assert_true(a->czxid == b->czxid && a->mzxid == b->mzxid && a->pzxid == b->pzxid);
     assert_true(a->ctime == b->ctime && a->mtime == b->mtime && a->version == b->version);
@@ -72,8 +71,7 @@ static void assert_same_trees(const struct tree *a, const struct tree *b)
     }
     for (uint32_t s = 1; s < a->sessions.end; s++)
         if (session_at(a, s)->in_table)
-            assert_int_equal(session_at(a, s)->timeout_ms,
-                             tree_session_timeout_ms(b, session_at(a, s)->id));
+            assert_int_equal(session_at(a, s)->timeout_ms, tree_session_timeout_ms(b, session_at(a, s)->id));
     buf_fini(&path);
 }
 
@@ -109,16 +107,14 @@ static void random_change(struct world *w)
     if (kind < 6) {
         bench_apply(b, op_set(path, data, (int32_t)kind));
     } else if (kind < 8) {
-        bench_apply(
-            b, (struct txn_op){
-                   .type = WIRE_OP_SET_ACL, .path = slice_str(path), .acl = op.acl, .version = 3 });
+        bench_apply(b,
+                    (struct txn_op){ .type = WIRE_OP_SET_ACL, .path = slice_str(path), .acl = op.acl, .version = 3 });
     } else if (kind < 12) {
         bench_apply(b, op_delete(path)); /* sometimes with all that is below */
     } else if (kind == 12) {
         bench_apply(b, (struct txn_op){ .type = WIRE_OP_CLOSE_SESSION, .paths = { -1, { 0 } } });
     } else if (kind < 15) {
-        bench_apply(b, (struct txn_op){ .type = WIRE_OP_CREATE_SESSION,
-                                        .timeout_ms = 1000 + (int32_t)kind });
+        bench_apply(b, (struct txn_op){ .type = WIRE_OP_CREATE_SESSION, .timeout_ms = 1000 + (int32_t)kind });
     } else {
         op.ephemeral = kind == 15;
         op.type = kind == 16 ? WIRE_OP_CREATE_CONTAINER : WIRE_OP_CREATE;
@@ -131,8 +127,7 @@ static void world_open(struct world *w, uint64_t seed, int changes)
 {
     rng_init(&w->r, seed);
     bench_open(&w->b);
-    bench_create(&w->b, "/zookeeper/quota/a",
-                 NULL); /* quotas change nodes behind the back of transactions */
+    bench_create(&w->b, "/zookeeper/quota/a", NULL); /* quotas change nodes behind the back of transactions */
     bench_create(&w->b, "/zookeeper/quota/a/zookeeper_limits", "count=5,bytes=5");
     bench_create(&w->b, "/zookeeper/quota/a/zookeeper_stats", "");
     for (int i = 0; i < changes; i++)
@@ -246,8 +241,7 @@ static void fresh_bytes(void **state)
         wire_put_ustring(&expected, slice_str(paths[i]));
         wire_put_buffer(&expected, slice_str(""));
         wire_put_i64(&expected, i == 2 ? 2 : -1);
-        wire_put_stat_persisted(&expected,
-                                &(struct wire_stat_persisted){ .aversion = i == 2 ? -1 : 0 });
+        wire_put_stat_persisted(&expected, &(struct wire_stat_persisted){ .aversion = i == 2 ? -1 : 0 });
     }
     wire_put_ustring(&expected, slice_str("/"));
     assert_int_equal(out.n, expected.n);

@@ -10,12 +10,12 @@
 #include "tree/tree_internal.h"
 
 #define WATCH_MODE_BITS 8
-#define WATCH_MODES     0x0fu
-#define WATCHER_MAX     (1u << 24)
+#define WATCH_MODES 0x0fu
+#define WATCHER_MAX (1u << 24)
 /* In the mode bits of an entry: it is in by_pair. All entries of a thing are, or none: a ring of a
  * few is faster walked than indexed, and most things have one watcher, which this keeps at 64
  * bytes. */
-#define ENTRY_INDEXED   0x80u
+#define ENTRY_INDEXED 0x80u
 #define RING_WALKED_MAX 8
 
 struct watch_entry {
@@ -481,8 +481,7 @@ static struct slice thing_path(const struct tree *t, uint32_t i, struct buf *scr
 }
 
 bool watch_list(const struct tree *t, uint64_t *cursor, size_t max,
-                void (*fn)(void *ctx, uint32_t watcher, struct slice path, unsigned modes),
-                void *ctx)
+                void (*fn)(void *ctx, uint32_t watcher, struct slice path, unsigned modes), void *ctx)
 {
     const struct slab *s = &t->watch.entries;
     struct buf path;
@@ -493,8 +492,7 @@ bool watch_list(const struct tree *t, uint64_t *cursor, size_t max,
         const struct watch_entry *r = entry_at(t, (uint32_t)e);
         if (r->who == 0)
             continue;
-        fn(ctx, watcher_at(t, entry_watcher(r))->number, thing_path(t, r->thing, &path),
-           entry_modes(r));
+        fn(ctx, watcher_at(t, entry_watcher(r))->number, thing_path(t, r->thing, &path), entry_modes(r));
         shown++;
     }
     *cursor = e;
@@ -503,8 +501,7 @@ bool watch_list(const struct tree *t, uint64_t *cursor, size_t max,
 }
 
 bool watch_list_by_path(const struct tree *t, uint64_t *cursor, size_t max,
-                        void (*fn)(void *ctx, uint32_t watcher, struct slice path, unsigned modes),
-                        void *ctx)
+                        void (*fn)(void *ctx, uint32_t watcher, struct slice path, unsigned modes), void *ctx)
 {
     const struct slab *s = &t->watch.things;
     struct buf path;
@@ -553,8 +550,8 @@ struct watch_counts watch_counts_of(const struct tree *t, unsigned modes)
     return n;
 }
 
-void watch_list_of(const struct tree *t, uint32_t watcher,
-                   void (*fn)(void *ctx, struct slice path, unsigned modes), void *ctx)
+void watch_list_of(const struct tree *t, uint32_t watcher, void (*fn)(void *ctx, struct slice path, unsigned modes),
+                   void *ctx)
 {
     uint32_t w = watcher_find(t, watcher);
     if (w == 0)
@@ -642,8 +639,7 @@ static void fire_above(struct tree *t, struct hits *h, node_id id)
             continue;
         uint32_t first = thing_at(t, thing_of_node(t, n))->first, e = first;
         if (!(entry_modes(entry_at(t, e)) & WATCH_RECURSIVE))
-            node_at(t, n)->flags &= ~(unsigned)NODE_WATCHED_BELOW &
-                                    0xff; /* the last one has left */
+            node_at(t, n)->flags &= ~(unsigned)NODE_WATCHED_BELOW & 0xff; /* the last one has left */
         while (entry_modes(entry_at(t, e)) & WATCH_RECURSIVE) {
             tell(t, h, e);
             e = entry_at(t, e)->thing_next;
@@ -653,8 +649,7 @@ static void fire_above(struct tree *t, struct hits *h, node_id id)
     }
 }
 
-static void event_add(struct applying *a, int32_t type, node_id id, struct slice path,
-                      const struct hits *h)
+static void event_add(struct applying *a, int32_t type, node_id id, struct slice path, const struct hits *h)
 {
     struct tree_applied *out = a->out;
     if (out->event_count == a->event_cap) {
@@ -719,8 +714,7 @@ void watch_check(const struct tree *t)
             bool rec = (entry_modes(r) & WATCH_RECURSIVE) != 0;
             ASSERT(r->thing == i && entry_modes(r) != 0 && entry_find(t, i, entry_watcher(r)) == e);
             ASSERT(!(rec && plain_seen));
-            ASSERT(!rec || h->node == NODE_NONE ||
-                   (node_at(t, h->node)->flags & NODE_WATCHED_BELOW));
+            ASSERT(!rec || h->node == NODE_NONE || (node_at(t, h->node)->flags & NODE_WATCHED_BELOW));
             plain_seen |= !rec;
             recursive += rec;
             watches += __builtin_popcount(entry_modes(r));

@@ -46,7 +46,7 @@ bool watch_list_by_path(const struct tree *t, uint64_t *cursor, size_t max,
 struct watch_counts watch_counts_of(const struct tree *t, unsigned modes);
 
 /* Entries of one watcher, same rules. */
-void watch_list_of(const struct tree *t, uint32_t watcher,
-                   void (*fn)(void *ctx, struct slice path, unsigned modes), void *ctx);
+void watch_list_of(const struct tree *t, uint32_t watcher, void (*fn)(void *ctx, struct slice path, unsigned modes),
+                   void *ctx);
 
 #endif

@@ -43,9 +43,7 @@ static void one_shot(void **state)
     add(&b, 2, "/a", WATCH_CHILD);
     bench_apply(&b, op_set("/a", "y", 2));
     assert_string_equal(events(&b), "data /a 1");
-    struct txn_op acl = {
-        .type = WIRE_OP_SET_ACL, .path = slice_str("/a"), .acl = acl_of(&b.acl_other), .version = 1
-    };
+    struct txn_op acl = { .type = WIRE_OP_SET_ACL, .path = slice_str("/a"), .acl = acl_of(&b.acl_other), .version = 1 };
     bench_apply(&b, acl);
     assert_string_equal(events(&b), "");
     add(&b, 3, "/", WATCH_CHILD | WATCH_DATA);
@@ -96,8 +94,7 @@ static void persistent_and_recursive(void **state)
     add(&b, 2, "/", WATCH_RECURSIVE); /* told once, although two of its watches match */
     bench_create(&b, "/p/q", "");
     assert_string_equal(events(&b), "created /p/q 2 3; children /p 1");
-    assert_int_equal(watch_remove(b.t, 2, slice_str("/p"), WATCH_RECURSIVE | WATCH_DATA),
-                     WATCH_RECURSIVE);
+    assert_int_equal(watch_remove(b.t, 2, slice_str("/p"), WATCH_RECURSIVE | WATCH_DATA), WATCH_RECURSIVE);
     assert_int_equal(watch_remove(b.t, 2, slice_str("/p"), WATCH_RECURSIVE), 0);
     bench_apply(&b, op_set("/p/q", "", 1));
     assert_string_equal(events(&b), "data /p/q 2 3");
@@ -244,9 +241,8 @@ static void memory_of_watches(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(one_shot),          cmocka_unit_test(persistent_and_recursive),
-        cmocka_unit_test(multi_and_close),   cmocka_unit_test(listing),
-        cmocka_unit_test(memory_of_watches),
+        cmocka_unit_test(one_shot), cmocka_unit_test(persistent_and_recursive), cmocka_unit_test(multi_and_close),
+        cmocka_unit_test(listing),  cmocka_unit_test(memory_of_watches),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,8 +19,8 @@ struct wire_reader {
 
 static inline struct wire_reader wire_reader_of(struct slice s)
 {
-    return (struct wire_reader){ .p = s.p, .end = s.p == NULL ? NULL : s.p + s.n,
-                                 .field_bytes_max = WIRE_FIELD_BYTES_MAX };
+    return (
+        struct wire_reader){ .p = s.p, .end = s.p == NULL ? NULL : s.p + s.n, .field_bytes_max = WIRE_FIELD_BYTES_MAX };
 }
 
 static inline size_t wire_left(const struct wire_reader *r)
@@ -178,7 +178,8 @@ static inline size_t wire_vec_size(struct wire_vec v)
 /* A reader over the elements; call wire_get_ustring / wire_get_acl exactly v.count times. */
 static inline struct wire_reader wire_vec_reader(struct wire_vec v)
 {
-    return (struct wire_reader){ .p = v.raw.p, .end = v.raw.p == NULL ? NULL : v.raw.p + v.raw.n,
+    return (struct wire_reader){ .p = v.raw.p,
+                                 .end = v.raw.p == NULL ? NULL : v.raw.p + v.raw.n,
                                  .field_bytes_max = SIZE_MAX };
 }
 struct wire_acl wire_get_acl(struct wire_reader *r);
@@ -200,8 +201,7 @@ void wire_store_stat(uint8_t *to, const struct wire_stat *s);
 
 /* A frame at the start of `in`: 1 and *frame = its payload and *used = bytes consumed; 0 if more bytes are needed;
  * ERR_TOO_LONG if its length is negative or above frame_bytes_max (judged before the payload is there). */
-static inline int wire_frame_next(struct slice in, size_t frame_bytes_max, struct slice *frame,
-                                  size_t *used)
+static inline int wire_frame_next(struct slice in, size_t frame_bytes_max, struct slice *frame, size_t *used)
 {
     if (in.n < 4)
         return 0;

@@ -64,11 +64,11 @@ static void print_acls(struct buf *b, struct wire_vec v)
 
 static void print_stat(struct buf *b, struct wire_stat s)
 {
-    buf_printf(b, "{czxid=0x%llx mzxid=0x%llx pzxid=0x%llx version=%d cversion=%d aversion=%d owner=0x%llx "
-                  "dataLength=%d numChildren=%d}",
-               (unsigned long long)s.czxid, (unsigned long long)s.mzxid, (unsigned long long)s.pzxid,
-               s.version, s.cversion, s.aversion, (unsigned long long)s.ephemeral_owner, s.data_length,
-               s.num_children);
+    buf_printf(b,
+               "{czxid=0x%llx mzxid=0x%llx pzxid=0x%llx version=%d cversion=%d aversion=%d owner=0x%llx "
+               "dataLength=%d numChildren=%d}",
+               (unsigned long long)s.czxid, (unsigned long long)s.mzxid, (unsigned long long)s.pzxid, s.version,
+               s.cversion, s.aversion, (unsigned long long)s.ephemeral_owner, s.data_length, s.num_children);
 }
 
 #define size_bool(v) ((void)(v), (size_t)1)
@@ -85,10 +85,10 @@ static void print_stat(struct buf *b, struct wire_stat s)
     {                                                         \
         struct wire_##name v = { 0 };
 #define FIELD(type, name) v.name = wire_get_##type(r);
-#define TAIL(type, name)                      \
-    if (r->err == 0 && wire_left(r) > 0) {    \
-        v.name = wire_get_##type(r);          \
-        v.has_##name = true;                  \
+#define TAIL(type, name)                   \
+    if (r->err == 0 && wire_left(r) > 0) { \
+        v.name = wire_get_##type(r);       \
+        v.has_##name = true;               \
     }
 #define END(name) \
     return v;     \
@@ -122,7 +122,7 @@ static void print_stat(struct buf *b, struct wire_stat s)
     void wire_print_##name(struct buf *b, const struct wire_##name *v) \
     {                                                                  \
         buf_printf(b, #name);
-#define FIELD(type, name)        \
+#define FIELD(type, name)         \
     buf_printf(b, " " #name "="); \
     print_##type(b, v->name);
 #define TAIL(type, name)              \
@@ -133,22 +133,22 @@ static void print_stat(struct buf *b, struct wire_stat s)
 #define END(name) }
 #include "wire/records.def"
 
-#define RECORD(name)                                                     \
-    static void row_get_##name(struct wire_reader *r, void *v)           \
-    {                                                                    \
-        *(struct wire_##name *)v = wire_get_##name(r);                   \
-    }                                                                    \
-    static void row_put_##name(struct buf *b, const void *v)             \
-    {                                                                    \
-        wire_put_##name(b, v);                                           \
-    }                                                                    \
-    static size_t row_size_##name(const void *v)                         \
-    {                                                                    \
-        return wire_size_##name(v);                                      \
-    }                                                                    \
-    static void row_print_##name(struct buf *b, const void *v)           \
-    {                                                                    \
-        wire_print_##name(b, v);                                         \
+#define RECORD(name)                                           \
+    static void row_get_##name(struct wire_reader *r, void *v) \
+    {                                                          \
+        *(struct wire_##name *)v = wire_get_##name(r);         \
+    }                                                          \
+    static void row_put_##name(struct buf *b, const void *v)   \
+    {                                                          \
+        wire_put_##name(b, v);                                 \
+    }                                                          \
+    static size_t row_size_##name(const void *v)               \
+    {                                                          \
+        return wire_size_##name(v);                            \
+    }                                                          \
+    static void row_print_##name(struct buf *b, const void *v) \
+    {                                                          \
+        wire_print_##name(b, v);                               \
     }
 #define FIELD(type, name)
 #define TAIL(type, name)
@@ -156,9 +156,8 @@ static void print_stat(struct buf *b, struct wire_stat s)
 #include "wire/records.def"
 
 const struct wire_record_row wire_record_rows[] = {
-#define RECORD(name)                                                                             \
-    { #name,           sizeof(struct wire_##name), row_get_##name, row_put_##name, row_size_##name, \
-      row_print_##name },
+#define RECORD(name) \
+    { #name, sizeof(struct wire_##name), row_get_##name, row_put_##name, row_size_##name, row_print_##name },
 #define FIELD(type, name)
 #define TAIL(type, name)
 #define END(name)

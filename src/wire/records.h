@@ -28,10 +28,10 @@ typedef struct wire_stat wire_t_stat;
  * wire_put_X: appends the record; look at b->err afterwards.
  * wire_size_X: bytes that put will append.
  * wire_print_X: appends one line of text, fields as name=value, bytes quoted, for tools and logs. */
-#define RECORD(name)                                                     \
-    struct wire_##name wire_get_##name(struct wire_reader *r);           \
-    void wire_put_##name(struct buf *b, const struct wire_##name *v);    \
-    size_t wire_size_##name(const struct wire_##name *v);                \
+#define RECORD(name)                                                  \
+    struct wire_##name wire_get_##name(struct wire_reader *r);        \
+    void wire_put_##name(struct buf *b, const struct wire_##name *v); \
+    size_t wire_size_##name(const struct wire_##name *v);             \
     void wire_print_##name(struct buf *b, const struct wire_##name *v);
 #define FIELD(type, name)
 #define TAIL(type, name)

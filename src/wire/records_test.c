@@ -52,8 +52,8 @@ static void truncation_at_every_byte_is_an_error(void **state)
     (void)state;
     struct buf b;
     buf_init(&b, 1000);
-    wire_put_create_ttl_request(&b, &(struct wire_create_ttl_request){
-                                        .path = slice_str("/a"), .data = slice_str("x"), .ttl_ms = 5 });
+    wire_put_create_ttl_request(
+        &b, &(struct wire_create_ttl_request){ .path = slice_str("/a"), .data = slice_str("x"), .ttl_ms = 5 });
     for (size_t n = 0; n < b.n; n++) {
         struct wire_reader r = wire_reader_of(slice_of(b.p, n));
         (void)wire_get_create_ttl_request(&r);

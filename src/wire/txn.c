@@ -187,12 +187,11 @@ void txn_put_body(struct buf *b, const struct txn_op *op)
         return;
     case WIRE_OP_SET_DATA:
     case WIRE_OP_RECONFIG:
-        wire_put_set_data_txn(b, &(struct wire_set_data_txn){
-                                     .path = op->path, .data = op->data, .version = op->version });
+        wire_put_set_data_txn(
+            b, &(struct wire_set_data_txn){ .path = op->path, .data = op->data, .version = op->version });
         return;
     case WIRE_OP_SET_ACL:
-        wire_put_set_acl_txn(b, &(struct wire_set_acl_txn){
-                                    .path = op->path, .acl = op->acl, .version = op->version });
+        wire_put_set_acl_txn(b, &(struct wire_set_acl_txn){ .path = op->path, .acl = op->acl, .version = op->version });
         return;
     case WIRE_OP_CHECK:
         wire_put_check_txn(b, &(struct wire_check_txn){ .path = op->path, .version = op->version });

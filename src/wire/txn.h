@@ -15,14 +15,14 @@ struct txn_op {
     bool ephemeral;           /* create, create2 */
     bool has_parent_cversion; /* false for the old form of create */
     int32_t parent_cversion;
-    int32_t version;          /* setData, setACL: the new version; check: as logged */
-    int64_t ttl_ms;           /* createTTL */
-    int32_t err;              /* error */
-    int32_t timeout_ms;       /* createSession */
-    bool has_paths;           /* closeSession: false for the form without a body */
-    struct wire_vec paths;    /* closeSession */
-    int32_t sub_count;        /* multi */
-    struct slice sub_raw;     /* multi: { int type, buffer body } one after the other, walked once */
+    int32_t version;       /* setData, setACL: the new version; check: as logged */
+    int64_t ttl_ms;        /* createTTL */
+    int32_t err;           /* error */
+    int32_t timeout_ms;    /* createSession */
+    bool has_paths;        /* closeSession: false for the form without a body */
+    struct wire_vec paths; /* closeSession */
+    int32_t sub_count;     /* multi */
+    struct slice sub_raw;  /* multi: { int type, buffer body } one after the other, walked once */
 };
 
 struct txn {

@@ -17,8 +17,11 @@ static void create_with_and_without_parent_cversion(void **state)
     for (int form = 0; form < 3; form++) {
         buf_reset(&b);
         put_header(&b, WIRE_OP_CREATE);
-        struct txn_op op = { .type = WIRE_OP_CREATE, .path = slice_str("/a"), .acl.count = -1,
-                             .has_parent_cversion = form != 0, .parent_cversion = 9 };
+        struct txn_op op = { .type = WIRE_OP_CREATE,
+                             .path = slice_str("/a"),
+                             .acl.count = -1,
+                             .has_parent_cversion = form != 0,
+                             .parent_cversion = 9 };
         txn_put_body(&b, &op);
         if (form == 2)
             wire_put_txn_digest(&b, &(struct wire_txn_digest){ 2, 0x55 });

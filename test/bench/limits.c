@@ -66,16 +66,19 @@ struct buf {
 };
 static u8 *room(struct buf *o, size_t k)
 {
-    if (o->off == o->n) o->off = o->n = 0;
+    if (o->off == o->n)
+        o->off = o->n = 0;
     if (o->n + k > o->cap) {
         if (o->off) {
             memmove(o->b, o->b + o->off, o->n - o->off);
             o->n -= o->off;
             o->off = 0;
         }
-        while (o->n + k > o->cap) o->cap = o->cap ? o->cap * 2 : 4096;
+        while (o->n + k > o->cap)
+            o->cap = o->cap ? o->cap * 2 : 4096;
         o->b = realloc(o->b, o->cap);
-        if (!o->b) die("memory");
+        if (!o->b)
+            die("memory");
     }
     return o->b + o->n;
 }
@@ -85,14 +88,17 @@ static const char *logf_ = NULL, *pre = "fallocate", *syncmode = "thread", *foll
 static u64 alloced;
 static void prealloc(int fd, const char *mode, u64 upto)
 {
-    if (!strcmp(mode, "none")) return;
+    if (!strcmp(mode, "none"))
+        return;
     while (alloced < upto + 65536) {
         if (!strcmp(mode, "fallocate")) {
-            if (posix_fallocate(fd, (off_t)alloced, CHUNK)) die("fallocate");
+            if (posix_fallocate(fd, (off_t)alloced, CHUNK))
+                die("fallocate");
         } else {
             static u8 z[1 << 20];
             for (u64 i = 0; i < CHUNK; i += sizeof z)
-                if (pwrite(fd, z, sizeof z, (off_t)(alloced + i)) < 0) die("zero");
+                if (pwrite(fd, z, sizeof z, (off_t)(alloced + i)) < 0)
+                    die("zero");
             fdatasync(fd);
         }
         alloced += CHUNK;
@@ -110,9 +116,11 @@ static struct {
 static void log_write(struct buf *w)
 {
     prealloc(L.fd, pre, L.written + w->n);
-    if (pwrite(L.fd, w->b, w->n, (off_t)L.written) != (ssize_t)w->n) die("log write");
+    if (pwrite(L.fd, w->b, w->n, (off_t)L.written) != (ssize_t)w->n)
+        die("log write");
     L.written += w->n;
-    if (strcmp(syncmode, "none") && fdatasync(L.fd)) die("fdatasync");
+    if (strcmp(syncmode, "none") && fdatasync(L.fd))
+        die("fdatasync");
     L.fsyncs++;
     w->n = w->off = 0;
     atomic_store(&L.synced, L.written);
@@ -122,20 +130,23 @@ static _Noreturn void *sync_main(void *a)
     (void)a;
     for (;;) {
         pthread_mutex_lock(&L.m);
-        while (!L.pend.n) pthread_cond_wait(&L.c, &L.m);
+        while (!L.pend.n)
+            pthread_cond_wait(&L.c, &L.m);
         struct buf t = L.pend;
         L.pend = L.work;
         L.work = t;
         pthread_mutex_unlock(&L.m);
         log_write(&L.work);
         u64 one = 1;
-        if (write(L.ev, &one, 8) < 0) die("eventfd");
+        if (write(L.ev, &one, 8) < 0)
+            die("eventfd");
     }
 }
 static void log_open(void)
 {
     L.fd = open(logf_, O_RDWR | O_CREAT | O_TRUNC, 0644);
-    if (L.fd < 0) die(logf_);
+    if (L.fd < 0)
+        die(logf_);
     pthread_mutex_init(&L.m, NULL);
     pthread_cond_init(&L.c, NULL);
     prealloc(L.fd, pre, 1);
@@ -172,22 +183,26 @@ static void q_push(struct q *q, struct conn *c, u64 lsn, u32 n)
     if (q->t - q->h == q->cap) {
         u64 k = q->cap ? q->cap * 2 : 1024;
         struct ent *e = malloc(k * sizeof *e);
-        if (!e) die("memory");
-        for (u64 i = q->h; i < q->t; i++) e[i & (k - 1)] = q->e[i & (q->cap - 1)];
+        if (!e)
+            die("memory");
+        for (u64 i = q->h; i < q->t; i++)
+            e[i & (k - 1)] = q->e[i & (q->cap - 1)];
         free(q->e);
         q->e = e;
         q->cap = k;
     }
-    q->e[q->t++ & (q->cap - 1)] = (struct ent){c, lsn, n};
+    q->e[q->t++ & (q->cap - 1)] = (struct ent){ c, lsn, n };
 }
 static void mark(struct srv *s, struct conn *c)
 {
-    if (c->dirty) return;
+    if (c->dirty)
+        return;
     c->dirty = true;
     if (s->nd == s->dcap) {
         s->dcap = s->dcap ? s->dcap * 2 : 64;
         s->dirty = realloc(s->dirty, s->dcap * sizeof *s->dirty);
-        if (!s->dirty) die("memory");
+        if (!s->dirty)
+            die("memory");
     }
     s->dirty[s->nd++] = c;
 }
@@ -198,7 +213,7 @@ static void out_flush(struct srv *s, struct conn *c)
         ssize_t k = send(c->fd, c->out.b + c->out.off, lim - c->out.off, MSG_NOSIGNAL);
         if (k < 0) {
             if (errno == EAGAIN && !c->wout) {
-                struct epoll_event e = {EPOLLIN | EPOLLOUT, {.ptr = c}};
+                struct epoll_event e = { EPOLLIN | EPOLLOUT, { .ptr = c } };
                 epoll_ctl(s->ep, EPOLL_CTL_MOD, c->fd, &e);
                 c->wout = true;
             }
@@ -207,7 +222,7 @@ static void out_flush(struct srv *s, struct conn *c)
         c->out.off += (size_t)k;
     }
     if (c->wout) {
-        struct epoll_event e = {EPOLLIN, {.ptr = c}};
+        struct epoll_event e = { EPOLLIN, { .ptr = c } };
         epoll_ctl(s->ep, EPOLL_CTL_MOD, c->fd, &e);
         c->wout = false;
     }
@@ -219,7 +234,8 @@ static void commit(struct srv *s)
         u64 v[5];
         int n = 0;
         v[n++] = lsn;
-        for (int i = 0; i < s->nf; i++) v[n++] = s->f[i]->acked;
+        for (int i = 0; i < s->nf; i++)
+            v[n++] = s->f[i]->acked;
         for (int i = 0; i < n; i++)
             for (int j = i + 1; j < n; j++)
                 if (v[j] > v[i]) {
@@ -231,7 +247,8 @@ static void commit(struct srv *s)
     }
     while (s->q.h < s->q.t) {
         struct ent *e = &s->q.e[s->q.h & (s->q.cap - 1)];
-        if (e->lsn > lsn) break;
+        if (e->lsn > lsn)
+            break;
         e->c->held -= e->n;
         e->c->pend--;
         mark(s, e->c);
@@ -270,7 +287,8 @@ static void answer(struct srv *s, struct conn *c, const u8 *f, u32 l)
         c->out.n += 41;
         return;
     }
-    if (l < 8) return;
+    if (l < 8)
+        return;
     u32 xid = ld4(f), type = ld4(f + 4), plen = l >= 12 ? ld4(f + 8) : 0, body;
     bool wr = is_write(type);
     u32 ds = (u32)data_size, nc = (u32)nchildren;
@@ -278,21 +296,31 @@ static void answer(struct srv *s, struct conn *c, const u8 *f, u32 l)
         ds = num_before(f + 12, plen - 15);
     if (type == 12 && plen && plen + 12 <= l) {
         u32 v = num_before(f + 12, plen);
-        if (v) nc = v;
+        if (v)
+            nc = v;
     }
     switch (type) {
-    case 4: body = 4 + ds + 68; break;
+    case 4:
+        body = 4 + ds + 68;
+        break;
     case 3:
-    case 5: body = 68; break;
+    case 5:
+        body = 68;
+        break;
     case 1:
         body = 4 + plen;
         {
             u32 fl = ld4(f + l - 4);
-            if (fl & 2) body += 10;
+            if (fl & 2)
+                body += 10;
         }
         break;
-    case 9: body = 4 + plen; break;
-    case 12: body = 4 + nc * 20 + 68; break;
+    case 9:
+        body = 4 + plen;
+        break;
+    case 12:
+        body = 4 + nc * 20 + 68;
+        break;
     case 14: {
         u32 k = 0, p = 8;
         while (p + 9 < l && (int)ld4(f + p) != -1) {
@@ -305,12 +333,14 @@ static void answer(struct srv *s, struct conn *c, const u8 *f, u32 l)
         body = k * 77 + 9;
         break;
     }
-    default: body = 0;
+    default:
+        body = 0;
     }
     u8 *o = room(&c->out, 20 + body);
     st4(o, 16 + body);
     st4(o + 4, xid);
-    if (wr) s->zxid++;
+    if (wr)
+        s->zxid++;
     st8(o + 8, s->zxid);
     st4(o + 16, 0);
     memset(o + 20, 0, body);
@@ -319,15 +349,18 @@ static void answer(struct srv *s, struct conn *c, const u8 *f, u32 l)
     else if (type == 1) {
         st4(o + 20, body - 4);
         memcpy(o + 24, f + 12, plen);
-        if (body > 4 + plen) memset(o + 24 + plen, '0', 10);
+        if (body > 4 + plen)
+            memset(o + 24 + plen, '0', 10);
     } else if (type == 9)
         memcpy(o + 20, f + 8, body);
     else if (type == 12) {
         st4(o + 20, nc);
-        for (u32 i = 0; i < nc; i++) st4(o + 24 + i * 20, 16);
+        for (u32 i = 0; i < nc; i++)
+            st4(o + 24 + i * 20, 16);
     } else if (type == 14) {
         u32 k = (body - 9) / 77;
-        for (u32 i = 0; i < k; i++) st4(o + 20 + i * 77, 5);
+        for (u32 i = 0; i < k; i++)
+            st4(o + 20 + i * 77, 5);
         st4(o + 20 + k * 77, (u32)-1);
         o[24 + k * 77] = 1;
     }
@@ -353,11 +386,13 @@ static int listen_on(int p)
 {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), one = 1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (nthreads > 1) setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
-    struct sockaddr_in a = {.sin_family = AF_INET,
-                            .sin_port = htons((uint16_t)p),
-                            .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    if (bind(fd, (void *)&a, sizeof a) || listen(fd, 4096)) die("listen");
+    if (nthreads > 1)
+        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
+    struct sockaddr_in a = { .sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)p),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    if (bind(fd, (void *)&a, sizeof a) || listen(fd, 4096))
+        die("listen");
     return fd;
 }
 static _Noreturn void *srv_main(void *arg)
@@ -366,7 +401,7 @@ static _Noreturn void *srv_main(void *arg)
     struct srv *s = calloc(1, sizeof *s);
     s->ep = epoll_create1(EPOLL_CLOEXEC);
     s->lfd = listen_on(port);
-    struct epoll_event e = {EPOLLIN, {.ptr = NULL}};
+    struct epoll_event e = { EPOLLIN, { .ptr = NULL } };
     epoll_ctl(s->ep, EPOLL_CTL_ADD, s->lfd, &e);
     static struct conn evc;
     evc.kind = 2;
@@ -386,11 +421,11 @@ static _Noreturn void *srv_main(void *arg)
             char *c = strrchr(p, ':');
             *c = 0;
             int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1;
-            struct sockaddr_in a = {.sin_family = AF_INET,
-                                    .sin_port = htons((uint16_t)atoi(c + 1))};
+            struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(c + 1)) };
             inet_pton(AF_INET, p, &a.sin_addr);
             for (int i = 0; connect(fd, (void *)&a, sizeof a); i++) {
-                if (i > 100) die("follower");
+                if (i > 100)
+                    die("follower");
                 usleep(20000);
             }
             setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
@@ -412,7 +447,8 @@ static _Noreturn void *srv_main(void *arg)
             if (!c) {
                 for (;;) {
                     int fd = accept4(s->lfd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-                    if (fd < 0) break;
+                    if (fd < 0)
+                        break;
                     int one = 1;
                     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
                     struct conn *k = calloc(1, sizeof *k);
@@ -425,14 +461,17 @@ static _Noreturn void *srv_main(void *arg)
             }
             if (c->kind == 2) {
                 u64 v;
-                if (read(L.ev, &v, 8) == 8) commit(s);
+                if (read(L.ev, &v, 8) == 8)
+                    commit(s);
                 continue;
             }
             if (c->kind == 3) {
                 u8 b[4096];
-                if (ev[i].events & EPOLLOUT) out_flush(s, c);
+                if (ev[i].events & EPOLLOUT)
+                    out_flush(s, c);
                 ssize_t k = recv(c->fd, b, sizeof b, 0);
-                if (k == 0) die("follower gone");
+                if (k == 0)
+                    die("follower gone");
                 if (k > 0) {
                     u64 v;
                     memcpy(&v, b + (k / 8 - 1) * 8, 8);
@@ -441,13 +480,17 @@ static _Noreturn void *srv_main(void *arg)
                 }
                 continue;
             }
-            if (c->fd < 0) continue;
-            if (ev[i].events & EPOLLOUT) out_flush(s, c);
+            if (c->fd < 0)
+                continue;
+            if (ev[i].events & EPOLLOUT)
+                out_flush(s, c);
             size_t have = c->in.n - c->in.off;
-            if (have) memcpy(scr, c->in.b + c->in.off, have);
+            if (have)
+                memcpy(scr, c->in.b + c->in.off, have);
             ssize_t k = recv(c->fd, scr + have, (1 << 20) - have, 0);
             if (k <= 0) {
-                if (k < 0 && errno == EAGAIN) continue;
+                if (k < 0 && errno == EAGAIN)
+                    continue;
                 close(c->fd);
                 c->fd = -1;
                 continue; /* leaked on purpose: entries may point here */
@@ -458,7 +501,8 @@ static _Noreturn void *srv_main(void *arg)
                 u32 l = ld4(scr + at);
                 bool was = c->hand;
                 answer(s, c, scr + at + 4, l);
-                if (was && l == 8 && (int)ld4(scr + at + 8) == -11) gone = true;
+                if (was && l == 8 && (int)ld4(scr + at + 8) == -11)
+                    gone = true;
                 at += 4 + l;
             }
             c->in.n = c->in.off = 0;
@@ -484,7 +528,8 @@ static _Noreturn void *srv_main(void *arg)
             }
             if (!strcmp(syncmode, "thread")) {
                 pthread_mutex_lock(&L.m);
-                if (L.pend.n) pthread_cond_signal(&L.c);
+                if (L.pend.n)
+                    pthread_cond_signal(&L.c);
                 pthread_mutex_unlock(&L.m);
             } else if (L.pend.n) {
                 log_write(&L.pend);
@@ -505,15 +550,17 @@ static void follow(void)
     fcntl(l, F_SETFL, 0);
     int fd = accept(l, NULL, NULL), one = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    struct buf b = {0};
+    struct buf b = { 0 };
     for (;;) {
         room(&b, 1 << 20);
         ssize_t k = recv(fd, b.b, 1 << 20, 0);
-        if (k <= 0) return;
+        if (k <= 0)
+            return;
         b.n = (size_t)k;
         log_write(&b);
         u64 v = L.written;
-        if (send(fd, &v, 8, MSG_NOSIGNAL) != 8) return;
+        if (send(fd, &v, 8, MSG_NOSIGNAL) != 8)
+            return;
     }
 }
 static int cmp64(const void *a, const void *b)
@@ -523,22 +570,26 @@ static int cmp64(const void *a, const void *b)
 }
 static void fsync_bench(const char *file, int size, const char *batches, double secs)
 {
-    static const char *modes[] = {"none", "fallocate", "zero", "direct"};
+    static const char *modes[] = { "none", "fallocate", "zero", "direct" };
     for (int m = 0; m < 4; m++) {
         char *d = strdup(batches), *sv = NULL;
         for (char *p = strtok_r(d, ",", &sv); p; p = strtok_r(NULL, ",", &sv)) {
             int b = atoi(p);
             size_t n = (size_t)b * (size_t)size;
             bool dir = m == 3;
-            if (dir) n = (n + 4095) / 4096 * 4096;
+            if (dir)
+                n = (n + 4095) / 4096 * 4096;
             int fd = open(file, O_RDWR | O_CREAT | O_TRUNC | (dir ? O_DIRECT : 0), 0644);
-            if (fd < 0) die(file);
+            if (fd < 0)
+                die(file);
             alloced = 0;
             u64 pos = 0;
             u8 *buf;
-            if (posix_memalign((void **)&buf, 4096, n + 4096)) die("memory");
+            if (posix_memalign((void **)&buf, 4096, n + 4096))
+                die("memory");
             memset(buf, 7, n);
-            if (m == 1) prealloc(fd, "fallocate", 1);
+            if (m == 1)
+                prealloc(fd, "fallocate", 1);
             if (m >= 2) {
                 int f2 = open(file, O_RDWR);
                 prealloc(f2, "zero", 1);
@@ -550,31 +601,33 @@ static void fsync_bench(const char *file, int size, const char *batches, double 
             struct rusage r0, r1;
             getrusage(RUSAGE_SELF, &r0);
             while (t < end && k < cap) {
-                if (m == 1) prealloc(fd, "fallocate", pos + n);
-                if (m >= 2 && pos + n > alloced) pos = 0;
-                if (pwrite(fd, buf, n, (off_t)pos) != (ssize_t)n) die("write");
+                if (m == 1)
+                    prealloc(fd, "fallocate", pos + n);
+                if (m >= 2 && pos + n > alloced)
+                    pos = 0;
+                if (pwrite(fd, buf, n, (off_t)pos) != (ssize_t)n)
+                    die("write");
                 pos += n;
-                if (fdatasync(fd)) die("fdatasync");
+                if (fdatasync(fd))
+                    die("fdatasync");
                 u64 z = now_ns();
                 lat[k++] = z - t;
                 t = z;
             }
             getrusage(RUSAGE_SELF, &r1);
             double w = (double)(t - t0) / 1e9,
-                   cpu = (double)(r1.ru_utime.tv_sec - r0.ru_utime.tv_sec + r1.ru_stime.tv_sec -
-                                  r0.ru_stime.tv_sec) +
-                         (double)(r1.ru_utime.tv_usec - r0.ru_utime.tv_usec + r1.ru_stime.tv_usec -
-                                  r0.ru_stime.tv_usec) /
-                             1e6;
+                   cpu =
+                       (double)(r1.ru_utime.tv_sec - r0.ru_utime.tv_sec + r1.ru_stime.tv_sec - r0.ru_stime.tv_sec) +
+                       (double)(r1.ru_utime.tv_usec - r0.ru_utime.tv_usec + r1.ru_stime.tv_usec - r0.ru_stime.tv_usec) /
+                           1e6;
             qsort(lat, k, 8, cmp64);
             printf("{\"limit\":\"fsync\",\"prealloc\":\"%s\",\"size\":%d,\"batch\":%d,\"records_"
                    "s\":%.0f,\"syncs_s\":%.0f,\"p50_"
                    "us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f,\"cpu_us_per_sync\":%.2f,\"cpu_us_"
                    "per_record\":%.3f,\"mb_s\":%.1f}\n",
                    dir ? "zero+O_DIRECT" : modes[m], size, b, (double)k * b / w, (double)k / w,
-                   (double)lat[k / 2] / 1e3, (double)lat[k * 99 / 100] / 1e3,
-                   (double)lat[k - 1] / 1e3, cpu * 1e6 / (double)k, cpu * 1e6 / (double)k / b,
-                   (double)k * (double)n / w / 1e6);
+                   (double)lat[k / 2] / 1e3, (double)lat[k * 99 / 100] / 1e3, (double)lat[k - 1] / 1e3,
+                   cpu * 1e6 / (double)k, cpu * 1e6 / (double)k / b, (double)k * (double)n / w / 1e6);
             fflush(stdout);
             free(lat);
             free(buf);
@@ -630,7 +683,8 @@ int main(int argc, char **argv)
     }
     port = atoi(argv[2]);
     if (!strcmp(argv[1], "follow")) {
-        if (!logf_) logf_ = "follow.log";
+        if (!logf_)
+            logf_ = "follow.log";
         follow();
         return 0;
     }
@@ -639,6 +693,7 @@ int main(int argc, char **argv)
         nthreads = 1;
     }
     pthread_t t;
-    for (int i = 1; i < nthreads; i++) pthread_create(&t, NULL, srv_main, NULL);
+    for (int i = 1; i < nthreads; i++)
+        pthread_create(&t, NULL, srv_main, NULL);
     srv_main(NULL);
 }

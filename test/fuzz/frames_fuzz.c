@@ -80,17 +80,28 @@ static void act(struct fuzz *f, uint8_t what, struct slice frame)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct core_options o = { .seed = 1, .start_wall_ms = 1700000000000, .server_id = 1, .tick_time_ms = 2000,
-                              .session_timeout_ms_min = 4000, .session_timeout_ms_max = 40000,
-                              .handshake_timeout_ms = 10000, .frame_bytes_max = 1048575, .txn_bytes_max = 2097150,
-                              .extended_types = true, .digest_enabled = true, .reconfig_enabled = true,
-                              .digest_auth_enabled = true, .digest_algorithm = "SHA1", .enforce_quota = true,
+    struct core_options o = { .seed = 1,
+                              .start_wall_ms = 1700000000000,
+                              .server_id = 1,
+                              .tick_time_ms = 2000,
+                              .session_timeout_ms_min = 4000,
+                              .session_timeout_ms_max = 40000,
+                              .handshake_timeout_ms = 10000,
+                              .frame_bytes_max = 1048575,
+                              .txn_bytes_max = 2097150,
+                              .extended_types = true,
+                              .digest_enabled = true,
+                              .reconfig_enabled = true,
+                              .digest_auth_enabled = true,
+                              .digest_algorithm = "SHA1",
+                              .enforce_quota = true,
                               .super_digest = "super:D/InIHSb7yEEbrWz8b9l71RjZJU=",
-                              .container_check_interval_ms = 2500, .container_max_per_minute = 10000,
-                              .outstanding_limit = 50, .snap_count = 10 };
+                              .container_check_interval_ms = 2500,
+                              .container_max_per_minute = 10000,
+                              .outstanding_limit = 50,
+                              .snap_count = 10 };
     struct fuzz f = { .now_ms = 1000 };
-    struct tree *t =
-        tree_new(&(struct tree_options){ .hash_key = 1, .extended_types = true, .digest_enabled = true });
+    struct tree *t = tree_new(&(struct tree_options){ .hash_key = 1, .extended_types = true, .digest_enabled = true });
     f.core = core_new(&o, t, f.now_ms);
     core_out_init(&f.out);
     while (size >= 3) {

@@ -164,7 +164,8 @@ def test_garbage_bytes(watched, seed):
                 pass
 
 
-OPCODES = sorted(set(r[1] for r in REQUESTS) | {0, 10, 13, 20, 23, 99, 102, 108, 1000, -1, -10, -11, 2**31 - 1, -(2**31)})
+STRANGE = {0, 10, 13, 20, 23, 99, 102, 108, 1000, -1, -10, -11, 2**31 - 1, -(2**31)}
+OPCODES = sorted(set(r[1] for r in REQUESTS) | STRANGE)
 
 
 @pytest.mark.parametrize("op", OPCODES)
@@ -289,7 +290,10 @@ BOMBS = {
     "string of 2^31-1": (zkraw.GET_DATA, i32(2**31 - 1) + b"/"),
     "string of -2": (zkraw.GET_DATA, i32(-2) + b"/"),
     "data of 2^31-1": (zkraw.SET_DATA, text("/b") + i32(2**31 - 1)),
-    "many empty acls": (zkraw.CREATE, text("/b") + text(b"") + i32(80000) + (i32(0) + i32(0) + i32(0)) * 80000 + i32(0)),
+    "many empty acls": (
+        zkraw.CREATE,
+        text("/b") + text(b"") + i32(80000) + (i32(0) + i32(0) + i32(0)) * 80000 + i32(0),
+    ),
     "many watches": (zkraw.SET_WATCHES, i64(0) + i32(200000) + i32(0) * 200000 + i32(0) + i32(0)),
 }
 

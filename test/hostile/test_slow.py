@@ -24,7 +24,8 @@ def test_reader_of_nothing_is_bounded_and_served_in_full_when_it_reads(own_serve
     before = rss_kb(srv)
     small_window(client)
     request = b"".join(
-        i32(8 + len(text("/blob")) + 1) + i32(n + 10) + i32(zkraw.GET_DATA) + text("/blob") + b"\0" for n in range(10000)
+        i32(8 + len(text("/blob")) + 1) + i32(n + 10) + i32(zkraw.GET_DATA) + text("/blob") + b"\0"
+        for n in range(10000)
     )
     client.sock.setblocking(False)
     sent, deadline = 0, time.monotonic() + 3

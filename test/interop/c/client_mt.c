@@ -50,16 +50,16 @@ static int fail(const char *fmt, ...)
     return 1;
 }
 
-#define CHECK(condition)                                                                           \
-    do {                                                                                           \
-        if (!(condition))                                                                          \
-            return fail("line %d: %s", __LINE__, #condition);                                      \
+#define CHECK(condition)                                      \
+    do {                                                      \
+        if (!(condition))                                     \
+            return fail("line %d: %s", __LINE__, #condition); \
     } while (0)
-#define CHECK_RC(want, call)                                                                       \
-    do {                                                                                           \
-        int rc_ = (call);                                                                          \
-        if (rc_ != (want))                                                                         \
-            return fail("line %d: %s gave %d (%s)", __LINE__, #call, rc_, zerror(rc_));            \
+#define CHECK_RC(want, call)                                                            \
+    do {                                                                                \
+        int rc_ = (call);                                                               \
+        if (rc_ != (want))                                                              \
+            return fail("line %d: %s gave %d (%s)", __LINE__, #call, rc_, zerror(rc_)); \
     } while (0)
 
 static const char *at(const char *name)
@@ -120,7 +120,7 @@ static zhandle_t *connect_as(struct inbox *in, const clientid_t *id, const char 
 {
     zhandle_t *zh = zookeeper_init(where, on_event, 15000, id, in, 0);
     for (int i = 0; zh && i < WAIT_S * 100 && zoo_state(zh) != ZOO_CONNECTED_STATE; i++)
-        nanosleep(&(struct timespec){.tv_nsec = 10 * 1000 * 1000}, NULL);
+        nanosleep(&(struct timespec){ .tv_nsec = 10 * 1000 * 1000 }, NULL);
     if (zh && zoo_state(zh) != ZOO_CONNECTED_STATE) {
         zookeeper_close(zh);
         zh = NULL;
@@ -130,8 +130,7 @@ static zhandle_t *connect_as(struct inbox *in, const clientid_t *id, const char 
 
 static int make(zhandle_t *zh, const char *path, const char *value, int mode)
 {
-    return zoo_create(zh, path, value, value ? (int)strlen(value) : -1, &ZOO_OPEN_ACL_UNSAFE, mode,
-                      NULL, 0);
+    return zoo_create(zh, path, value, value ? (int)strlen(value) : -1, &ZOO_OPEN_ACL_UNSAFE, mode, NULL, 0);
 }
 
 /* ---- groups ---- */
@@ -146,8 +145,7 @@ static int test_sync_api(zhandle_t *zh)
     CHECK_RC(ZNODEEXISTS, make(zh, at("/n"), "x", 0));
     CHECK_RC(ZNONODE, make(zh, at("/none/x"), "x", 0));
     CHECK_RC(ZOK, zoo_get(zh, at("/n"), 0, data, &length, &stat));
-    CHECK(length == 5 && memcmp(data, "hello", 5) == 0 && stat.dataLength == 5 &&
-          stat.version == 0);
+    CHECK(length == 5 && memcmp(data, "hello", 5) == 0 && stat.dataLength == 5 && stat.version == 0);
     CHECK_RC(ZOK, zoo_set2(zh, at("/n"), "other", 5, 0, &stat));
     CHECK(stat.version == 1 && stat.mzxid > stat.czxid);
     CHECK_RC(ZBADVERSION, zoo_set(zh, at("/n"), "x", 1, 0));
@@ -184,22 +182,20 @@ static int test_modes(zhandle_t *zh)
 {
     char path[128];
     struct Stat stat;
-    CHECK_RC(ZOK, zoo_create(zh, at("/s-"), "", 0, &ZOO_OPEN_ACL_UNSAFE, ZOO_PERSISTENT_SEQUENTIAL,
-                             path, sizeof path));
+    CHECK_RC(ZOK, zoo_create(zh, at("/s-"), "", 0, &ZOO_OPEN_ACL_UNSAFE, ZOO_PERSISTENT_SEQUENTIAL, path, sizeof path));
     CHECK(strcmp(path, at("/s-0000000000")) == 0);
-    CHECK_RC(ZOK, zoo_create2(zh, at("/e-"), "xyz", 3, &ZOO_OPEN_ACL_UNSAFE,
-                              ZOO_EPHEMERAL_SEQUENTIAL, path, sizeof path, &stat));
-    CHECK(strcmp(path, at("/e-0000000001")) == 0 &&
-          stat.ephemeralOwner == zoo_client_id(zh)->client_id && stat.dataLength == 3);
-    CHECK_RC(ZNOCHILDRENFOREPHEMERALS, make(zh, at("/e-0000000001/c"), "", 0));
-    CHECK_RC(ZOK, zoo_create2(zh, at("/c"), "", 0, &ZOO_OPEN_ACL_UNSAFE, ZOO_CONTAINER, path,
+    CHECK_RC(ZOK, zoo_create2(zh, at("/e-"), "xyz", 3, &ZOO_OPEN_ACL_UNSAFE, ZOO_EPHEMERAL_SEQUENTIAL, path,
                               sizeof path, &stat));
+    CHECK(strcmp(path, at("/e-0000000001")) == 0 && stat.ephemeralOwner == zoo_client_id(zh)->client_id &&
+          stat.dataLength == 3);
+    CHECK_RC(ZNOCHILDRENFOREPHEMERALS, make(zh, at("/e-0000000001/c"), "", 0));
+    CHECK_RC(ZOK, zoo_create2(zh, at("/c"), "", 0, &ZOO_OPEN_ACL_UNSAFE, ZOO_CONTAINER, path, sizeof path, &stat));
     CHECK(stat.ephemeralOwner == 0);
-    CHECK_RC(ZOK, zoo_create2_ttl(zh, at("/t"), "", 0, &ZOO_OPEN_ACL_UNSAFE,
-                                  ZOO_PERSISTENT_WITH_TTL, 100000, path, sizeof path, &stat));
+    CHECK_RC(ZOK, zoo_create2_ttl(zh, at("/t"), "", 0, &ZOO_OPEN_ACL_UNSAFE, ZOO_PERSISTENT_WITH_TTL, 100000, path,
+                                  sizeof path, &stat));
     CHECK(stat.ephemeralOwner == 0);
-    CHECK_RC(ZOK, zoo_create_ttl(zh, at("/ts-"), "", 0, &ZOO_OPEN_ACL_UNSAFE,
-                                 ZOO_PERSISTENT_SEQUENTIAL_WITH_TTL, 100000, path, sizeof path));
+    CHECK_RC(ZOK, zoo_create_ttl(zh, at("/ts-"), "", 0, &ZOO_OPEN_ACL_UNSAFE, ZOO_PERSISTENT_SEQUENTIAL_WITH_TTL,
+                                 100000, path, sizeof path));
     CHECK(strcmp(path, at("/ts-0000000004")) == 0);
     return 0;
 }
@@ -212,16 +208,13 @@ static int test_acl(zhandle_t *zh)
     CHECK_RC(ZOK, zoo_create(zh, at("/ro"), "x", 1, &ZOO_READ_ACL_UNSAFE, 0, NULL, 0));
     CHECK_RC(ZNOAUTH, zoo_set(zh, at("/ro"), "y", 1, -1));
     CHECK_RC(ZOK, zoo_get_acl(zh, at("/ro"), &acl, &stat));
-    CHECK(acl.count == 1 && acl.data[0].perms == ZOO_PERM_READ &&
-          strcmp(acl.data[0].id.scheme, "world") == 0);
+    CHECK(acl.count == 1 && acl.data[0].perms == ZOO_PERM_READ && strcmp(acl.data[0].id.scheme, "world") == 0);
     deallocate_ACL_vector(&acl);
     CHECK_RC(ZOK, make(zh, at("/n"), "", 0));
     CHECK_RC(ZOK, zoo_set_acl(zh, at("/n"), 0, &ZOO_READ_ACL_UNSAFE));
     CHECK_RC(ZNOAUTH, zoo_set_acl(zh, at("/n"), -1, &ZOO_OPEN_ACL_UNSAFE));
-    struct ACL bad = {
-        .perms = ZOO_PERM_ALL, .id = {.scheme = "nosuch", .id = "x"}
-    };
-    struct ACL_vector bad_list = {.count = 1, .data = &bad};
+    struct ACL bad = { .perms = ZOO_PERM_ALL, .id = { .scheme = "nosuch", .id = "x" } };
+    struct ACL_vector bad_list = { .count = 1, .data = &bad };
     CHECK_RC(ZINVALIDACL, zoo_create(zh, at("/bad"), "", 0, &bad_list, 0, NULL, 0));
     return 0;
 }
@@ -251,8 +244,7 @@ static void on_stat(int rc, const struct Stat *stat, const void *data)
     on_void(rc, data);
 }
 
-static void on_data(int rc, const char *value, int length, const struct Stat *stat,
-                    const void *data)
+static void on_data(int rc, const char *value, int length, const struct Stat *stat, const void *data)
 {
     struct inbox *in = (struct inbox *)data;
     if (value && length >= 0)
@@ -297,8 +289,7 @@ static int test_async_api(zhandle_t *zh)
     int done = 0;
     inbox_init(&in);
     CHECK_RC(ZOK, zoo_acreate(zh, at("/a"), "1", 1, &ZOO_OPEN_ACL_UNSAFE, 0, on_string, &in));
-    CHECK(wait_int(&in, &in.n_done, ++done) && in.last_rc == ZOK &&
-          strcmp(in.last_text, at("/a")) == 0);
+    CHECK(wait_int(&in, &in.n_done, ++done) && in.last_rc == ZOK && strcmp(in.last_text, at("/a")) == 0);
     CHECK_RC(ZOK, zoo_aget(zh, at("/a"), 0, on_data, &in));
     CHECK(wait_int(&in, &in.n_done, ++done) && in.last_rc == ZOK && strcmp(in.last_text, "1") == 0);
     CHECK_RC(ZOK, zoo_aset(zh, at("/a"), "22", 2, 0, on_stat, &in));
@@ -308,10 +299,8 @@ static int test_async_api(zhandle_t *zh)
     CHECK_RC(ZOK, zoo_aget_children(zh, base, 0, on_strings, &in));
     CHECK(wait_int(&in, &in.n_done, ++done) && strcmp(in.last_text, "1") == 0);
     CHECK_RC(ZOK, zoo_async(zh, base, on_string, &in));
-    CHECK(wait_int(&in, &in.n_done, ++done) && in.last_rc == ZOK &&
-          strcmp(in.last_text, base) == 0);
-    CHECK_RC(ZOK, zoo_aset_acl(zh, at("/a"), -1, (struct ACL_vector *)&ZOO_OPEN_ACL_UNSAFE, on_void,
-                               &in));
+    CHECK(wait_int(&in, &in.n_done, ++done) && in.last_rc == ZOK && strcmp(in.last_text, base) == 0);
+    CHECK_RC(ZOK, zoo_aset_acl(zh, at("/a"), -1, (struct ACL_vector *)&ZOO_OPEN_ACL_UNSAFE, on_void, &in));
     CHECK(wait_int(&in, &in.n_done, ++done) && in.last_rc == ZOK);
     CHECK_RC(ZOK, zoo_adelete(zh, at("/a"), -1, on_void, &in));
     CHECK(wait_int(&in, &in.n_done, ++done) && in.last_rc == ZOK);
@@ -348,8 +337,7 @@ static int test_multi(zhandle_t *zh)
     zoo_op_result_t results[4];
     struct Stat stat;
     char path[128];
-    zoo_create_op_init(&ops[0], at("/m-"), "1", 1, &ZOO_OPEN_ACL_UNSAFE, ZOO_PERSISTENT_SEQUENTIAL,
-                       path, sizeof path);
+    zoo_create_op_init(&ops[0], at("/m-"), "1", 1, &ZOO_OPEN_ACL_UNSAFE, ZOO_PERSISTENT_SEQUENTIAL, path, sizeof path);
     zoo_set_op_init(&ops[1], at("/m-0000000000"), "22", 2, 0, &stat);
     zoo_check_op_init(&ops[2], at("/m-0000000000"), 1);
     zoo_delete_op_init(&ops[3], at("/m-0000000000"), 1);
@@ -362,8 +350,7 @@ static int test_multi(zhandle_t *zh)
     zoo_check_op_init(&ops[1], base, 99);
     zoo_delete_op_init(&ops[2], at("/x"), -1);
     CHECK_RC(ZBADVERSION, zoo_multi(zh, 3, ops, results));
-    CHECK(results[0].err == ZOK && results[1].err == ZBADVERSION &&
-          results[2].err == ZRUNTIMEINCONSISTENCY);
+    CHECK(results[0].err == ZOK && results[1].err == ZBADVERSION && results[2].err == ZRUNTIMEINCONSISTENCY);
     CHECK_RC(ZNONODE, zoo_exists(zh, at("/x"), 0, &stat));
     return 0;
 }
@@ -431,7 +418,7 @@ static int test_sessions(zhandle_t *zh)
     inbox_init(&late_in);
     zhandle_t *late = zookeeper_init(hosts, on_event, 15000, &id, &late_in, 0);
     for (int i = 0; i < WAIT_S * 100 && zoo_state(late) != ZOO_EXPIRED_SESSION_STATE; i++)
-        nanosleep(&(struct timespec){.tv_nsec = 10 * 1000 * 1000}, NULL);
+        nanosleep(&(struct timespec){ .tv_nsec = 10 * 1000 * 1000 }, NULL);
     CHECK(zoo_state(late) == ZOO_EXPIRED_SESSION_STATE);
     zookeeper_close(late);
     return 0;
@@ -485,20 +472,13 @@ static const struct {
     const char *name;
     int (*run)(zhandle_t *);
 } groups[] = {
-    {"sync_api",       test_sync_api      },
-    {"children",       test_children      },
-    {"modes",          test_modes         },
-    {"acl",            test_acl           },
-    {"add_auth",       test_add_auth      },
-    {"async_api",      test_async_api     },
-    {"pipeline",       test_pipeline      },
-    {"multi",          test_multi         },
-    {"watches",        test_watches       },
-    {"remove_watches", test_remove_watches},
-    {"sessions",       test_sessions      },
-    {"chroot",         test_chroot        },
-    {"config",         test_config        },
-    {"large_data",     test_large_data    },
+    { "sync_api", test_sync_api }, { "children", test_children },
+    { "modes", test_modes },       { "acl", test_acl },
+    { "add_auth", test_add_auth }, { "async_api", test_async_api },
+    { "pipeline", test_pipeline }, { "multi", test_multi },
+    { "watches", test_watches },   { "remove_watches", test_remove_watches },
+    { "sessions", test_sessions }, { "chroot", test_chroot },
+    { "config", test_config },     { "large_data", test_large_data },
 };
 
 int main(int argc, char **argv)
