@@ -1,6 +1,8 @@
 """Fixtures of the hostile tests: every test ends with the question whether the server still serves,
 and how much memory it kept."""
+import glob
 import os
+import shutil
 import sys
 
 import pytest
@@ -31,6 +33,17 @@ def hostile_server(tmp_path_factory):
     with Server(tmp_path_factory.mktemp("hostile"), tick_ms=1000) as srv:
         still_serves(srv)
         yield srv
+    shutil.rmtree(srv.data_dir, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def clean_up(request):
+    """Logs are allocated 64 MB at a time; pytest keeps directories of past runs. The servers' own logs stay."""
+    where = str(request.getfixturevalue("tmp_path")) if "tmp_path" in request.fixturenames else None
+    yield
+    if where is not None:
+        for data in glob.glob(os.path.join(where, "**", "version-2"), recursive=True):
+            shutil.rmtree(data, ignore_errors=True)
 
 
 @pytest.fixture

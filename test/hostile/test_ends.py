@@ -274,7 +274,7 @@ def test_snapshots_fail_and_the_server_goes_on(tmp_path, small_disk):
         tmp_path / "s",
         data_dir=os.path.join(small_disk, "data"),
         extra=["dataLogDir=%s" % (tmp_path / "log")],
-        props={"zookeeper.snapCount": "50"},
+        props={"zookeeper.snapCount": "50", "zookeeper.preAllocSize": "64"},
     )
     try:
         srv.start()
