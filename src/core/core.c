@@ -112,6 +112,9 @@ bool core_step(struct core *c, const struct core_event *ev, struct core_out *out
     case CORE_EV_SNAPSHOT_DONE:
         imaging_done(c, ev->err);
         break;
+    case CORE_EV_PEER:
+    case CORE_EV_TRUNCATED:
+        break; /* a standalone server has no peers */
     }
     imaging_maybe_begin(c);
     arena_reset(&c->turn);

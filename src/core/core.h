@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "base/blob.h"
 #include "tree/tree.h"
+#include "zab/zab.h"
 
 struct core;
 
@@ -55,9 +56,13 @@ struct core_options {
     int64_t large_request_threshold; /* largeRequestThreshold; a frame above it is large; <= 0 off */
     int64_t large_request_bytes_max; /* largeRequestMaxBytes: large writes in flight together */
     struct core_throttle connection_throttle;
-    const char *shell_schemes; /* schemes that the shell proves, comma separated ("sasl,x509"): valid in ACLs */
-    bool audit;                /* audit.enable: lines of the event "audit" */
-    bool serves_sasl;          /* false: sasl requests get a null token (client specification 4.11) */
+    const char *shell_schemes;     /* schemes that the shell proves, comma separated ("sasl,x509"): valid in ACLs */
+    bool audit;                    /* audit.enable: lines of the event "audit" */
+    bool serves_sasl;              /* false: sasl requests get a null token (client specification 4.11) */
+    const struct zab_options *zab; /* a member of an ensemble; NULL: a standalone server. Read by core_new only */
+    bool leader_serves;            /* leaderServes: a leader takes clients */
+    bool local_sessions;           /* localSessionsEnabled */
+    bool local_sessions_upgrade;   /* localSessionsUpgradingEnabled */
 };
 
 /* Takes over the recovered tree. now_ms: monotonic; every session of the tree gets its full timeout from it. */
@@ -75,6 +80,9 @@ enum core_event_type {
     CORE_EV_SNAPSHOT_WANT, /* take a snapshot soon (start-up, admin) */
     CORE_EV_SNAPSHOT_PULL, /* the snapshot being taken: give the next bytes */
     CORE_EV_SNAPSHOT_DONE, /* the snapshot thread has ended (saved, or failed: err) */
+    CORE_EV_PEER,          /* peer_event: what happened on a link to another server, or to the epoch files */
+    CORE_EV_TRUNCATED,     /* answers ZAB_FX_TRUNCATE: zxid = end of the log now, err; with `reload`, tree = what was
+                              recovered, exactly there; the core takes it over */
 };
 
 struct core_peer {
@@ -93,6 +101,8 @@ struct core_event {
     const char *scheme; /* of CORE_EV_AUTHENTICATED: "sasl", "x509" or "super" */
     int64_t zxid;
     int err;
+    const struct zab_event *peer_event; /* its now_ms is filled in by the core */
+    struct tree *tree;
 };
 
 enum core_fx_type {
@@ -122,6 +132,7 @@ struct core_snapshot_fx {
     uint64_t digest;
     struct slice body; /* in out->arena */
     bool end;
+    bool abort; /* instead of a body: the tree it was taken from is gone. Give the file up and say SNAPSHOT_DONE */
 };
 
 /* Effects of one turn: the shell may call core_step many times before it carries them out and resets. */
@@ -132,6 +143,10 @@ struct core_out {
     struct core_append *appends;
     size_t append_count, append_cap;
     struct core_snapshot_fx snapshot;
+    /* Effects for links, epoch files and the log's end (ZAB_FX_DIAL to ZAB_FX_TRUNCATE), in order. Bytes in arena.
+     * Carry out appends of the same turn before them. */
+    struct zab_fx *peer_fx;
+    size_t peer_count, peer_cap;
 };
 
 void core_out_init(struct core_out *out);
@@ -139,7 +154,12 @@ void core_out_init(struct core_out *out);
 void core_out_reset(struct core_out *out);
 void core_out_fini(struct core_out *out);
 
-/* Returns false after a CORE_EV_FRAME or CORE_EV_ACCEPT when no further frame of this connection may be given for
+/* Before the first event: a transaction of the recovered log, in order, for the window from which other servers are
+ * brought up to date. Takes its own reference. Without an ensemble it does nothing. */
+void core_remember(struct core *core, int64_t zxid, struct blob *txn);
+
+/* Returns false after a CORE_EV_PEER of type BYTES when no more bytes of that link may be given before ZAB_FX_RESUME.
+ * Returns false after a CORE_EV_FRAME or CORE_EV_ACCEPT when no further frame of this connection may be given for
  * now: it was closed (CORE_FX_CLOSE is in out) or paused (CORE_FX_RESUME will come). True otherwise. */
 bool core_step(struct core *core, const struct core_event *ev, struct core_out *out);
 

@@ -1,0 +1,212 @@
+/* zab: the protocol that keeps the replicas in one order, as one pure state machine: fast leader election, discovery of
+ * the epoch, synchronisation by DIFF, TRUNC or SNAP, broadcast; leader, follower and observer (quorum specification 2
+ * to 5). It knows links, votes, epochs and transactions as bytes; it does not know trees, sessions or sockets.
+ *
+ * Time, bytes of links and completions of the disk come in as events; what must happen comes out as effects, in order.
+ * The rules of durability hold here by construction: an ACK, an epoch's acknowledgement and a commit leave only after
+ * the event that proves their premise (LOG_SYNCED, EPOCHS_SAVED, IMAGE_SAVED) has come back.
+ *
+ * Owner: one thread, that of the core. Memory of effects lives in the zab_out until it is reset. */
+#ifndef ZOKOR_ZAB_ZAB_H
+#define ZOKOR_ZAB_ZAB_H
+
+#include "base/arena.h"
+#include "base/blob.h"
+#include "wire/peer.h"
+#include "zab/members.h"
+
+struct zab;
+
+enum zab_port {
+    ZAB_PORT_ELECTION,
+    ZAB_PORT_LEARNER,
+};
+
+struct zab_options {
+    int64_t sid;
+    uint64_t seed;           /* of random delays */
+    struct members *members; /* zab takes its own reference */
+    bool observer;           /* peerType, for a server that the members do not name */
+    int64_t tick_time_ms;
+    int64_t init_limit_ticks, sync_limit_ticks;
+    int64_t connect_limit_ticks;   /* connectToLearnerMasterLimit; 0: init_limit_ticks */
+    int64_t notification_ms_min;   /* 200: also the finalize wait */
+    int64_t notification_ms_max;   /* capped at 5 s of our own */
+    int64_t observer_delay_ms;     /* random wait of an observer before it looks for a leader */
+    int64_t history_count;         /* commitLogCount, at least 500 */
+    size_t history_bytes;          /* committed transactions kept in memory for DIFF never exceed this much */
+    size_t packet_field_bytes_max; /* jute.maxbuffer + extrasize */
+    size_t link_backlog_bytes_max; /* bytes held back for a learner that loads an image */
+    bool force_snapshot_sync;      /* forceSnapshotSync */
+    bool many_addresses;           /* multiAddress.enabled */
+    int64_t last_zxid;             /* end of the log, as recovered: the tree is exactly there */
+    int64_t accepted_epoch, current_epoch;
+};
+
+struct zab *zab_new(const struct zab_options *options, int64_t now_ms);
+void zab_free(struct zab *z);
+
+/* ---- events ---- */
+
+enum zab_event_type {
+    ZAB_EV_TICK,      /* time has passed: due at zab_next_tick_ms */
+    ZAB_EV_ACCEPTED,  /* link, port: somebody dialled us. Numbers of accepted links are the shell's: below
+                         ZAB_LINK_DIALLED, never used twice */
+    ZAB_EV_CONNECTED, /* link: our dial has succeeded */
+    ZAB_EV_BYTES,     /* link, bytes: received, as many as came. Bytes live for the call */
+    ZAB_EV_LOST,      /* link: dial failed (refused: nobody listens there), or connection gone. Never after our CLOSE */
+    ZAB_EV_DRAINED, /* link: what was queued for it has fallen below the shell's mark, after a SEND with tell_drained */
+    ZAB_EV_LOG_SYNCED,   /* zxid: every append up to it is durable */
+    ZAB_EV_EPOCHS_SAVED, /* the epochs of the latest SAVE_EPOCHS are durable */
+    ZAB_EV_TRUNCATED, /* zxid: the log now ends here and the tree is exactly there; err: it failed, the server must stop
+                       */
+    ZAB_EV_IMAGE_SAVED, /* err: the snapshot asked for by SAVE_IMAGE is durable, or failed */
+};
+
+struct zab_event {
+    enum zab_event_type type;
+    uint32_t link;
+    enum zab_port port;
+    bool refused; /* of LOST: an active refusal, not a timeout */
+    int64_t now_ms;
+    int64_t zxid;
+    struct slice bytes;
+    int err;
+};
+
+/* Returns false after BYTES when the link is paused: no more bytes of it until ZAB_FX_RESUME. */
+struct zab_out;
+bool zab_step(struct zab *z, const struct zab_event *ev, struct zab_out *out);
+/* When ZAB_EV_TICK is due next. */
+int64_t zab_next_tick_ms(const struct zab *z);
+
+/* ---- effects ---- */
+
+#define ZAB_LINK_DIALLED 0x80000000u /* numbers of links that zab dials have this bit */
+
+enum zab_fx_type {
+    /* for the shell */
+    ZAB_FX_DIAL,        /* link, sid, port: connect to one of the member's addresses (names resolved anew, all addresses
+                           tried). addresses: where the member said it is, tried first; null otherwise */
+    ZAB_FX_SEND,        /* link, bytes, tell_drained */
+    ZAB_FX_CLOSE,       /* link: send what is queued, then close. Forgotten by zab */
+    ZAB_FX_RESUME,      /* link: bytes are welcome again */
+    ZAB_FX_LISTEN,      /* on: open or close the learner port */
+    ZAB_FX_SAVE_EPOCHS, /* accepted, current: write the files that differ, accepted first; then EPOCHS_SAVED. A failure
+                           ends the server */
+    ZAB_FX_TRUNCATE,    /* zxid, reload: drop every log record and every snapshot above zxid, durably; no append is in
+                           flight. reload: recover a tree from what is left. Then TRUNCATED */
+    /* for the core */
+    ZAB_FX_ROLE,          /* role, serving, sid = leader (-1 none), epoch */
+    ZAB_FX_APPEND,        /* txn (a reference for the taker), zxid: to the log, in this order */
+    ZAB_FX_COMMIT,        /* txn (borrowed: lives as long as the out), zxid: apply now */
+    ZAB_FX_REQUEST,       /* leader: link, request, authinfo from a learner; request.body lives as long as the out */
+    ZAB_FX_REVALIDATE,    /* leader: link, session, timeout: answer with zab_revalidate_answer */
+    ZAB_FX_TOUCH,         /* leader: link, session, timeout: seen by that learner */
+    ZAB_FX_VALIDITY,      /* learner: session, valid */
+    ZAB_FX_SYNCED,        /* the oldest sync that waits (learner: of this server; leader: token) may be answered */
+    ZAB_FX_PING,          /* learner: answer with zab_pong */
+    ZAB_FX_IMAGE_WANTED,  /* leader: link: call zab_image_begin when a walk of the tree can begin */
+    ZAB_FX_IMAGE_PULL,    /* leader: link: call zab_image_bytes with the next slice */
+    ZAB_FX_IMAGE_DROPPED, /* leader: link: it is gone, end the walk */
+    ZAB_FX_IMAGE_BYTES,   /* learner: bytes of the leader's image are in zab_image_buffered: read and call
+                             zab_image_consumed. on: these are the first bytes of an image */
+    ZAB_FX_SAVE_IMAGE,    /* learner: save the tree as a snapshot; then IMAGE_SAVED */
+};
+
+struct zab_fx {
+    enum zab_fx_type type;
+    uint32_t link;
+    enum zab_port port;
+    enum peer_state role;
+    bool serving, on, reload, tell_drained, valid;
+    int64_t sid;
+    int64_t zxid;
+    int64_t accepted_epoch, current_epoch;
+    int64_t session_id;
+    int32_t timeout_ms;
+    int64_t token;
+    struct blob *txn;
+    struct slice bytes;
+    struct slice addresses;
+    struct peer_request request;
+    struct wire_vec authinfo;
+};
+
+struct zab_out {
+    struct arena arena;
+    struct zab_fx *fx;
+    size_t count, cap;
+};
+void zab_out_init(struct zab_out *out);
+/* Forgets the effects. References of APPEND must have been taken over. */
+void zab_out_reset(struct zab_out *out);
+void zab_out_fini(struct zab_out *out);
+
+/* ---- calls of the core; each may add effects ---- */
+
+/* Leader, serving: the zxid of the next proposal; -1 when the counter of this epoch is used up: then the leader has
+ * stepped down (effects in out). */
+int64_t zab_next_zxid(struct zab *z, struct zab_out *out);
+/* Leader, serving: proposes txn under the zxid that zab_next_zxid gave. Takes its own references. */
+void zab_propose(struct zab *z, int64_t zxid, struct blob *txn, struct zab_out *out);
+/* Leader: calls back with ZAB_FX_SYNCED{token} once everything proposed before is committed and a quorum has answered
+ * a ping sent after this call, so that this server was the leader then. link: the learner that asked (0 with
+ * own=true); learners get the SYNC packet, the core its token. */
+void zab_sync(struct zab *z, bool own, uint32_t link, int64_t token, struct zab_out *out);
+/* Leader: answers ZAB_FX_REVALIDATE. */
+void zab_revalidate_answer(struct zab *z, uint32_t link, int64_t session_id, bool valid, struct zab_out *out);
+/* Learner, serving: sends a request to the leader. authinfo: elements, count -1 for null. */
+void zab_forward(struct zab *z, const struct peer_request *q, struct wire_vec authinfo, struct zab_out *out);
+/* Learner, serving: asks whether a session lives; ZAB_FX_VALIDITY answers. */
+void zab_revalidate(struct zab *z, int64_t session_id, int32_t timeout_ms, struct zab_out *out);
+/* Learner: answers ZAB_FX_PING; touches: peer_touch records. */
+void zab_pong(struct zab *z, struct slice touches, struct zab_out *out);
+/* Leader: a walk of the tree as it is now begins for this learner. False: the learner is gone. */
+bool zab_image_begin(struct zab *z, uint32_t link, struct zab_out *out);
+/* Leader: the next bytes (from the session count to the end mark "/"); end: the last ones. */
+void zab_image_bytes(struct zab *z, uint32_t link, struct slice bytes, bool end, struct zab_out *out);
+/* Learner: the bytes of the image that have come; valid until the next call of zab. */
+struct slice zab_image_buffered(const struct zab *z);
+/* Learner: n of them were used. done: the image is complete (behind "/"), the tree has become it. err: it cannot be
+ * read; the link is dropped. */
+void zab_image_consumed(struct zab *z, size_t n, bool done, int err, struct zab_out *out);
+/* Fills the window of past transactions at start, oldest first, all of them in the log. For zab_new's caller only. */
+void zab_remember(struct zab *z, int64_t zxid, struct blob *txn);
+
+/* ---- looking ---- */
+
+struct zab_view {
+    enum peer_state role;
+    bool serving;
+    int64_t leader;    /* sid, -1 none */
+    int64_t epoch;     /* of the role, or current_epoch */
+    int64_t round;     /* of the election */
+    int64_t last_zxid; /* end of the log */
+    int64_t committed_zxid;
+    int64_t outstanding; /* proposals not committed */
+    size_t followers, synced_followers, observers, synced_observers, non_voting_followers, synced_non_voting_followers;
+    int64_t elections;        /* begun since start */
+    int64_t last_election_ms; /* how long the last one took, -1 before the first */
+    int64_t quorum_size;
+    int64_t proposals, proposal_bytes_last, proposal_bytes_min, proposal_bytes_max;
+    int64_t diffs_sent, truncs_sent, snaps_sent;
+    int64_t looking_since_ms;
+};
+struct zab_view zab_view(const struct zab *z);
+/* Learners that are connected to this leader, for `stat`, mntr and the admin commands. */
+struct zab_learner_view {
+    uint32_t link;
+    int64_t sid;
+    bool observer, synced;
+    int64_t acked_zxid;
+    size_t queued_bytes;
+};
+size_t zab_learners(const struct zab *z, struct zab_learner_view *to, size_t max);
+/* The configuration in force; borrowed. */
+const struct members *zab_members(const struct zab *z);
+
+/* Walks the invariants; asserts on a breach. For tests and the simulator. */
+void zab_check(const struct zab *z);
+
+#endif
