@@ -41,12 +41,13 @@ struct peer_packet {
 };
 
 /* Cuts one packet off the front of a stream. Returns the bytes it takes; 0 while it is not all there; ERR_MARSHALLING
- * for what cannot be a packet, ERR_TOO_LONG for a data or string longer than field_bytes_max (told as soon as its
- * length is seen). Never reads past `bytes`. */
+ * for what cannot be a packet, ERR_TOO_LONG for data, a string, or all of authinfo longer than field_bytes_max (told as
+ * soon as the length is seen). Never reads past `bytes`. */
 int64_t peer_packet_get(struct slice bytes, size_t field_bytes_max, struct peer_packet *out);
 void peer_packet_put(struct buf *b, const struct peer_packet *p);
 
-/* FOLLOWERINFO and OBSERVERINFO. Data of 8 bytes is a sid alone; other sizes below 20 are an error. */
+/* FOLLOWERINFO and OBSERVERINFO. Data of 8 bytes is a sid alone (protocol_version 1, as Apache takes it); other sizes
+ * below 20 are an error. */
 struct peer_learner_info {
     int64_t sid;
     int32_t protocol_version;
