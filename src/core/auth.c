@@ -89,6 +89,12 @@ void auth_proved(struct core *c, const struct core_event *ev)
         log_warn("auth.full", "scheme=%s conn=%u", ev->scheme, k->id);
 }
 
+/* What another server says that its client has proved. */
+void auth_add_proved(struct conn *k, struct slice scheme, struct slice id)
+{
+    (void)auth_add(k, scheme, slice_is_null(id) ? slice_str("") : id);
+}
+
 /* True if the comma separated list, blanks around its items allowed, holds the scheme. NULL is empty. */
 bool auth_scheme_listed(const char *list, struct slice scheme)
 {

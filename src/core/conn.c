@@ -67,6 +67,19 @@ static void conn_drop_deferred(struct core *c, struct conn *k)
     k->deferred_last = &k->deferred_first;
 }
 
+void conn_drop_parked(struct conn *k)
+{
+    while (k->parked_first != NULL) {
+        struct parked *p = k->parked_first;
+        k->parked_first = p->next;
+        k->writes_in_flight--;
+        mem_free(p->multi_kinds);
+        blob_unref(p->frame);
+        mem_free(p);
+    }
+    k->parked_last = &k->parked_first;
+}
+
 static void conn_free(struct core *c, struct conn *k)
 {
     if (k->session != NULL && k->session->conn == k)
@@ -74,6 +87,7 @@ static void conn_free(struct core *c, struct conn *k)
     watch_drop_watcher(c->tree, k->id);
     pipeline_forget_conn(c, k);
     conn_drop_deferred(c, k);
+    conn_drop_parked(k);
     list_remove(&k->link);
     ip_remove(c, &k->peer);
     auth_free(k->auth);
@@ -112,6 +126,7 @@ static struct conn *conn_add(struct core *c, const struct core_event *ev)
     k->accepted_ms = c->now_ms;
     k->accepted_wall_ms = c->wall_ms;
     k->deferred_last = &k->deferred_first;
+    k->parked_last = &k->parked_first;
     list_init(&k->link);
     list_push_back(&c->handshakes, &k->link);
     c->conns[ev->conn] = k;
@@ -145,6 +160,14 @@ void conn_lost(struct core *c, uint32_t id)
     if (!k->asks_word)
         c->stats.connections_dropped++;
     conn_free(c, k);
+}
+
+/* This server serves no more: whoever has, or waits for, a session goes to look for another one. */
+void conn_close_served(struct core *c)
+{
+    for (uint32_t i = 0; i < c->conn_cap; i++)
+        if (c->conns[i] != NULL && c->conns[i]->state != CONN_HANDSHAKE)
+            conn_close(c, c->conns[i]);
 }
 
 void conn_close(struct core *c, struct conn *k)
@@ -200,7 +223,7 @@ void conn_update_paused(struct core *c)
     LIST_FOR_SAFE(it, &c->paused)
     {
         struct conn *k = CONTAINER_OF(it, struct conn, link);
-        if (k->state != CONN_ACTIVE)
+        if (k->state != CONN_ACTIVE || k->sync_waits)
             continue;
         if (!full || (k->writes_in_flight == 0 && k->deferred_count == 0))
             conn_resume(c, k);
@@ -273,6 +296,7 @@ void conn_session_ready(struct core *c, struct conn *k)
 {
     ASSERT(k->session != NULL);
     bool was_creating = k->state == CONN_CREATING;
+    bool was_waiting = was_creating || k->state == CONN_REVALIDATING;
     k->state = CONN_ACTIVE;
     k->last_op = WIRE_OP_CREATE_SESSION;
     k->last_zxid = tree_last_zxid(c->tree);
@@ -280,18 +304,29 @@ void conn_session_ready(struct core *c, struct conn *k)
         k->last_cxid = 0; /* createSession is a request with number 0 */
     k->last_response_ms = c->now_ms;
     put_connect_response(c, k, k->session->id, k->session->timeout_ms);
-    if (was_creating && k->paused)
+    if (was_waiting && k->paused)
         conn_resume(c, k);
     else
         list_remove(&k->link);
 }
 
-static bool handshake_refuse(struct core *c, struct conn *k)
+void conn_refuse(struct core *c, struct conn *k)
 {
     c->stats.unsuccessful_handshakes++;
     put_connect_response(c, k, 0, 0);
     conn_close(c, k);
-    return false;
+}
+
+/* The session is this connection's now; an older one loses it. */
+void conn_bind(struct core *c, struct conn *k, struct session *s, int32_t timeout_ms)
+{
+    if (s->conn != NULL)
+        conn_close(c, s->conn);
+    s->conn = k;
+    s->owner = OWNER_SELF;
+    session_set_timeout(c, s, timeout_ms);
+    k->session = s;
+    conn_session_ready(c, k);
 }
 
 /* The password is judged before the old connection is touched: a stranger who knows only an id cannot cut anybody
@@ -300,16 +335,17 @@ static bool handshake_reattach(struct core *c, struct conn *k, const struct wire
 {
     uint8_t passwd[WIRE_PASSWD_BYTES];
     session_password(q->session_id, passwd);
+    bool knows = digest_equal_secret(q->passwd, slice_of(passwd, sizeof passwd));
+    if (knows && !ensemble_leads(c)) { /* only the leader knows which sessions live */
+        forward_revalidate(c, k, q->session_id, timeout_ms);
+        return false;
+    }
     struct session *s = session_lookup(c, q->session_id);
-    if (!digest_equal_secret(q->passwd, slice_of(passwd, sizeof passwd)) || s == NULL || s->closing ||
-        tree_session_timeout_ms(c->tree, s->id) == 0)
-        return handshake_refuse(c, k);
-    if (s->conn != NULL)
-        conn_close(c, s->conn);
-    s->conn = k;
-    session_set_timeout(c, s, timeout_ms);
-    k->session = s;
-    conn_session_ready(c, k);
+    if (!knows || s == NULL || s->closing || tree_session_timeout_ms(c->tree, s->id) == 0) {
+        conn_refuse(c, k);
+        return false;
+    }
+    conn_bind(c, k, s, timeout_ms);
     return true;
 }
 
@@ -323,7 +359,12 @@ static bool handshake(struct core *c, struct conn *k, struct slice frame)
         conn_close(c, k);
         return false;
     }
-    if (r.err != 0 || q.last_zxid_seen > tree_last_zxid(c->tree)) {
+    if (r.err == 0 && !ensemble_serves(c)) { /* as without a running server: closed without a word */
+        c->stats.connections_rejected++;
+        conn_close(c, k);
+        return false;
+    }
+    if (r.err != 0 || q.last_zxid_seen > ensemble_seen_zxid(c)) {
         if (r.err == 0)
             log_info("conn.ahead", "client_zxid=0x%llx server_zxid=0x%llx action=close",
                      (unsigned long long)q.last_zxid_seen, (unsigned long long)tree_last_zxid(c->tree));
@@ -344,7 +385,11 @@ static bool handshake(struct core *c, struct conn *k, struct slice frame)
     k->session = s;
     k->state = CONN_CREATING;
     conn_pause(c, k); /* nothing more is read until the session exists */
-    pipeline_create_session(c, k, s);
+    s->owner = OWNER_SELF;
+    if (ensemble_leads(c))
+        pipeline_create_session(c, k, s);
+    else
+        forward_create_session(c, k, s);
     return false;
 }
 
@@ -379,10 +424,20 @@ static void dispatch(struct core *c, struct conn *k, const struct op_row *row, i
 {
     if (row->writes) {
         c->stats.writes++;
-        pipeline_write(c, k, xid, row, frame);
+        if (LIKELY(ensemble_leads(c)))
+            pipeline_write(c, k, xid, row, frame);
+        else
+            forward_write(c, k, xid, row->code, frame);
         return;
     }
     c->stats.reads++;
+    if (UNLIKELY(row->code == WIRE_OP_SYNC) && c->ens.zab != NULL) {
+        if (ensemble_leads(c))
+            remote_sync_own(c, k, xid, frame);
+        else
+            forward_write(c, k, xid, row->code, frame);
+        return;
+    }
     pipeline_defer(c, k, frame, 0);
 }
 
@@ -406,6 +461,7 @@ static bool request(struct core *c, struct conn *k, struct slice frame)
         return false;
     }
     session_touch(c, k->session);
+    k->session->touched = true;
     k->last_op = code;
     if (xid >= 0)
         k->last_cxid = xid;
@@ -425,6 +481,10 @@ static bool request(struct core *c, struct conn *k, struct slice frame)
         return false;
     }
     dispatch(c, k, row, xid, frame);
+    if (UNLIKELY(k->sync_waits)) {
+        conn_pause(c, k);
+        return false;
+    }
     if (code == WIRE_OP_CLOSE_SESSION) {
         k->state = CONN_CLOSING;
         return false;
@@ -449,6 +509,7 @@ bool conn_frame(struct core *c, const struct core_event *ev)
         return request(c, k, ev->frame);
     case CONN_HANDSHAKE:
         return handshake(c, k, ev->frame);
+    case CONN_REVALIDATING:
     case CONN_CREATING: /* a shell that ignores the pause: nothing can be said yet */
     case CONN_CLOSING:
         return false;

@@ -25,6 +25,7 @@ struct core *core_new(const struct core_options *options, struct tree *tree, int
     c->marks = mem_zalloc(DIGEST_MARKS_MAX * sizeof *c->marks);
     c->stats.response_bytes_last = c->stats.response_bytes_min = c->stats.response_bytes_max = -1;
     c->next_reap_ms = now_ms + options->container_check_interval_ms;
+    ensemble_init(c);
     session_table_init(c);
     overlay_init(c);
     pipeline_init(c);
@@ -38,6 +39,7 @@ void core_free(struct core *c)
     if (c->walk != NULL)
         tree_walk_end(c->walk);
     conn_table_fini(c);
+    ensemble_fini(c);
     pipeline_fini(c);
     overlay_fini(c);
     session_table_fini(c);
@@ -53,7 +55,7 @@ void core_free(struct core *c)
 static void reap(struct core *c)
 {
     int64_t interval_ms = c->opt.container_check_interval_ms;
-    if (interval_ms <= 0 || c->now_ms < c->next_reap_ms)
+    if (!ensemble_leads(c) || interval_ms <= 0 || c->now_ms < c->next_reap_ms)
         return;
     c->next_reap_ms = c->now_ms + interval_ms;
     int64_t max = c->opt.container_max_per_minute * interval_ms / 60000;
@@ -74,6 +76,7 @@ static void tick(struct core *c)
     session_expire_due(c);
     conn_expire_handshakes(c);
     reap(c);
+    ensemble_tick(c);
 }
 
 bool core_step(struct core *c, const struct core_event *ev, struct core_out *out)
@@ -100,7 +103,10 @@ bool core_step(struct core *c, const struct core_event *ev, struct core_out *out
         auth_proved(c, ev);
         break;
     case CORE_EV_LOG_SYNCED:
-        pipeline_synced(c, ev->zxid);
+        if (c->ens.zab == NULL)
+            pipeline_synced(c, ev->zxid);
+        else
+            ensemble_synced(c, ev->zxid);
         conn_update_paused(c);
         break;
     case CORE_EV_SNAPSHOT_WANT:
@@ -113,9 +119,14 @@ bool core_step(struct core *c, const struct core_event *ev, struct core_out *out
         imaging_done(c, ev->err);
         break;
     case CORE_EV_PEER:
+        ensemble_peer(c, ev, &go_on);
+        break;
     case CORE_EV_TRUNCATED:
-        break; /* a standalone server has no peers */
+        ensemble_truncated(c, ev);
+        break;
     }
+    if (c->ens.zab != NULL)
+        ensemble_drain(c);
     imaging_maybe_begin(c);
     arena_reset(&c->turn);
     if (c->body.cap > BODY_BYTES_KEPT)
@@ -129,8 +140,10 @@ int64_t core_next_tick_ms(const struct core *c)
     if (!list_empty(&c->expiring))
         return c->now_ms;
     int64_t next = (c->wheel_tick + 1) * c->opt.tick_time_ms;
-    if (c->opt.container_check_interval_ms > 0 && c->next_reap_ms < next)
+    if (c->opt.container_check_interval_ms > 0 && c->next_reap_ms < next && ensemble_leads(c))
         next = c->next_reap_ms;
+    if (c->ens.zab != NULL && zab_next_tick_ms(c->ens.zab) < next)
+        next = zab_next_tick_ms(c->ens.zab);
     if (!list_empty(&c->handshakes)) {
         const struct conn *k = CONTAINER_OF(c->handshakes.next, struct conn, link);
         int64_t due = k->accepted_ms + c->opt.handshake_timeout_ms;
@@ -163,19 +176,26 @@ static void check_conns(const struct core *c)
     }
     ASSERT(count == c->conn_count);
     ASSERT(deferred == c->deferred_count);
-    ASSERT(writes <= (int64_t)c->pipe.count);
+    ASSERT(c->ens.zab != NULL || writes <= (int64_t)c->pipe.count);
 }
 
 static void check_pipeline(const struct core *c)
 {
     const struct pipeline *q = &c->pipe;
     int64_t zxid = tree_last_zxid(c->tree);
+    if (c->ens.zab != NULL) {
+        zab_check(c->ens.zab);
+        if (q->count != 0)
+            zxid = q->ring[q->head].zxid - 1;
+    }
     for (size_t i = 0; i < q->count; i++) {
         const struct proposal *p = &q->ring[(q->head + i) & (q->cap - 1)];
         ASSERT(p->zxid == zxid + 1); /* gapless: 3.9 refuses a log with holes (disk specification 2.3) */
         zxid = p->zxid;
     }
-    ASSERT(zxid == q->last_proposed);
+    if (!ensemble_leads(c))
+        return;
+    ASSERT(zxid == q->last_proposed || q->count == 0);
     ASSERT(q->count != 0 || c->overlay.count == 0);
     ASSERT(q->count != 0 || c->overlay.queue_count == 0);
     ASSERT(q->count != 0 || !c->opt.digest_enabled || c->overlay.digest == tree_digest(c->tree));

@@ -147,6 +147,7 @@ struct core_out {
      * Carry out appends of the same turn before them. */
     struct zab_fx *peer_fx;
     size_t peer_count, peer_cap;
+    struct zab_out zab; /* the core's own: what zab says in this turn */
 };
 
 void core_out_init(struct core_out *out);
@@ -165,6 +166,9 @@ bool core_step(struct core *core, const struct core_event *ev, struct core_out *
 
 /* When the next CORE_EV_TICK is due (monotonic). */
 int64_t core_next_tick_ms(const struct core *core);
+
+/* The protocol's state, for views; NULL on a standalone server. */
+const struct zab *core_zab(const struct core *core);
 
 /* True while writes wait for the log. For an orderly stop: stop feeding, wait for this to be false. */
 bool core_has_writes_in_flight(const struct core *core);

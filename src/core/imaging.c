@@ -6,9 +6,17 @@
 
 void imaging_maybe_begin(struct core *c)
 {
-    if (!c->snapshot_wanted || c->snapshot_running)
+    struct ensemble *e = &c->ens;
+    /* Only what is decided may be in a snapshot (ZOOKEEPER-1549): none is begun between two roles, unless zab wants the
+     * image on disk that the leader has sent. */
+    bool wanted = e->image_wanted || (c->snapshot_wanted && (e->zab == NULL || e->serving));
+    if (!wanted || c->snapshot_running || c->walk != NULL)
         return;
-    c->snapshot_wanted = false;
+    if (e->image_wanted)
+        e->image_saving = true;
+    else
+        c->snapshot_wanted = false;
+    e->image_wanted = false;
     c->snapshot_running = true;
     c->walk = tree_walk_begin(c->tree);
     c->out->snapshot.begin = true;
@@ -21,7 +29,11 @@ void imaging_maybe_begin(struct core *c)
 
 void imaging_pull(struct core *c)
 {
-    if (c->walk == NULL)
+    if (c->ens.image_abort) {
+        c->out->snapshot.abort = true;
+        return;
+    }
+    if (c->walk == NULL || c->ens.image_for_peer)
         return;
     struct buf b;
     buf_init(&b, SIZE_MAX / 2);
@@ -41,10 +53,18 @@ void imaging_pull(struct core *c)
 /* A failed one is asked for again by the next roll of the log; the logs since the last good one are all kept. */
 void imaging_done(struct core *c, int err)
 {
-    if (c->walk != NULL)
+    struct ensemble *e = &c->ens;
+    if (c->walk != NULL && !e->image_for_peer) {
         tree_walk_end(c->walk);
-    c->walk = NULL;
+        c->walk = NULL;
+    }
     c->snapshot_running = false;
+    e->image_abort = false;
+    if (e->image_saving) {
+        e->image_saving = false;
+        struct zab_event ev = { .type = ZAB_EV_IMAGE_SAVED, .now_ms = c->now_ms, .err = err };
+        zab_step(e->zab, &ev, &c->out->zab);
+    }
     if (err == 0)
         c->stats.snapshots_taken++;
     else

@@ -30,6 +30,7 @@ struct auth {
 enum conn_state {
     CONN_HANDSHAKE, /* no ConnectRequest yet */
     CONN_CREATING,  /* its createSession is in flight */
+    CONN_REVALIDATING, /* the leader is asked whether its session lives */
     CONN_ACTIVE,
     CONN_CLOSING, /* its closeSession is in flight, or a reply that closes waits for earlier ones */
 };
@@ -37,12 +38,23 @@ enum conn_state {
 /* A request that waits for this connection's earlier writes. */
 struct deferred {
     struct deferred *next;
-    int64_t after_zxid; /* run when this write has been answered */
+    int64_t after_write; /* run when this many of the connection's writes have been answered */
     int64_t received_ms;
     uint32_t auth_count; /* ids held when it came */
     int32_t err;         /* not 0: answer with this instead of running it */
     uint32_t n;
     uint8_t frame[];
+};
+
+/* A request that a learner has sent to the leader: answered when the transaction with its number is committed. */
+struct parked {
+    struct parked *next;
+    int64_t received_ms;
+    uint8_t *multi_kinds; /* as struct proposal's */
+    struct blob *frame;   /* of a sync */
+    int32_t xid;
+    int16_t op;
+    int8_t create_flags;
 };
 
 struct conn {
@@ -58,8 +70,12 @@ struct conn {
     struct session *session;
     struct list link; /* of core.handshakes or core.paused */
     struct deferred *deferred_first, **deferred_last;
-    int64_t last_write_zxid; /* of its newest write in flight */
+    struct parked *parked_first, **parked_last;
+    int64_t writes_begun, writes_answered;
     int32_t writes_in_flight, deferred_count;
+    int32_t asked_timeout_ms; /* while CONN_REVALIDATING, with asked_session */
+    int64_t asked_session, asked_number;
+    bool sync_waits; /* on a leader: nothing more is read before its sync is answered */
     int32_t last_op;
     int64_t accepted_ms, accepted_wall_ms, paused_since_ms;
     int64_t last_cxid, last_zxid, last_response_ms;
@@ -77,6 +93,8 @@ struct session {
     int64_t expires_ms; /* touched: moves on; the wheel notices later */
     int32_t timeout_ms;
     bool closing;      /* its closeSession has been proposed */
+    bool touched;      /* on a learner: to be told with the next PING */
+    uint32_t owner;    /* on a leader: the link of the learner that serves it, OWNER_SELF, or OWNER_NONE */
     struct conn *conn; /* the connection bound to it, or NULL */
 };
 
@@ -138,7 +156,7 @@ struct overlay {
 struct proposal {
     int64_t zxid;
     struct blob *txn;
-    struct conn *conn; /* who waits for the answer; NULL: nobody (expiry, reaping) or gone */
+    struct conn *conn; /* who waits for the answer; NULL: nobody (expiry, reaping, another server's client) or gone */
     int64_t session_id;
     int64_t received_ms;
     uint8_t *multi_kinds; /* result kinds of a multi with create2s in it, one byte an op; or NULL */
@@ -146,8 +164,9 @@ struct proposal {
     int16_t op;               /* the request's opcode */
     int8_t create_flags;      /* of a create; -1 otherwise. For the audit log */
     struct blob *failed_path; /* what a refused request was about; only kept for the audit log */
-    bool roll_after;
     bool large;
+    bool from_elsewhere; /* not prepared here: a learner's commit */
+    uint32_t conn_id;    /* of conn, to find out whether it still lives */
 };
 
 struct pipeline {
@@ -156,6 +175,57 @@ struct pipeline {
     int64_t last_proposed;
     int64_t txns_since_roll, bytes_since_roll, roll_at_txns, roll_at_bytes;
     int64_t large_bytes;
+};
+
+/* ---- ensembles ---- */
+
+#define OWNER_NONE 0xffffffffu
+#define OWNER_SELF 0xfffffffeu
+
+/* A sync on its way through a leader, and the requests of its session that must not overtake it: a learner answers its
+ * clients in the order in which it sent their requests. */
+struct held_request {
+    struct held_request *next;
+    struct peer_request request; /* body behind this struct, then the ids */
+    struct wire_vec authinfo;
+};
+
+struct sync_wait {
+    struct sync_wait *next;
+    int64_t token;
+    uint32_t link; /* OWNER_SELF: of a connection of ours */
+    uint32_t conn;
+    int64_t session_id, received_ms;
+    struct blob *frame; /* of a connection of ours */
+    struct held_request *held_first, **held_last;
+};
+
+/* A learner that waits for an image of the tree. */
+struct image_wait {
+    struct image_wait *next;
+    uint32_t link;
+};
+
+struct ensemble {
+    struct zab *zab; /* NULL: a standalone server */
+    enum peer_state role;
+    bool serving;
+    int64_t epoch;
+    int64_t leader;
+    int64_t next_token;
+    struct sync_wait *syncs;       /* leader */
+    struct sync_sent *sent_first, **sent_last; /* learner */
+    int64_t next_asked;
+    struct image_wait *image_waits;
+    uint32_t image_link; /* of the learner that the walk is for */
+    bool image_for_peer; /* the walk is for image_link, not for the disk */
+    bool image_wanted;   /* zab waits for a snapshot of the tree on disk */
+    bool image_saving;   /* the running snapshot is that one */
+    bool image_abort;    /* the running snapshot's tree is gone */
+    struct tree_image *image; /* what comes from the leader */
+    int64_t image_zxid;
+    int64_t touched_count;
+    bool draining;
 };
 
 /* ---- connection throttle ---- */
@@ -200,6 +270,7 @@ struct core {
 
     struct overlay overlay;
     struct pipeline pipe;
+    struct ensemble ens;
     struct throttle throttle;
     int64_t deferred_count;
 
@@ -223,6 +294,7 @@ void out_send_shared(struct core *c, uint32_t conn, const uint8_t *p, size_t n);
 uint8_t *out_bytes(struct core *c, size_t n);
 void out_fx(struct core *c, enum core_fx_type type, uint32_t conn);
 void out_append(struct core *c, int64_t zxid, struct blob *txn, bool roll_after);
+void out_peer(struct core *c, const struct zab_fx *fx);
 
 /* conn.c */
 bool conn_accept(struct core *c, const struct core_event *ev);
@@ -236,6 +308,9 @@ void conn_pause(struct core *c, struct conn *k);
 void conn_reply(struct core *c, struct conn *k, int32_t xid, int64_t zxid, int32_t err, struct slice body,
                 int64_t received_ms);
 void conn_session_ready(struct core *c, struct conn *k);
+void conn_bind(struct core *c, struct conn *k, struct session *s, int32_t timeout_ms);
+void conn_refuse(struct core *c, struct conn *k);
+void conn_close_served(struct core *c);
 void conn_table_fini(struct core *c);
 size_t conn_peer_text(const struct core_peer *peer, bool with_port, char *to, size_t size);
 
@@ -255,12 +330,15 @@ void session_touch(struct core *c, struct session *s);
 void session_set_timeout(struct core *c, struct session *s, int32_t timeout_ms);
 void session_expire_due(struct core *c);
 int64_t session_new_id(struct core *c);
+/* The tree's table again, each session with its full timeout and no connection. */
+void session_table_rebuild(struct core *c);
 void session_password(int64_t id, uint8_t to[WIRE_PASSWD_BYTES]);
 
 /* auth.c */
 void auth_free(struct auth *a);
 int auth_request(struct core *c, struct conn *k, struct wire_reader *r);
 void auth_proved(struct core *c, const struct core_event *ev);
+void auth_add_proved(struct conn *k, struct slice scheme, struct slice id);
 bool auth_scheme_listed(const char *list, struct slice scheme);
 bool auth_satisfies_policy(const struct core *c, const struct conn *k);
 int32_t auth_put_client_infos(const struct conn *k, struct buf *b);
@@ -334,9 +412,20 @@ void pipeline_write(struct core *c, struct conn *k, int32_t xid, const struct op
 void pipeline_own(struct core *c, int64_t session_id, const struct op_row *row, struct slice body);
 void pipeline_create_session(struct core *c, struct conn *k, struct session *s);
 void pipeline_synced(struct core *c, int64_t zxid);
+/* A request that a learner has sent us; k stands for its client. */
+void pipeline_remote(struct core *c, const struct conn *k, const struct peer_request *q, int err);
+/* What the ensemble has decided. Takes the reference. */
+void pipeline_committed(struct core *c, int64_t zxid, struct blob *txn);
+/* To the log, by the order of zab. Takes the reference. */
+void pipeline_log(struct core *c, int64_t zxid, struct blob *txn);
+/* Another role: nothing is in flight any more, and the overlay begins at the tree. */
+void pipeline_restart(struct core *c);
+void conn_drop_parked(struct conn *k);
 void pipeline_forget_conn(struct core *c, const struct conn *k);
 void pipeline_defer(struct core *c, struct conn *k, struct slice frame, int32_t err);
-void pipeline_run_deferred(struct core *c, struct conn *k, int64_t answered_zxid);
+void pipeline_run_deferred(struct core *c, struct conn *k);
+/* Answers a request that changes nothing. False if that ended the connection. */
+bool pipeline_run_now(struct core *c, struct conn *k, struct slice frame, int64_t received_ms);
 int64_t pipeline_in_flight(const struct core *c);
 void pipeline_draw_roll(struct core *c);
 
@@ -360,6 +449,50 @@ int read_add_watch(struct core *c, struct conn *k, struct wire_reader *r, struct
 int read_set_watches(struct core *c, struct conn *k, struct wire_reader *r, struct buf *body);
 int read_set_watches2(struct core *c, struct conn *k, struct wire_reader *r, struct buf *body);
 void watches_notify(struct core *c, const struct tree_applied *a, int64_t zxid);
+
+/* ensemble.c */
+void ensemble_init(struct core *c);
+void ensemble_fini(struct core *c);
+void ensemble_peer(struct core *c, const struct core_event *ev, bool *go_on);
+void ensemble_truncated(struct core *c, const struct core_event *ev);
+void ensemble_tick(struct core *c);
+void ensemble_synced(struct core *c, int64_t zxid);
+/* Carries out what zab has asked for until it asks for nothing more. */
+void ensemble_drain(struct core *c);
+/* True where requests of clients are served. */
+bool ensemble_serves(const struct core *c);
+/* True where writes are judged: a leader that serves, or a standalone server. */
+bool ensemble_leads(const struct core *c);
+void ensemble_replace_tree(struct core *c, struct tree *t);
+/* The zxid that clients of this server may have seen. */
+int64_t ensemble_seen_zxid(const struct core *c);
+
+/* forward.c: a learner's side of its clients' writes */
+void forward_write(struct core *c, struct conn *k, int32_t xid, int32_t op, struct slice frame);
+void forward_create_session(struct core *c, struct conn *k, struct session *s);
+void forward_revalidate(struct core *c, struct conn *k, int64_t session_id, int32_t timeout_ms);
+void forward_validity(struct core *c, int64_t session_id, bool valid);
+void forward_synced(struct core *c);
+void forward_forget(struct core *c);
+void forward_pong(struct core *c);
+/* The connection whose parked request this transaction answers, and that request in x; NULL if it is none of ours. */
+struct conn *forward_match(struct core *c, const struct txn *txn, struct proposal *x);
+
+/* remote.c: a leader's side of its learners */
+void remote_request(struct core *c, uint32_t link, const struct peer_request *q, struct wire_vec authinfo);
+void remote_revalidate(struct core *c, uint32_t link, int64_t session_id, int32_t timeout_ms);
+void remote_touch(struct core *c, int64_t session_id, int32_t timeout_ms);
+void remote_sync_own(struct core *c, struct conn *k, int32_t xid, struct slice frame);
+void remote_synced(struct core *c, int64_t token);
+void remote_forget_syncs(struct core *c);
+
+/* images.c: images of the tree between servers */
+void images_wanted(struct core *c, uint32_t link);
+void images_maybe_begin(struct core *c);
+void images_pull(struct core *c, uint32_t link);
+void images_dropped(struct core *c, uint32_t link);
+void images_read(struct core *c, bool first, int64_t zxid);
+void images_fini(struct core *c);
 
 /* imaging.c: snapshots of the running tree */
 void imaging_maybe_begin(struct core *c);

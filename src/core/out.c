@@ -7,6 +7,7 @@ void core_out_init(struct core_out *out)
 {
     *out = (struct core_out){ 0 };
     arena_init(&out->arena, OUT_ARENA_BYTES);
+    zab_out_init(&out->zab);
 }
 
 void core_out_reset(struct core_out *out)
@@ -14,6 +15,8 @@ void core_out_reset(struct core_out *out)
     arena_reset(&out->arena);
     out->fx_count = 0;
     out->append_count = 0;
+    out->peer_count = 0;
+    zab_out_reset(&out->zab);
     out->snapshot = (struct core_snapshot_fx){ 0 };
 }
 
@@ -22,6 +25,8 @@ void core_out_fini(struct core_out *out)
     arena_fini(&out->arena);
     mem_free(out->fx);
     mem_free(out->appends);
+    mem_free(out->peer_fx);
+    zab_out_fini(&out->zab);
     *out = (struct core_out){ 0 };
 }
 
@@ -77,4 +82,14 @@ void out_append(struct core *c, int64_t zxid, struct blob *txn, bool roll_after)
         out->appends = mem_realloc(out->appends, out->append_cap * sizeof *out->appends);
     }
     out->appends[out->append_count++] = (struct core_append){ .zxid = zxid, .txn = txn, .roll_after = roll_after };
+}
+
+void out_peer(struct core *c, const struct zab_fx *fx)
+{
+    struct core_out *out = c->out;
+    if (out->peer_count == out->peer_cap) {
+        out->peer_cap = out->peer_cap == 0 ? 64 : out->peer_cap * 2;
+        out->peer_fx = mem_realloc(out->peer_fx, out->peer_cap * sizeof *out->peer_fx);
+    }
+    out->peer_fx[out->peer_count++] = *fx;
 }

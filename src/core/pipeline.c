@@ -106,29 +106,54 @@ static struct proposal *propose(struct core *c, const struct prep *p, int32_t xi
         .create_flags = p->create_flags,
     };
     q->last_proposed = p->zxid;
-    q->bytes_since_roll += txn->n + 13;
-    if (++q->txns_since_roll > q->roll_at_txns || q->bytes_since_roll > q->roll_at_bytes) {
-        x->roll_after = true;
-        c->snapshot_wanted = true;
-        pipeline_draw_roll(c);
-    }
-    out_append(c, p->zxid, blob_ref(txn), x->roll_after);
+    if (c->ens.zab != NULL)
+        zab_propose(c->ens.zab, p->zxid, txn, &c->out->zab);
+    else
+        pipeline_log(c, p->zxid, blob_ref(txn));
     return x;
 }
 
-static struct prep prep_begin(struct core *c, const struct conn *k, int64_t session_id)
+void pipeline_log(struct core *c, int64_t zxid, struct blob *txn)
 {
-    return (struct prep){ .core = c,
-                          .conn = k,
-                          .session_id = session_id,
-                          .zxid = c->pipe.last_proposed + 1,
-                          .time_ms = c->wall_ms,
-                          .create_flags = -1 };
+    struct pipeline *q = &c->pipe;
+    bool roll_after = false;
+    q->bytes_since_roll += txn->n + 13;
+    if (++q->txns_since_roll > q->roll_at_txns || q->bytes_since_roll > q->roll_at_bytes) {
+        roll_after = true;
+        c->snapshot_wanted = true;
+        pipeline_draw_roll(c);
+    }
+    out_append(c, zxid, txn, roll_after);
+}
+
+/* False: the numbers of this epoch are used up, and this server leads no more. */
+static bool prep_begin(struct core *c, const struct conn *k, int64_t session_id, struct prep *p)
+{
+    *p = (struct prep){ .core = c,
+                        .conn = k,
+                        .session_id = session_id,
+                        .zxid = c->pipe.last_proposed + 1,
+                        .time_ms = c->wall_ms,
+                        .create_flags = -1 };
+    if (c->ens.zab == NULL)
+        return true;
+    if (!zab_leads(c->ens.zab))
+        return false;
+    p->zxid = zab_next_zxid(c->ens.zab, &c->out->zab);
+    return p->zxid >= 0;
+}
+
+static void begun_write(struct conn *k)
+{
+    k->writes_begun++;
+    k->writes_in_flight++;
 }
 
 void pipeline_write(struct core *c, struct conn *k, int32_t xid, const struct op_row *row, struct slice frame)
 {
-    struct prep p = prep_begin(c, k, k->session->id);
+    struct prep p;
+    if (!prep_begin(c, k, k->session->id, &p))
+        return;
     struct txn_op op = { .type = row->code };
     struct wire_reader r = wire_reader_of(slice_of(frame.p + 8, frame.n - 8));
     k->auth_count_now = k->auth == NULL ? 0 : k->auth->count;
@@ -141,8 +166,7 @@ void pipeline_write(struct core *c, struct conn *k, int32_t xid, const struct op
         op = (struct txn_op){ .type = WIRE_OP_ERROR, .err = rc };
     struct proposal *x = propose(c, &p, xid, row->code, &op);
     x->conn = k;
-    k->last_write_zxid = x->zxid;
-    k->writes_in_flight++;
+    begun_write(k);
     if (c->opt.audit && rc != 0 && row->code != WIRE_OP_MULTI && row->code != WIRE_OP_CLOSE_SESSION) {
         r = wire_reader_of(slice_of(frame.p + 8, frame.n - 8));
         x->failed_path = blob_dup(wire_get_ustring(&r)); /* every other write begins with its path */
@@ -155,7 +179,9 @@ void pipeline_write(struct core *c, struct conn *k, int32_t xid, const struct op
 
 void pipeline_own(struct core *c, int64_t session_id, const struct op_row *row, struct slice body)
 {
-    struct prep p = prep_begin(c, NULL, session_id);
+    struct prep p;
+    if (!prep_begin(c, NULL, session_id, &p))
+        return;
     struct txn_op op = { .type = row->code };
     struct wire_reader r = wire_reader_of(body);
     int rc = row->prep(&p, &r, &op);
@@ -166,12 +192,31 @@ void pipeline_own(struct core *c, int64_t session_id, const struct op_row *row, 
 
 void pipeline_create_session(struct core *c, struct conn *k, struct session *s)
 {
-    struct prep p = prep_begin(c, k, s->id);
+    struct prep p;
+    if (!prep_begin(c, k, s->id, &p))
+        return;
     struct txn_op op = { .type = WIRE_OP_CREATE_SESSION, .timeout_ms = s->timeout_ms };
     struct proposal *x = propose(c, &p, 0, WIRE_OP_CREATE_SESSION, &op);
     x->conn = k;
-    k->last_write_zxid = x->zxid;
-    k->writes_in_flight++;
+    begun_write(k);
+}
+
+void pipeline_remote(struct core *c, const struct conn *k, const struct peer_request *q, int err)
+{
+    struct prep p;
+    if (!prep_begin(c, k, q->session_id, &p))
+        return;
+    const struct op_row *row = op_find(q->op);
+    struct txn_op op = { .type = q->op };
+    struct wire_reader r = wire_reader_of(q->body);
+    int rc = err;
+    if (rc == 0)
+        rc = row == NULL || row->prep == NULL ? ERR_UNIMPLEMENTED : row->prep(&p, &r, &op);
+    if (rc != 0)
+        op = (struct txn_op){ .type = WIRE_OP_ERROR, .err = rc };
+    mem_free(p.multi_kinds);
+    p.multi_kinds = NULL;
+    propose(c, &p, q->cxid, q->op, &op);
 }
 
 /* ---- requests that wait behind their connection's writes ---- */
@@ -207,6 +252,12 @@ static bool run(struct core *c, struct conn *k, struct slice frame, int32_t err,
     return false;
 }
 
+bool pipeline_run_now(struct core *c, struct conn *k, struct slice frame, int64_t received_ms)
+{
+    k->auth_count_now = k->auth == NULL ? 0 : k->auth->count;
+    return run(c, k, frame, 0, received_ms);
+}
+
 void pipeline_defer(struct core *c, struct conn *k, struct slice frame, int32_t err)
 {
     uint32_t auth_count = k->auth == NULL ? 0 : k->auth->count;
@@ -216,7 +267,7 @@ void pipeline_defer(struct core *c, struct conn *k, struct slice frame, int32_t 
         return;
     }
     struct deferred *d = mem_alloc(sizeof *d + frame.n);
-    *d = (struct deferred){ .after_zxid = k->last_write_zxid,
+    *d = (struct deferred){ .after_write = k->writes_begun,
                             .received_ms = c->now_ms,
                             .auth_count = auth_count,
                             .err = err,
@@ -228,10 +279,10 @@ void pipeline_defer(struct core *c, struct conn *k, struct slice frame, int32_t 
     c->deferred_count++;
 }
 
-void pipeline_run_deferred(struct core *c, struct conn *k, int64_t answered_zxid)
+void pipeline_run_deferred(struct core *c, struct conn *k)
 {
     bool alive = true;
-    while (alive && k->deferred_first != NULL && k->deferred_first->after_zxid <= answered_zxid) {
+    while (alive && k->deferred_first != NULL && k->deferred_first->after_write <= k->writes_answered) {
         struct deferred *d = k->deferred_first;
         k->deferred_first = d->next;
         if (d->next == NULL)
@@ -293,6 +344,25 @@ static void session_closed(struct core *c, int64_t session_id)
         conn_close(c, k);
 }
 
+/* The session is served by another server now: no reply, the connection ends (quorum specification 5.5). */
+static bool moved(const struct tree_applied *applied)
+{
+    return applied->result_count == 1 && applied->results[0].type == WIRE_OP_ERROR &&
+           applied->results[0].err == ERR_SESSION_MOVED;
+}
+
+/* What the tree's table has learned, the live table must know: a session may come to any server. */
+static void session_committed(struct core *c, const struct txn *txn)
+{
+    if (txn->header.type != WIRE_OP_CREATE_SESSION || c->ens.zab == NULL)
+        return;
+    int64_t id = txn->header.session_id;
+    struct session *s = session_lookup(c, id);
+    if (s == NULL)
+        s = session_add(c, id, tree_session_timeout_ms(c->tree, id));
+    s->touched = true;
+}
+
 static void commit(struct core *c, struct proposal x)
 {
     struct txn txn;
@@ -303,18 +373,27 @@ static void commit(struct core *c, struct proposal x)
     overlay_committed(c, x.zxid);
     remember_digest(c, &txn);
     c->stats.txns_committed++;
-    audit_commit(c, &x, &txn);
+    session_committed(c, &txn);
+    if (x.from_elsewhere) {
+        x.conn = forward_match(c, &txn, &x);
+        x.conn_id = x.conn == NULL ? 0 : x.conn->id;
+    }
+    if (!x.from_elsewhere || x.conn != NULL)
+        audit_commit(c, &x, &txn);
     watches_notify(c, &applied, x.zxid);
     bool closed = txn.header.type == WIRE_OP_CLOSE_SESSION;
     struct conn *k = x.conn;
     if (k != NULL) {
         k->writes_in_flight--;
+        k->writes_answered++;
         if (x.op == WIRE_OP_CREATE_SESSION)
             conn_session_ready(c, k);
+        else if (moved(&applied))
+            conn_close(c, k);
         else
             answer(c, &x, &applied);
-        if (!closed)
-            pipeline_run_deferred(c, k, x.zxid);
+        if (!closed && conn_get(c, x.conn_id) == k)
+            pipeline_run_deferred(c, k);
     }
     if (closed)
         session_closed(c, txn.header.session_id);
@@ -324,15 +403,47 @@ static void commit(struct core *c, struct proposal x)
     arena_reset(&c->turn);
 }
 
+static struct proposal ring_pop(struct pipeline *q)
+{
+    struct proposal x = q->ring[q->head];
+    q->head = (q->head + 1) & (q->cap - 1);
+    q->count--;
+    if (x.large)
+        q->large_bytes -= x.txn->n;
+    x.conn_id = x.conn == NULL ? 0 : x.conn->id;
+    return x;
+}
+
 void pipeline_synced(struct core *c, int64_t zxid)
 {
     struct pipeline *q = &c->pipe;
-    while (q->count != 0 && q->ring[q->head].zxid <= zxid) {
-        struct proposal x = q->ring[q->head];
-        q->head = (q->head + 1) & (q->cap - 1);
-        q->count--;
-        if (x.large)
-            q->large_bytes -= x.txn->n;
-        commit(c, x);
+    while (q->count != 0 && q->ring[q->head].zxid <= zxid)
+        commit(c, ring_pop(q));
+}
+
+void pipeline_committed(struct core *c, int64_t zxid, struct blob *txn)
+{
+    struct pipeline *q = &c->pipe;
+    if (q->count == 0) {
+        commit(c, (struct proposal){ .zxid = zxid, .txn = txn, .from_elsewhere = true, .create_flags = -1 });
+        return;
     }
+    ASSERT(q->ring[q->head].zxid == zxid);
+    blob_unref(txn); /* the ring has its own */
+    commit(c, ring_pop(q));
+}
+
+void pipeline_restart(struct core *c)
+{
+    struct pipeline *q = &c->pipe;
+    while (q->count != 0) {
+        struct proposal x = ring_pop(q);
+        blob_unref(x.txn);
+        blob_unref(x.failed_path);
+        mem_free(x.multi_kinds);
+    }
+    q->last_proposed = tree_last_zxid(c->tree);
+    overlay_fini(c);
+    c->overlay = (struct overlay){ 0 };
+    overlay_init(c);
 }

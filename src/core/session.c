@@ -84,6 +84,7 @@ struct session *session_add(struct core *c, int64_t id, int32_t timeout_ms)
     s->hash_next = c->session_buckets[b];
     c->session_buckets[b] = s;
     c->session_count++;
+    s->owner = OWNER_NONE;
     session_touch(c, s);
     wheel_place(c, s);
     return s;
@@ -108,6 +109,10 @@ void session_remove(struct core *c, struct session *s)
 void session_expire_due(struct core *c)
 {
     int64_t tick = tick_of(c, c->now_ms);
+    if (!ensemble_leads(c)) { /* a leader expires, nobody else */
+        c->wheel_tick = tick;
+        return;
+    }
     while (c->wheel_tick < tick) {
         c->wheel_tick++;
         struct list *slot = &c->wheel[(uint64_t)c->wheel_tick % WHEEL_SLOTS];
@@ -163,6 +168,16 @@ void session_table_init(struct core *c)
     if (c->next_session_id == WIRE_OWNER_CONTAINER)
         c->next_session_id++;
     grow(c);
+    tree_sessions(c->tree, adopt, c);
+}
+
+void session_table_rebuild(struct core *c)
+{
+    for (size_t i = 0; i < c->session_bucket_count; i++) {
+        while (c->session_buckets[i] != NULL)
+            session_remove(c, c->session_buckets[i]);
+    }
+    c->wheel_tick = tick_of(c, c->now_ms);
     tree_sessions(c->tree, adopt, c);
 }
 

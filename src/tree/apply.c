@@ -325,3 +325,18 @@ size_t tree_remove_dead_ephemerals(struct tree *t)
     }
     return removed;
 }
+
+void tree_put_config(struct tree *t, struct slice text, int64_t version, int64_t wall_ms)
+{
+    struct slice path = slice_str("/zookeeper/config");
+    node_id id = tree_find(t, path);
+    if (id == NODE_NONE)
+        return;
+    node_change_begin(t, id);
+    node_data_set(t, id, path, text);
+    struct node *n = node_at(t, id);
+    n->mtime = wall_ms;
+    n->mzxid = version;
+    n->version = -1;
+    node_change_end(t, id);
+}

@@ -128,6 +128,10 @@ struct tree_applied {
  * already there or gone is tolerated by the rules of 3.4, and results tell. The strings of txn may die afterwards. */
 void tree_apply(struct tree *t, const struct txn *txn, struct arena *arena, struct tree_applied *out);
 
+/* Sets what /zookeeper/config holds: the members of an ensemble, which every server writes by itself and not by a
+ * transaction (quorum specification 1.6): version -1, mzxid = the configuration's version. */
+void tree_put_config(struct tree *t, struct slice text, int64_t version, int64_t wall_ms);
+
 /* ---- point-in-time image ---- */
 
 struct tree_walk;

@@ -99,12 +99,12 @@ enum zab_fx_type {
     /* for the core */
     ZAB_FX_ROLE,          /* role, serving, sid = leader (-1 none), epoch */
     ZAB_FX_APPEND,        /* txn (a reference for the taker), zxid: to the log, in this order */
-    ZAB_FX_COMMIT,        /* txn (borrowed: lives as long as the out), zxid: apply now */
+    ZAB_FX_COMMIT,        /* txn (a reference for the taker), zxid: apply now */
     ZAB_FX_REQUEST,       /* leader: link, request, authinfo from a learner; request.body lives as long as the out */
     ZAB_FX_REVALIDATE,    /* leader: link, session, timeout: answer with zab_revalidate_answer */
     ZAB_FX_TOUCH,         /* leader: link, session, timeout: seen by that learner */
     ZAB_FX_VALIDITY,      /* learner: session, valid */
-    ZAB_FX_SYNCED,        /* the oldest sync that waits (learner: of this server; leader: token) may be answered */
+    ZAB_FX_SYNCED,       /* learner: the oldest sync of this server is done; leader: that of token */
     ZAB_FX_PING,          /* learner: answer with zab_pong */
     ZAB_FX_IMAGE_WANTED,  /* leader: link: call zab_image_begin when a walk of the tree can begin */
     ZAB_FX_IMAGE_PULL,    /* leader: link: call zab_image_bytes with the next slice */
@@ -151,9 +151,10 @@ int64_t zab_next_zxid(struct zab *z, struct zab_out *out);
 /* Leader, serving: proposes txn under the zxid that zab_next_zxid gave. Takes its own references. */
 void zab_propose(struct zab *z, int64_t zxid, struct blob *txn, struct zab_out *out);
 /* Leader: calls back with ZAB_FX_SYNCED{token} once everything proposed before is committed and a quorum has answered
- * a ping sent after this call, so that this server was the leader then. link: the learner that asked (0 with
- * own=true); learners get the SYNC packet, the core its token. */
-void zab_sync(struct zab *z, bool own, uint32_t link, int64_t token, struct zab_out *out);
+ * a ping sent after this call, so that this server was the leader then. Tokens come back in the order of the calls. */
+void zab_sync(struct zab *z, int64_t token, struct zab_out *out);
+/* Leader: tells a learner that its oldest sync is done. */
+void zab_sync_answer(struct zab *z, uint32_t link, struct zab_out *out);
 /* Leader: answers ZAB_FX_REVALIDATE. */
 void zab_revalidate_answer(struct zab *z, uint32_t link, int64_t session_id, bool valid, struct zab_out *out);
 /* Learner, serving: sends a request to the leader. authinfo: elements, count -1 for null. */
@@ -193,6 +194,9 @@ struct zab_view {
     int64_t diffs_sent, truncs_sent, snaps_sent;
     int64_t looking_since_ms;
 };
+/* This server leads and proposals are welcome; it follows or observes and requests are. */
+bool zab_leads(const struct zab *z);
+bool zab_learns(const struct zab *z);
 struct zab_view zab_view(const struct zab *z);
 /* Learners that are connected to this leader, for `stat`, mntr and the admin commands. */
 struct zab_learner_view {

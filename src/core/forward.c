@@ -1,0 +1,216 @@
+/* forward: a learner's side of its clients' writes: they go to the leader and come back as transactions; the one with a
+ * request's session and number answers it (quorum specification 4.10, 5.4). */
+#include "core/internal.h"
+
+/* ---- what a client's connection has proved, as the leader wants it ---- */
+
+static struct wire_vec client_ids(struct core *c, const struct conn *k)
+{
+    struct buf b;
+    buf_init(&b, SIZE_MAX / 2);
+    char peer[64];
+    size_t n = conn_peer_text(&k->peer, false, peer, sizeof peer);
+    struct wire_vec v = { .count = 1 };
+    wire_put_ustring(&b, slice_str("ip"));
+    wire_put_ustring(&b, slice_of(peer, n));
+    for (uint32_t i = 0; k->auth != NULL && i < k->auth->count; i++, v.count++) {
+        wire_put_ustring(&b, k->auth->ids[i].scheme);
+        wire_put_ustring(&b, k->auth->ids[i].id);
+    }
+    v.raw = arena_dup(&c->turn, buf_slice(&b));
+    buf_fini(&b);
+    return v;
+}
+
+/* ---- parking ---- */
+
+static struct parked *park(struct core *c, struct conn *k, int32_t xid, int32_t op)
+{
+    struct parked *p = mem_alloc(sizeof *p);
+    *p = (struct parked){ .received_ms = c->now_ms, .xid = xid, .op = (int16_t)op, .create_flags = -1 };
+    *k->parked_last = p;
+    k->parked_last = &p->next;
+    k->writes_begun++;
+    k->writes_in_flight++;
+    return p;
+}
+
+static struct parked unpark(struct conn *k)
+{
+    struct parked *first = k->parked_first, p = *first;
+    k->parked_first = first->next;
+    if (k->parked_first == NULL)
+        k->parked_last = &k->parked_first;
+    mem_free(first);
+    return p;
+}
+
+/* The log has create2 as create inside a multi; the reply tells them apart (prep_multi). NULL if it cannot be read. */
+static uint8_t *multi_kinds(struct slice body)
+{
+    struct buf kinds;
+    buf_init(&kinds, SIZE_MAX / 2);
+    struct wire_reader r = wire_reader_of(body);
+    for (;;) {
+        struct wire_multi_header h = wire_get_multi_header(&r);
+        if (r.err != 0 || h.done)
+            break;
+        const struct op_row *row = op_find(h.type);
+        if (row == NULL || !row->in_multi || !row->skip(&r))
+            break;
+        wire_put_i8(&kinds, h.type == WIRE_OP_CREATE2 ? WIRE_OP_CREATE2 : 0);
+    }
+    wire_put_i8(&kinds, 0);
+    return kinds.p;
+}
+
+void forward_write(struct core *c, struct conn *k, int32_t xid, int32_t op, struct slice frame)
+{
+    if (!zab_learns(c->ens.zab)) /* its role ends in this turn, and the connection with it */
+        return;
+    struct slice body = slice_of(frame.p + 8, frame.n - 8);
+    struct parked *p = park(c, k, xid, op);
+    if (op == WIRE_OP_MULTI)
+        p->multi_kinds = multi_kinds(body);
+    if (op == WIRE_OP_SYNC) {
+        p->frame = blob_dup(frame);
+        sync_sent_add(c, k, xid);
+    }
+    zab_forward(c->ens.zab,
+                &(struct peer_request){ .session_id = k->session->id, .cxid = xid, .op = op, .body = body },
+                client_ids(c, k), &c->out->zab);
+}
+
+void forward_create_session(struct core *c, struct conn *k, struct session *s)
+{
+    if (!zab_learns(c->ens.zab))
+        return;
+    uint8_t timeout[4];
+    store_be32(timeout, (uint32_t)s->timeout_ms);
+    (void)park(c, k, 0, WIRE_OP_CREATE_SESSION);
+    zab_forward(c->ens.zab,
+                &(struct peer_request){
+                    .session_id = s->id, .op = WIRE_OP_CREATE_SESSION, .body = slice_of(timeout, sizeof timeout) },
+                (struct wire_vec){ .count = -1 }, &c->out->zab);
+}
+
+struct conn *forward_match(struct core *c, const struct txn *txn, struct proposal *x)
+{
+    struct session *s = session_lookup(c, txn->header.session_id);
+    struct conn *k = s == NULL ? NULL : s->conn;
+    if (k == NULL || k->parked_first == NULL || k->parked_first->xid != txn->header.cxid)
+        return NULL;
+    /* An expiry bears the number 0 as a creation does. */
+    if (k->parked_first->op == WIRE_OP_CREATE_SESSION && txn->header.type != WIRE_OP_CREATE_SESSION)
+        return NULL;
+    struct parked p = unpark(k);
+    x->xid = p.xid;
+    x->op = p.op;
+    x->create_flags = p.create_flags;
+    x->multi_kinds = p.multi_kinds;
+    x->received_ms = p.received_ms;
+    x->session_id = s->id;
+    return k;
+}
+
+/* ---- sync ---- */
+
+/* In the order in which syncs were sent: each SYNC answers the oldest one, also if its client is gone. */
+struct sync_sent {
+    struct sync_sent *next;
+    uint32_t conn;
+    int64_t session_id;
+    int32_t xid;
+};
+
+static void sync_sent_add(struct core *c, const struct conn *k, int32_t xid)
+{
+    struct sync_sent *s = mem_alloc(sizeof *s);
+    *s = (struct sync_sent){ .conn = k->id, .session_id = k->session->id, .xid = xid };
+    if (c->ens.sent_first == NULL)
+        c->ens.sent_last = &c->ens.sent_first;
+    *c->ens.sent_last = s;
+    c->ens.sent_last = &s->next;
+}
+
+void forward_synced(struct core *c)
+{
+    struct sync_sent *s = c->ens.sent_first;
+    if (s == NULL)
+        return;
+    c->ens.sent_first = s->next;
+    struct conn *k = conn_get(c, s->conn);
+    bool waits = k != NULL && k->session != NULL && k->session->id == s->session_id && k->parked_first != NULL &&
+                 k->parked_first->op == WIRE_OP_SYNC && k->parked_first->xid == s->xid;
+    mem_free(s);
+    if (!waits)
+        return;
+    struct parked p = unpark(k);
+    k->writes_in_flight--;
+    k->writes_answered++;
+    if (pipeline_run_now(c, k, blob_slice(p.frame), p.received_ms))
+        pipeline_run_deferred(c, k);
+    blob_unref(p.frame);
+}
+
+void forward_forget(struct core *c)
+{
+    while (c->ens.sent_first != NULL) {
+        struct sync_sent *s = c->ens.sent_first;
+        c->ens.sent_first = s->next;
+        mem_free(s);
+    }
+}
+
+/* ---- sessions ---- */
+
+void forward_revalidate(struct core *c, struct conn *k, int64_t session_id, int32_t timeout_ms)
+{
+    k->state = CONN_REVALIDATING;
+    k->asked_session = session_id;
+    k->asked_timeout_ms = timeout_ms;
+    k->asked_number = c->ens.next_asked++;
+    conn_pause(c, k);
+    if (zab_learns(c->ens.zab))
+        zab_revalidate(c->ens.zab, session_id, timeout_ms, &c->out->zab);
+}
+
+/* Answers come in the order of the questions; of several connections that asked for one session the last one wins. */
+void forward_validity(struct core *c, int64_t session_id, bool valid)
+{
+    struct conn *k = NULL;
+    for (uint32_t i = 0; i < c->conn_cap; i++) {
+        struct conn *other = c->conns[i];
+        if (other == NULL || other->state != CONN_REVALIDATING || other->asked_session != session_id)
+            continue;
+        if (k == NULL || other->asked_number < k->asked_number)
+            k = other;
+    }
+    if (k == NULL)
+        return;
+    if (!valid) {
+        conn_refuse(c, k);
+        return;
+    }
+    struct session *s = session_lookup(c, session_id);
+    if (s == NULL) /* its creation is on the way to this server */
+        s = session_add(c, session_id, k->asked_timeout_ms);
+    conn_bind(c, k, s, k->asked_timeout_ms);
+}
+
+/* Every session that was heard of since the last PING, with its timeout. */
+void forward_pong(struct core *c)
+{
+    struct buf b;
+    buf_init(&b, SIZE_MAX / 2);
+    for (size_t i = 0; i < c->session_bucket_count; i++) {
+        for (struct session *s = c->session_buckets[i]; s != NULL; s = s->hash_next) {
+            if (!s->touched)
+                continue;
+            s->touched = false;
+            peer_touch_put(&b, (struct peer_touch){ s->id, s->timeout_ms });
+        }
+    }
+    zab_pong(c->ens.zab, buf_slice(&b), &c->out->zab);
+    buf_fini(&b);
+}

@@ -1,0 +1,266 @@
+/* remote: a leader's side of its learners: their clients' requests, which sessions they serve, and syncs (quorum
+ * specification 4.10, 6). */
+#include "core/internal.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+/* ---- who asks ---- */
+
+static bool parse_ipv4(struct slice text, uint8_t to[16])
+{
+    unsigned a, b, c, d;
+    char s[20];
+    if (text.n == 0 || text.n >= sizeof s)
+        return false;
+    memcpy(s, text.p, text.n);
+    s[text.n] = 0;
+    if (sscanf(s, "%3u.%3u.%3u.%3u", &a, &b, &c, &d) != 4 || (a | b | c | d) > 255)
+        return false;
+    to[0] = (uint8_t)a;
+    to[1] = (uint8_t)b;
+    to[2] = (uint8_t)c;
+    to[3] = (uint8_t)d;
+    return true;
+}
+
+/* Eight groups in hexadecimal, as servers write them; one "::" is read too. */
+static bool parse_ipv6(struct slice text, uint8_t to[16])
+{
+    unsigned groups[8], count = 0, gap = 9;
+    size_t i = 0;
+    while (i < text.n && count < 8) {
+        if (text.p[i] == ':') {
+            if (i + 1 < text.n && text.p[i + 1] == ':')
+                gap = count;
+            i += gap == count ? 2 : 1;
+            continue;
+        }
+        unsigned v = 0;
+        for (; i < text.n && text.p[i] != ':' && text.p[i] != '%'; i++) {
+            uint8_t ch = text.p[i] | 0x20;
+            bool digit = ch >= '0' && ch <= '9';
+            if (!digit && (ch < 'a' || ch > 'f'))
+                return false;
+            v = v << 4 | (digit ? ch - '0' : ch - 'a' + 10u);
+        }
+        groups[count++] = v;
+        if (i < text.n && text.p[i] == '%')
+            break;
+    }
+    if (count == 0 || (count != 8 && gap == 9))
+        return false;
+    memset(to, 0, 16);
+    for (unsigned g = 0; g < count; g++) {
+        unsigned at = g < gap ? g : 8 - count + g;
+        to[at * 2] = (uint8_t)(groups[g] >> 8);
+        to[at * 2 + 1] = (uint8_t)groups[g];
+    }
+    return true;
+}
+
+/* A connection that stands for the client of another server: its address and what it has proved there. It is in no
+ * table; client_fini frees what it holds. */
+static void client_init(struct core *c, struct conn *k, struct wire_vec ids)
+{
+    *k = (struct conn){ .id = CORE_CONN_MAX, .state = CONN_ACTIVE };
+    struct wire_reader r = wire_vec_reader(ids);
+    for (int32_t i = 0; i < ids.count; i++) {
+        struct slice scheme = wire_get_ustring(&r), id = wire_get_ustring(&r);
+        if (r.err != 0)
+            break;
+        if (!slice_eq_str(scheme, "ip")) {
+            auth_add_proved(k, scheme, id);
+            continue;
+        }
+        k->peer.ipv6 = !parse_ipv4(id, k->peer.address) && parse_ipv6(id, k->peer.address);
+    }
+    k->auth_count_now = k->auth == NULL ? 0 : k->auth->count;
+    (void)c;
+}
+
+static void client_fini(struct conn *k)
+{
+    auth_free(k->auth);
+}
+
+/* ---- whose session ---- */
+
+/* As SessionTrackerImpl.checkSession: the learner that a session speaks through is its owner until it is revalidated
+ * through another one. */
+static int check_owner(struct core *c, int64_t session_id, uint32_t link)
+{
+    struct session *s = session_lookup(c, session_id);
+    if (s == NULL || s->closing)
+        return ERR_SESSION_EXPIRED;
+    if (s->owner == OWNER_NONE)
+        s->owner = link;
+    return s->owner == link ? 0 : ERR_SESSION_MOVED;
+}
+
+void remote_revalidate(struct core *c, uint32_t link, int64_t session_id, int32_t timeout_ms)
+{
+    struct session *s = session_lookup(c, session_id);
+    bool valid = s != NULL && !s->closing && ensemble_leads(c);
+    if (valid) {
+        s->owner = link;
+        if (s->conn != NULL) /* it was our own client */
+            conn_close(c, s->conn);
+        session_set_timeout(c, s, timeout_ms);
+    }
+    zab_revalidate_answer(c->ens.zab, link, session_id, valid, &c->out->zab);
+}
+
+void remote_touch(struct core *c, int64_t session_id, int32_t timeout_ms)
+{
+    struct session *s = session_lookup(c, session_id);
+    (void)timeout_ms; /* the session's own counts: a learner tells it for servers that know no table */
+    if (s != NULL && !s->closing)
+        session_touch(c, s);
+}
+
+/* ---- requests ---- */
+
+static void create_session(struct core *c, uint32_t link, const struct peer_request *q)
+{
+    struct wire_reader r = wire_reader_of(q->body);
+    int32_t timeout_ms = wire_get_i32(&r);
+    struct conn client;
+    client_init(c, &client, (struct wire_vec){ .count = -1 });
+    if (r.err == 0) {
+        struct session *s = session_lookup(c, q->session_id);
+        if (s == NULL)
+            s = session_add(c, q->session_id, timeout_ms);
+        s->owner = link;
+    }
+    pipeline_remote(c, &client, q, r.err == 0 ? 0 : ERR_MARSHALLING);
+}
+
+static void judge(struct core *c, uint32_t link, const struct peer_request *q, struct wire_vec authinfo)
+{
+    c->stats.writes++;
+    if (q->op == WIRE_OP_CREATE_SESSION) {
+        create_session(c, link, q);
+        return;
+    }
+    struct conn client;
+    client_init(c, &client, authinfo);
+    /* A close may come from anywhere; the expiry of a session comes from this server itself. */
+    int err = q->op == WIRE_OP_CLOSE_SESSION ? 0 : check_owner(c, q->session_id, link);
+    const struct op_row *row = op_find(q->op);
+    if (err == 0 && (row == NULL || !row->writes))
+        err = ERR_UNIMPLEMENTED;
+    pipeline_remote(c, &client, q, err);
+    client_fini(&client);
+}
+
+/* ---- sync: linearizable, so it takes a round trip of the quorum ---- */
+
+static void sync_add(struct core *c, struct sync_wait s)
+{
+    struct ensemble *e = &c->ens;
+    struct sync_wait *w = mem_alloc(sizeof *w);
+    *w = s;
+    w->token = e->next_token++;
+    w->held_last = &w->held_first;
+    struct sync_wait **at = &e->syncs;
+    while (*at != NULL)
+        at = &(*at)->next;
+    *at = w;
+    w->held_last = &w->held_first;
+    zab_sync(e->zab, w->token, &c->out->zab);
+}
+
+void remote_sync_own(struct core *c, struct conn *k, int32_t xid, struct slice frame)
+{
+    (void)xid;
+    if (!zab_leads(c->ens.zab))
+        return;
+    k->sync_waits = true;
+    sync_add(c, (struct sync_wait){ .link = OWNER_SELF,
+                                    .conn = k->id,
+                                    .session_id = k->session->id,
+                                    .frame = blob_dup(frame),
+                                    .received_ms = c->now_ms });
+}
+
+static void hold(struct sync_wait *w, const struct peer_request *q, struct wire_vec authinfo)
+{
+    struct held_request *h = mem_alloc(sizeof *h + q->body.n + authinfo.raw.n);
+    uint8_t *bytes = (uint8_t *)(h + 1);
+    *h = (struct held_request){ .request = *q, .authinfo = authinfo };
+    if (q->body.n != 0)
+        memcpy(bytes, q->body.p, q->body.n);
+    if (authinfo.raw.n != 0)
+        memcpy(bytes + q->body.n, authinfo.raw.p, authinfo.raw.n);
+    h->request.body = slice_of(bytes, q->body.n);
+    h->authinfo.raw = slice_of(bytes + q->body.n, authinfo.raw.n);
+    *w->held_last = h;
+    w->held_last = &h->next;
+}
+
+/* The newest sync of this session that waits: what its client sent later must not be decided earlier. */
+static struct sync_wait *sync_of(const struct core *c, uint32_t link, int64_t session_id)
+{
+    struct sync_wait *found = NULL;
+    for (struct sync_wait *w = c->ens.syncs; w != NULL; w = w->next)
+        if (w->link == link && w->session_id == session_id)
+            found = w;
+    return found;
+}
+
+void remote_request(struct core *c, uint32_t link, const struct peer_request *q, struct wire_vec authinfo)
+{
+    if (!zab_leads(c->ens.zab))
+        return;
+    struct sync_wait *w = c->ens.syncs == NULL ? NULL : sync_of(c, link, q->session_id);
+    if (w != NULL)
+        hold(w, q, authinfo);
+    else if (q->op == WIRE_OP_SYNC)
+        sync_add(c, (struct sync_wait){ .link = link, .session_id = q->session_id });
+    else
+        judge(c, link, q, authinfo);
+}
+
+static void sync_free(struct sync_wait *w)
+{
+    while (w->held_first != NULL) {
+        struct held_request *h = w->held_first;
+        w->held_first = h->next;
+        mem_free(h);
+    }
+    blob_unref(w->frame);
+    mem_free(w);
+}
+
+static void answer_own(struct core *c, const struct sync_wait *w)
+{
+    struct conn *k = conn_get(c, w->conn);
+    if (k == NULL || k->session == NULL || k->session->id != w->session_id || !k->sync_waits)
+        return;
+    k->sync_waits = false;
+    (void)pipeline_run_now(c, k, blob_slice(w->frame), w->received_ms);
+}
+
+void remote_synced(struct core *c, int64_t token)
+{
+    struct sync_wait *w = c->ens.syncs;
+    if (w == NULL || w->token != token)
+        return;
+    c->ens.syncs = w->next;
+    if (w->link == OWNER_SELF)
+        answer_own(c, w);
+    else
+        zab_sync_answer(c->ens.zab, w->link, &c->out->zab);
+    for (struct held_request *h = w->held_first; h != NULL; h = h->next)
+        remote_request(c, w->link, &h->request, h->authinfo);
+    sync_free(w);
+}
+
+void remote_forget_syncs(struct core *c)
+{
+    while (c->ens.syncs != NULL) {
+        struct sync_wait *w = c->ens.syncs;
+        c->ens.syncs = w->next;
+        sync_free(w);
+    }
+}

@@ -1,0 +1,298 @@
+/* internal: what the files of this room share: one struct zab, its links, its election, and its role. */
+#ifndef ZOKOR_ZAB_INTERNAL_H
+#define ZOKOR_ZAB_INTERNAL_H
+
+#include "base/list.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/rng.h"
+#include "zab/history.h"
+#include "zab/zab.h"
+
+#define SID_NONE INT64_MIN /* the vote of an observer */
+#define STRANGERS_MAX 64u  /* peers of the election port that the configuration does not name */
+#define HELLO_MS 5000      /* a link that was accepted has this long to say who it is */
+#define REDIAL_MS 50       /* between two tries to reach the same election port */
+#define RETRY_LEADER_MS 10 /* between two tries to reach a leader that does not listen yet */
+#define RETRY_LEADER_FOR_MS 2000
+#define NOTIFICATION_MS_CAP 5000 /* a partition that heals is noticed within this */
+
+/* ---- links ---- */
+
+enum link_kind {
+    LINK_ELECTION_DIALLED, /* connecting to a peer's election port, or just connected */
+    LINK_ELECTION_HELLO,   /* accepted there, has not said who it is */
+    LINK_ELECTION,         /* the connection of this pair */
+    LINK_LEARNER,          /* accepted on the learner port */
+    LINK_LEADER,           /* our connection to the leader, or the dial */
+};
+
+struct link {
+    struct link *next;
+    uint32_t id;
+    enum link_kind kind;
+    bool connected;
+    bool paused;  /* zab_step has returned false */
+    bool closing; /* closed while its bytes are being read: freed when that ends */
+    int64_t opened_ms;
+    struct buf in;       /* bytes that are not a whole message yet */
+    struct slice unread; /* of the running event, behind `in` */
+    struct peer *peer;
+    struct learner *learner;
+};
+
+/* ---- election ---- */
+
+struct vote {
+    bool given;
+    enum peer_state state;
+    int64_t leader, zxid, round, peer_epoch;
+    int32_t version;
+};
+
+/* Somebody on the election port: a member, or a stranger. */
+struct peer {
+    struct peer *next;
+    int64_t sid;
+    struct link *link;   /* NULL: none */
+    struct link *dial;   /* NULL: none under way */
+    bool dead;           /* the last thing heard of it was a refusal or a loss */
+    bool pending;        /* `last` has not been sent */
+    struct buf last;     /* the newest message for it, as sent */
+    struct buf said;     /* where it says it listens, if that is worth anything; from its hello */
+    int64_t redial_ms;   /* no dial before */
+    struct vote recv;    /* its vote in this round */
+    struct vote outside; /* its vote as one that follows or leads, of any round */
+    struct vote early;   /* its vote, come before we could look */
+};
+
+struct election {
+    int64_t round;
+    struct vote proposal; /* while looking: what we propose. state LOOKING */
+    struct vote current;  /* otherwise: what we tell */
+    int64_t repeat_ms;    /* when the proposal is sent again */
+    int64_t repeat_after_ms;
+    int64_t final_ms; /* a quorum agrees: decided then unless a better vote comes; 0: none */
+    int64_t begun_ms;
+    int64_t start_ms; /* an observer waits until then before it looks; 0: it has begun */
+};
+
+/* ---- leading ---- */
+
+enum learner_state {
+    LEARNER_NEW,        /* FOLLOWERINFO has not come */
+    LEARNER_WAIT_EPOCH, /* waits for the epoch to be decided and saved */
+    LEARNER_TOLD_EPOCH, /* LEADERINFO sent */
+    LEARNER_WAIT_SYNC,  /* ACKEPOCH has come; waits for its quorum */
+    LEARNER_WAIT_IMAGE, /* needs an image; the core has not begun one */
+    LEARNER_IMAGE,      /* bytes of the image go out; everything else is held back */
+    LEARNER_SYNCING,    /* NEWLEADER sent */
+    LEARNER_SYNCED,     /* NEWLEADER acknowledged */
+    LEARNER_UP,         /* UPTODATE sent */
+};
+
+struct learner {
+    struct list link;
+    struct link *conn;
+    int64_t sid;
+    enum learner_state state;
+    bool observer;   /* came with OBSERVERINFO: gets INFORM */
+    bool registered; /* gets what is proposed and committed */
+    bool doomed;     /* to be dropped at the end of the turn */
+    int64_t accepted_epoch;
+    int64_t last_zxid;  /* of ACKEPOCH */
+    int64_t acked_zxid; /* of proposals */
+    int64_t registered_ms;
+    int64_t opened_ms, heard_ms;
+    int64_t pings_sent, pings_answered, round_mark; /* since UPTODATE */
+    struct buf held;
+};
+
+enum leading_phase {
+    LEADING_COLLECT, /* acceptedEpochs */
+    LEADING_SAVE_ACCEPTED,
+    LEADING_ACKEPOCH,
+    LEADING_SAVE_CURRENT,
+    LEADING_NEWLEADER,
+    LEADING_SERVING,
+};
+
+struct waiting_sync {
+    struct waiting_sync *next;
+    int64_t token;
+    int64_t zxid;  /* must be committed */
+    int64_t round; /* of pings that a quorum must have answered */
+};
+
+struct leading {
+    enum leading_phase phase;
+    struct list learners;
+    struct member_set epoch_from, acks_from; /* who has been heard in COLLECT and ACKEPOCH */
+    int64_t epoch;
+    int64_t epoch_max;               /* of the accepted ones */
+    int64_t start_epoch, start_zxid; /* ours when we were elected */
+    int64_t deadline_ms;
+    int64_t ping_ms;
+    int64_t proposed; /* last zxid given to a proposal */
+    struct waiting_sync *syncs, **syncs_last;
+    int64_t ping_round, answered_round;
+    bool any_doomed;
+    int64_t proposals, bytes_last, bytes_min, bytes_max;
+};
+
+/* ---- learning ---- */
+
+enum learning_phase {
+    LEARNING_DIAL,
+    LEARNING_WAIT_RETRY,
+    LEARNING_INFO,          /* FOLLOWERINFO sent */
+    LEARNING_SAVE_ACCEPTED, /* before ACKEPOCH */
+    LEARNING_PLAN,          /* waits for DIFF, TRUNC or SNAP */
+    LEARNING_TRUNCATE,
+    LEARNING_IMAGE,
+    LEARNING_IMAGE_END, /* the string behind the image */
+    LEARNING_IMAGE_TRUNCATE,
+    LEARNING_IMAGE_SAVE,
+    LEARNING_SYNC,
+    LEARNING_FLUSH,        /* NEWLEADER has come: the log must be durable */
+    LEARNING_SAVE_CURRENT, /* then the epoch */
+    LEARNING_ACKED,        /* waits for UPTODATE */
+    LEARNING_SERVING,
+};
+
+struct learning {
+    enum learning_phase phase;
+    struct link *conn;
+    int64_t leader;
+    int64_t epoch;
+    int64_t begun_ms, heard_ms, retry_ms;
+    int64_t plan_zxid;
+    int64_t image_floor; /* proposals up to here are in the image */
+    int64_t ping_zxid;   /* of the last PING: its answer repeats it */
+    int64_t acked_zxid;
+    bool image_begun;
+    bool saw_newleader;
+};
+
+/* ---- all ---- */
+
+struct zab {
+    struct zab_options opt;
+    struct members *members;
+    struct buf config_text; /* canonical */
+    struct rng rng;
+    int64_t now_ms;
+    struct zab_out *out; /* of the running call */
+
+    struct link *links;
+    uint32_t next_link;
+    struct peer *peers;
+    size_t stranger_count;
+    int64_t next_nameless;
+
+    int64_t accepted_epoch, current_epoch; /* durable, or being saved */
+    bool saving_epochs, truncating, reloading, saving_image;
+    bool dirty; /* the tree is not what the log would give: it must be read again before it counts */
+    struct history history;
+    int64_t appended, synced; /* end of the log, and its durable end */
+    int64_t committed;        /* given to the core as committed; at most appended */
+
+    enum peer_state role;
+    bool settling; /* a role has ended; the disk must come to rest before we look for a leader */
+    bool leaving;  /* the role must end when the running event is done */
+    bool stopped;  /* an error of the disk: nothing more is done */
+    struct election election;
+    struct leading leading;
+    struct learning learning;
+    int64_t elections, last_election_ms;
+    int64_t diffs_sent, truncs_sent, snaps_sent;
+    struct buf scratch;
+};
+
+/* zab.c */
+/* Around each call of the core, as zab_step does around an event. */
+void zab_call_begin(struct zab *z, struct zab_out *out);
+void zab_call_end(struct zab *z);
+struct zab_fx *zab_emit(struct zab *z, enum zab_fx_type type);
+void zab_leave_role(struct zab *z, const char *why);
+void zab_save_epochs(struct zab *z, int64_t accepted, int64_t current);
+void zab_append(struct zab *z, int64_t zxid, struct blob *txn);
+void zab_commit_next(struct zab *z);
+void zab_role_changed(struct zab *z, bool serving);
+bool zab_is_participant(const struct zab *z);
+void zab_log_resync(struct zab *z, int64_t end);
+
+/* links.c */
+struct link *link_add(struct zab *z, uint32_t id, enum link_kind kind);
+struct link *link_dial(struct zab *z, enum link_kind kind, int64_t sid, struct slice addresses);
+struct link *link_find(const struct zab *z, uint32_t id);
+void link_close(struct zab *z, struct link *l);
+void link_forget(struct zab *z, struct link *l);
+void link_sweep(struct zab *z);
+void link_send(struct zab *z, struct link *l, struct slice bytes);
+void link_send_buf(struct zab *z, struct link *l, const struct buf *b);
+void link_send_packet(struct zab *z, struct link *l, const struct peer_packet *p);
+void link_unpause(struct zab *z, struct link *l);
+
+/* election.c */
+void election_begin(struct zab *z);
+void election_tick(struct zab *z);
+void election_notified(struct zab *z, struct peer *p, const struct peer_notification *n);
+int64_t election_next_tick_ms(const struct zab *z);
+/* Somebody has been lost: perhaps nobody is left to wait for. */
+void election_recheck(struct zab *z);
+void election_peer_epoch(struct zab *z, int64_t epoch);
+
+/* election_links.c */
+void election_accepted(struct zab *z, uint32_t id);
+void election_connected(struct zab *z, struct link *l);
+void election_lost(struct zab *z, struct link *l, bool refused);
+/* Takes whole messages off the bytes; returns how many bytes were used, or an error. */
+int64_t election_bytes(struct zab *z, struct link *l, struct slice bytes);
+void election_tell(struct zab *z, struct peer *p, const struct peer_notification *n);
+struct peer *election_peer(struct zab *z, int64_t sid);
+void election_links_free(struct zab *z);
+void election_links_tick(struct zab *z);
+
+/* leader.c */
+void leader_begin(struct zab *z);
+void leader_end(struct zab *z);
+void leader_tick(struct zab *z);
+int64_t leader_next_tick_ms(const struct zab *z);
+void leader_accepted(struct zab *z, uint32_t id);
+void leader_lost(struct zab *z, struct link *l);
+int64_t leader_bytes(struct zab *z, struct link *l, struct slice bytes);
+void leader_epochs_saved(struct zab *z);
+void leader_log_synced(struct zab *z);
+void leader_try_commit(struct zab *z);
+void leader_drop(struct zab *z, struct learner *f, const char *why);
+void leader_drop_doomed(struct zab *z);
+void leader_drained(struct zab *z, struct link *l);
+struct learner *leader_find(const struct zab *z, uint32_t link);
+void leader_send(struct zab *z, struct learner *f, const struct peer_packet *p);
+void leader_established(struct zab *z);
+bool leader_quorum_synced(const struct zab *z);
+/* leader_sync.c */
+void leader_sync_learner(struct zab *z, struct learner *f);
+void leader_newleader_acked(struct zab *z, struct learner *f);
+/* leader_ping.c */
+void leader_ping_all(struct zab *z);
+void leader_ping_answered(struct zab *z, struct learner *f);
+void leader_release_syncs(struct zab *z);
+void leader_free_syncs(struct zab *z);
+
+/* learner.c */
+void learner_begin(struct zab *z, int64_t leader);
+void learner_end(struct zab *z);
+void learner_tick(struct zab *z);
+int64_t learner_next_tick_ms(const struct zab *z);
+void learner_connected(struct zab *z, struct link *l);
+void learner_lost(struct zab *z, bool refused);
+int64_t learner_bytes(struct zab *z, struct link *l, struct slice bytes);
+void learner_epochs_saved(struct zab *z);
+void learner_log_synced(struct zab *z);
+void learner_truncated(struct zab *z);
+void learner_image_saved(struct zab *z, int err);
+void learner_send(struct zab *z, int32_t type, int64_t zxid, struct slice data);
+
+#endif
