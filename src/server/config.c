@@ -1,8 +1,9 @@
 #include "server/config.h"
 #include "base/err.h"
-#include "server/config_lines.h"
+#include "base/properties.h"
 #include "server/config_peers.h"
 #include "server/config_table.h"
+#include "server/config_words.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -158,7 +159,7 @@ static int take_flags(struct load *load, const char *flags)
 }
 
 /* In the dynamic file only lines about peers may stand, each once. */
-static int check_dynamic_line(struct load *load, const struct config_line *at, const struct config_row *row,
+static int check_dynamic_line(struct load *load, const struct property *at, const struct config_row *row,
                               struct slice bare)
 {
     if (row == NULL || !is_peer_line(row))
@@ -176,7 +177,7 @@ static int check_dynamic_line(struct load *load, const struct config_line *at, c
     return 0;
 }
 
-static int take_file_line(struct load *load, const struct config_line *at)
+static int take_file_line(struct load *load, const struct property *at)
 {
     struct slice bare;
     const char *label = (const char *)arena_dup(&load->scratch, at->key).p;
@@ -215,10 +216,10 @@ static int take_file(struct load *load, const char *path)
         fail(load, "%s: cannot be read: %s", path, err_text(err));
         goto out;
     }
-    struct config_lines lines;
-    struct config_line line;
-    config_lines_init(&lines, buf_slice(&bytes), &load->scratch);
-    while ((err = config_lines_next(&lines, &line)) > 0) {
+    struct properties lines;
+    struct property line;
+    properties_init(&lines, buf_slice(&bytes), &load->scratch);
+    while ((err = properties_next(&lines, &line)) > 0) {
         err = take_file_line(load, &line);
         if (err != 0)
             goto out;

@@ -16,11 +16,11 @@ struct member_address {
 struct member {
     int64_t sid;
     bool observer;
-    int64_t weight; /* 1 unless told; 0: votes are not counted and it cannot lead */
-    int64_t group;  /* 0: none */
-    struct member_address *addresses;
+    int64_t weight;                   /* 1 unless told; 0: votes are not counted and it cannot lead */
+    int64_t group;                    /* -1: none */
+    struct member_address *addresses; /* by host, as text */
     size_t address_count;
-    const char *client_host; /* "" with client_port 0: not told */
+    const char *client_host; /* "0.0.0.0" for a port alone; "" with client_port 0: not told */
     uint16_t client_port;
 };
 
@@ -32,8 +32,9 @@ struct members {
     struct member *at; /* ascending sid */
 };
 
-/* Reads the text of a configuration (quorum specification 1.4; Java properties, lines in any order). ERR_INVALID with
- * the reason in why (may be NULL), and *out NULL. A line "version=<hex>" sets the version. One reference. */
+/* Reads the text of a configuration (quorum specification 1.4; Java properties, lines in any order, of equal keys the
+ * last counts). ERR_INVALID with the reason in why (may be NULL), and *out NULL. A line "version=<hex>" sets the
+ * version. Groups and weights of servers that have no line are ignored. One reference. */
 int members_parse(struct slice text, struct buf *why, struct members **out);
 /* The same members under another version. One reference. */
 struct members *members_with_version(const struct members *m, int64_t version);
@@ -52,7 +53,7 @@ int64_t members_weight(const struct members *m, int64_t sid);
 /* Position of a server, for sets; -1 for a stranger. */
 int members_index(const struct members *m, int64_t sid);
 
-/* A set of members, by position. Zeroed memory is the empty set. */
+/* A set of members, by position: it belongs to one configuration. Zeroed memory is the empty set. */
 struct member_set {
     uint64_t bits[4];
 };

@@ -1,5 +1,5 @@
 /* The syntax of properties files, by the rules of java.util.Properties.load. */
-#include "server/config_lines.h"
+#include "base/properties.h"
 #include "base/assert.h"
 #include "base/err.h"
 #include <setjmp.h>
@@ -12,12 +12,12 @@ static const char *parse(struct arena *arena, const char *text)
 {
     static char shown[2048];
     size_t n = 0;
-    struct config_lines lines;
-    struct config_line line;
+    struct properties lines;
+    struct property line;
     int got;
     shown[0] = '\0';
-    config_lines_init(&lines, slice_str(text), arena);
-    while ((got = config_lines_next(&lines, &line)) == 1)
+    properties_init(&lines, slice_str(text), arena);
+    while ((got = properties_next(&lines, &line)) == 1)
         n += (size_t)snprintf(shown + n, sizeof shown - n, "%d:%.*s=%.*s;", line.line, SLICE_ARG(line.key),
                               SLICE_ARG(line.value));
     if (got < 0) {
@@ -89,27 +89,12 @@ static void escapes(void **state)
     check("a=C\\:\\\\data", "1:a=C:\\data;");
 }
 
-static void words(void **state)
-{
-    (void)state;
-    struct arena arena;
-    struct slice text = slice_str("  -Xmx1g -Da=b '-Dc=d e' -D\"f=g\"h \\-i '' "), word;
-    const char *expected[] = { "-Xmx1g", "-Da=b", "-Dc=d e", "-Df=gh", "-i", "" };
-    arena_init(&arena, 4096);
-    for (size_t i = 0; i < ARRAY_COUNT(expected); i++) {
-        assert_true(config_words_next(&text, &arena, &word));
-        assert_string_equal((const char *)word.p, expected[i]);
-    }
-    assert_false(config_words_next(&text, &arena, &word));
-    arena_fini(&arena);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(separators), cmocka_unit_test(blank_lines_and_comments),
         cmocka_unit_test(line_ends),  cmocka_unit_test(continuations),
-        cmocka_unit_test(escapes),    cmocka_unit_test(words),
+        cmocka_unit_test(escapes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

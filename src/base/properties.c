@@ -1,9 +1,10 @@
-#include "server/config_lines.h"
+#include "base/properties.h"
 #include "base/err.h"
 
-void config_lines_init(struct config_lines *lines, struct slice text, struct arena *arena)
+void properties_init(struct properties *lines, struct slice text, struct arena *arena)
 {
-    *lines = (struct config_lines){ .at = text.p, .end = text.p + text.n, .line = 1, .arena = arena };
+    const uint8_t *p = text.p != NULL ? text.p : (const uint8_t *)"";
+    *lines = (struct properties){ .at = p, .end = p + text.n, .line = 1, .arena = arena };
     if (text.n >= 3 && memcmp(text.p, "\xef\xbb\xbf", 3) == 0)
         lines->at += 3; /* a byte order mark, which editors of some systems leave */
 }
@@ -18,14 +19,14 @@ static bool is_line_end(uint8_t c)
     return c == '\n' || c == '\r';
 }
 
-static void skip_blanks(struct config_lines *lines)
+static void skip_blanks(struct properties *lines)
 {
     while (lines->at < lines->end && is_blank(*lines->at))
         lines->at++;
 }
 
 /* Steps over \n, \r or \r\n, if one is here. */
-static void skip_line_end(struct config_lines *lines)
+static void skip_line_end(struct properties *lines)
 {
     if (lines->at == lines->end)
         return;
@@ -36,7 +37,7 @@ static void skip_line_end(struct config_lines *lines)
 }
 
 /* Bytes up to the end of the logical line: an upper limit of what is left of it. */
-static size_t logical_line_bytes(const struct config_lines *lines)
+static size_t logical_line_bytes(const struct properties *lines)
 {
     const uint8_t *p = lines->at;
     while (p < lines->end && !is_line_end(*p)) {
@@ -51,7 +52,7 @@ static size_t logical_line_bytes(const struct config_lines *lines)
 }
 
 /* Copies one logical line: continuations joined, their leading blanks dropped, escapes still in it. */
-static struct slice read_logical_line(struct config_lines *lines)
+static struct slice read_logical_line(struct properties *lines)
 {
     uint8_t *text = arena_alloc(lines->arena, logical_line_bytes(lines) + 1);
     size_t n = 0;
@@ -138,7 +139,7 @@ static int unescape(struct slice raw, struct arena *arena, struct slice *out)
     return 0;
 }
 
-static int split(struct config_lines *lines, struct slice text, struct config_line *out)
+static int split(struct properties *lines, struct slice text, struct property *out)
 {
     size_t key_end = 0;
     while (key_end < text.n) {
@@ -159,7 +160,7 @@ static int split(struct config_lines *lines, struct slice text, struct config_li
     return unescape(slice_of(text.p + at, text.n - at), lines->arena, &out->value);
 }
 
-int config_lines_next(struct config_lines *lines, struct config_line *out)
+int properties_next(struct properties *lines, struct property *out)
 {
     for (;;) {
         skip_blanks(lines);
@@ -178,33 +179,4 @@ int config_lines_next(struct config_lines *lines, struct config_line *out)
                 return split(lines, text, out) != 0 ? ERR_INVALID : 1;
         }
     }
-}
-
-bool config_words_next(struct slice *text, struct arena *arena, struct slice *word)
-{
-    size_t i = 0;
-    while (i < text->n && (is_blank(text->p[i]) || is_line_end(text->p[i])))
-        i++;
-    if (i == text->n)
-        return false;
-    uint8_t *to = arena_alloc(arena, text->n - i + 1);
-    size_t n = 0;
-    uint8_t quote = 0;
-    for (; i < text->n; i++) {
-        uint8_t c = text->p[i];
-        if (quote == 0 && (is_blank(c) || is_line_end(c)))
-            break;
-        if (quote == 0 && (c == '"' || c == '\''))
-            quote = c;
-        else if (c == quote)
-            quote = 0;
-        else if (c == '\\' && quote != '\'' && i + 1 < text->n)
-            to[n++] = text->p[++i];
-        else
-            to[n++] = c;
-    }
-    to[n] = 0;
-    *word = slice_of(to, n);
-    *text = slice_of(text->p + i, text->n - i);
-    return true;
 }
