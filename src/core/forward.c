@@ -64,6 +64,24 @@ static uint8_t *multi_kinds(struct slice body)
     return kinds.p;
 }
 
+/* In the order in which syncs were sent: each SYNC answers the oldest one, also if its client is gone. */
+struct sync_sent {
+    struct sync_sent *next;
+    uint32_t conn;
+    int64_t session_id;
+    int32_t xid;
+};
+
+static void sync_sent_add(struct core *c, const struct conn *k, int32_t xid)
+{
+    struct sync_sent *s = mem_alloc(sizeof *s);
+    *s = (struct sync_sent){ .conn = k->id, .session_id = k->session->id, .xid = xid };
+    if (c->ens.sent_first == NULL)
+        c->ens.sent_last = &c->ens.sent_first;
+    *c->ens.sent_last = s;
+    c->ens.sent_last = &s->next;
+}
+
 void forward_write(struct core *c, struct conn *k, int32_t xid, int32_t op, struct slice frame)
 {
     if (!zab_learns(c->ens.zab)) /* its role ends in this turn, and the connection with it */
@@ -76,8 +94,7 @@ void forward_write(struct core *c, struct conn *k, int32_t xid, int32_t op, stru
         p->frame = blob_dup(frame);
         sync_sent_add(c, k, xid);
     }
-    zab_forward(c->ens.zab,
-                &(struct peer_request){ .session_id = k->session->id, .cxid = xid, .op = op, .body = body },
+    zab_forward(c->ens.zab, &(struct peer_request){ .session_id = k->session->id, .cxid = xid, .op = op, .body = body },
                 client_ids(c, k), &c->out->zab);
 }
 
@@ -114,24 +131,6 @@ struct conn *forward_match(struct core *c, const struct txn *txn, struct proposa
 }
 
 /* ---- sync ---- */
-
-/* In the order in which syncs were sent: each SYNC answers the oldest one, also if its client is gone. */
-struct sync_sent {
-    struct sync_sent *next;
-    uint32_t conn;
-    int64_t session_id;
-    int32_t xid;
-};
-
-static void sync_sent_add(struct core *c, const struct conn *k, int32_t xid)
-{
-    struct sync_sent *s = mem_alloc(sizeof *s);
-    *s = (struct sync_sent){ .conn = k->id, .session_id = k->session->id, .xid = xid };
-    if (c->ens.sent_first == NULL)
-        c->ens.sent_last = &c->ens.sent_first;
-    *c->ens.sent_last = s;
-    c->ens.sent_last = &s->next;
-}
 
 void forward_synced(struct core *c)
 {

@@ -74,11 +74,10 @@ void images_read(struct core *c, bool first, int64_t zxid)
     struct ensemble *e = &c->ens;
     if (first) {
         tree_image_free(e->image);
-        e->image = tree_image_new(
-            &(struct tree_options){ .hash_key = rng_u64(&c->rng),
-                                    .extended_types = c->opt.extended_types,
-                                    .digest_enabled = c->opt.digest_enabled },
-            c->opt.txn_bytes_max);
+        e->image = tree_image_new(&(struct tree_options){ .hash_key = rng_u64(&c->rng),
+                                                          .extended_types = c->opt.extended_types,
+                                                          .digest_enabled = c->opt.digest_enabled },
+                                  c->opt.txn_bytes_max);
     }
     if (e->image == NULL)
         return;

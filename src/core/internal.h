@@ -28,8 +28,8 @@ struct auth {
 /* ---- connections ---- */
 
 enum conn_state {
-    CONN_HANDSHAKE, /* no ConnectRequest yet */
-    CONN_CREATING,  /* its createSession is in flight */
+    CONN_HANDSHAKE,    /* no ConnectRequest yet */
+    CONN_CREATING,     /* its createSession is in flight */
     CONN_REVALIDATING, /* the leader is asked whether its session lives */
     CONN_ACTIVE,
     CONN_CLOSING, /* its closeSession is in flight, or a reply that closes waits for earlier ones */
@@ -213,15 +213,15 @@ struct ensemble {
     int64_t epoch;
     int64_t leader;
     int64_t next_token;
-    struct sync_wait *syncs;       /* leader */
+    struct sync_wait *syncs;                   /* leader */
     struct sync_sent *sent_first, **sent_last; /* learner */
     int64_t next_asked;
     struct image_wait *image_waits;
-    uint32_t image_link; /* of the learner that the walk is for */
-    bool image_for_peer; /* the walk is for image_link, not for the disk */
-    bool image_wanted;   /* zab waits for a snapshot of the tree on disk */
-    bool image_saving;   /* the running snapshot is that one */
-    bool image_abort;    /* the running snapshot's tree is gone */
+    uint32_t image_link;      /* of the learner that the walk is for */
+    bool image_for_peer;      /* the walk is for image_link, not for the disk */
+    bool image_wanted;        /* zab waits for a snapshot of the tree on disk */
+    bool image_saving;        /* the running snapshot is that one */
+    bool image_abort;         /* the running snapshot's tree is gone */
     struct tree_image *image; /* what comes from the leader */
     int64_t image_zxid;
     int64_t touched_count;

@@ -41,7 +41,7 @@ static bool parse_ipv6(struct slice text, uint8_t to[16])
             bool digit = ch >= '0' && ch <= '9';
             if (!digit && (ch < 'a' || ch > 'f'))
                 return false;
-            v = v << 4 | (digit ? ch - '0' : ch - 'a' + 10u);
+            v = v << 4 | (unsigned)(digit ? ch - '0' : ch - 'a' + 10);
         }
         groups[count++] = v;
         if (i < text.n && text.p[i] == '%')

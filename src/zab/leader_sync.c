@@ -2,6 +2,7 @@
  * (quorum specification 4.6). The stream is cut and the learner registered for what follows in one turn, so that
  * nothing falls between them. */
 #include "zab/internal.h"
+#include "zab/sync_plan.h"
 
 static const struct wire_vec no_ids = { .count = -1 };
 

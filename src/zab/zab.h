@@ -104,7 +104,7 @@ enum zab_fx_type {
     ZAB_FX_REVALIDATE,    /* leader: link, session, timeout: answer with zab_revalidate_answer */
     ZAB_FX_TOUCH,         /* leader: link, session, timeout: seen by that learner */
     ZAB_FX_VALIDITY,      /* learner: session, valid */
-    ZAB_FX_SYNCED,       /* learner: the oldest sync of this server is done; leader: that of token */
+    ZAB_FX_SYNCED,        /* learner: the oldest sync of this server is done; leader: that of token */
     ZAB_FX_PING,          /* learner: answer with zab_pong */
     ZAB_FX_IMAGE_WANTED,  /* leader: link: call zab_image_begin when a walk of the tree can begin */
     ZAB_FX_IMAGE_PULL,    /* leader: link: call zab_image_bytes with the next slice */
