@@ -162,9 +162,12 @@ static int take_flags(struct load *load, const char *flags)
 static int check_dynamic_line(struct load *load, const struct property *at, const struct config_row *row,
                               struct slice bare)
 {
+    if (slice_eq_str(at->key, "version"))
+        return fail(load, "%s: line %d: version: the version belongs to the name of the file, not into it",
+                    load->source, at->line);
     if (row == NULL || !is_peer_line(row))
-        return fail(load, "%s: line %d: %.*s: only server, group, weight and version lines may stand here",
-                    load->source, at->line, SLICE_ARG(at->key));
+        return fail(load, "%s: line %d: %.*s: only server, group and weight lines may stand here", load->source,
+                    at->line, SLICE_ARG(at->key));
     const struct config *config = load->config;
     const struct config_pairs *families[] = { &config->server_lines, &config->group_lines, &config->weight_lines };
     for (size_t f = 0; f < ARRAY_COUNT(families); f++) {
@@ -184,14 +187,8 @@ static int take_file_line(struct load *load, const struct property *at)
     if (memchr(at->key.p, 0, at->key.n) != NULL)
         return fail(load, "%s: line %d: a key has a zero byte", load->source, at->line);
     const struct config_row *row = config_find(at->key, &bare);
-    if (load->in_dynamic) {
-        if (slice_eq_str(at->key, "version")) {
-            load->config->dynamic_version = (int64_t)strtoull((const char *)at->value.p, NULL, 16);
-            return 0;
-        }
-        if (check_dynamic_line(load, at, row, bare) != 0)
-            return ERR_INVALID;
-    }
+    if (load->in_dynamic && check_dynamic_line(load, at, row, bare) != 0)
+        return ERR_INVALID;
     if (row == NULL) {
         note_unknown(load, place(load, CONFIG_FROM_FILE, label, at->line), at->key, at->value, at->line);
         return 0;
@@ -231,6 +228,17 @@ out:
     return err;
 }
 
+/* zoo.cfg.dynamic.100000000 holds version 0x100000000; a name without a hexadecimal end holds version 0. */
+static int64_t version_of_name(const char *path)
+{
+    const char *dot = strrchr(path, '.');
+    size_t n = dot == NULL ? 0 : strlen(dot + 1);
+    if (n == 0 || n > 16 || strspn(dot + 1, "0123456789abcdefABCDEF") != n)
+        return 0;
+    uint64_t version = strtoull(dot + 1, NULL, 16);
+    return version > INT64_MAX ? 0 : (int64_t)version;
+}
+
 static int take_dynamic_file(struct load *load)
 {
     struct config *config = load->config;
@@ -246,6 +254,7 @@ static int take_dynamic_file(struct load *load)
     load->in_dynamic = true;
     int err = take_file(load, config->dynamic_config_file);
     load->in_dynamic = false;
+    config->dynamic_version = version_of_name(config->dynamic_config_file);
     if (err == 0)
         load->source = source;
     return err;

@@ -3,3 +3,4 @@ room(config PURE
   SOURCES config.c config_help.c config_peers.c config_table.c config_words.c
   DEPENDS base)
 room_test(config config_test.c config_page_test.c config_words_test.c WITH base)
+room_test(config config_peers_test.c WITH base wire zab)

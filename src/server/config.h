@@ -34,12 +34,12 @@ struct config_peer_address {
 
 struct config_peer {
     int64_t id;
-    struct config_peer_address *addresses; /* at least one */
+    struct config_peer_address *addresses; /* at least one; by host, as text */
     size_t address_count;
     bool observer;
     const char *client_host; /* "" when the line names none: every address */
     uint16_t client_port;    /* 0: none */
-    int64_t group;           /* 0: none */
+    int64_t group;           /* -1: none */
     int64_t weight;          /* 1 unless a weight line says otherwise */
 };
 
@@ -86,7 +86,7 @@ struct config {
     struct config_peer *peers; /* from the server, group and weight lines, by id */
     size_t peer_count;
     int64_t my_id;           /* from dataDir/myid; -1 without one */
-    int64_t dynamic_version; /* of the dynamic file, 0 without one */
+    int64_t dynamic_version; /* of the dynamic file, from its name; 0 without one */
     bool distributed;        /* these peers are an ensemble: more than one voter, or standaloneEnabled=false */
 
     struct config_pairs unknown; /* keys that no row takes; each was warned of once */

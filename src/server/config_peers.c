@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#define PEERS_MAX 255u /* servers in one ensemble: session ids have a byte for the server's */
 #define SERVER_FORM "host:quorumPort:electionPort[:role][;[address:]clientPort]"
 
 struct config_peer *config_peer_find(const struct config *config, int64_t id)
@@ -52,11 +53,17 @@ static bool parse_port(struct slice s, uint16_t *port)
     return true;
 }
 
-/* A host without the brackets of IPv6; NULL if there is none. */
+/* A host without the brackets of IPv6; NULL if there is none, or one that the ensemble's text could not tell from its
+ * own marks. */
 static const char *parse_host(struct config *config, struct slice s)
 {
-    if (s.n >= 2 && s.p[0] == '[' && s.p[s.n - 1] == ']')
+    bool brackets = s.n >= 2 && s.p[0] == '[' && s.p[s.n - 1] == ']';
+    if (brackets)
         s = slice_of(s.p + 1, s.n - 2);
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] <= ' ' || s.p[i] == 0x7f || strchr("[]|;\\", s.p[i]) != NULL || (s.p[i] == ':' && !brackets))
+            return NULL;
+    }
     return s.n == 0 ? NULL : config_text(config, s);
 }
 
@@ -65,7 +72,7 @@ static bool parse_address(struct config *config, struct slice s, struct config_p
 {
     struct slice host = cut(&s, ':'), quorum = cut(&s, ':'), election = cut(&s, ':');
     address->host = parse_host(config, host);
-    *role = slice_is_null(s) ? NULL : config_text(config, s);
+    *role = slice_is_null(s) ? NULL : config_text(config, trim(s));
     return address->host != NULL && parse_port(quorum, &address->quorum_port) &&
            parse_port(election, &address->election_port);
 }
@@ -81,8 +88,16 @@ static bool parse_client(struct config *config, struct slice s, struct config_pe
     return peer->client_host != NULL && parse_port(s, &peer->client_port);
 }
 
-static bool parse_server(struct config *config, struct slice value, struct config_peer *peer)
+static int by_host(const void *a, const void *b)
 {
+    const struct config_peer_address *x = a, *y = b;
+    int c = strcmp(x->host, y->host);
+    return c != 0 ? c : (x->quorum_port > y->quorum_port) - (x->quorum_port < y->quorum_port);
+}
+
+static bool parse_server(struct config *config, struct slice value, struct config_peer *peer, const char **wrong)
+{
+    bool role_told = false;
     struct slice servers = cut(&value, ';');
     peer->client_host = "";
     if (!slice_is_null(value) && !parse_client(config, trim(value), peer))
@@ -98,13 +113,22 @@ static bool parse_server(struct config *config, struct slice value, struct confi
         *address = (struct config_peer_address){ 0 };
         if (!parse_address(config, one, address, &role))
             return false;
+        if (address->quorum_port == address->election_port)
+            *wrong = "its two ports must differ";
         if (role == NULL)
             continue;
-        if (strcasecmp(role, "observer") != 0 && strcasecmp(role, "participant") != 0)
+        bool observer = strcasecmp(role, "observer") == 0;
+        if (!observer && strcasecmp(role, "participant") != 0)
             return false;
-        peer->observer = strcasecmp(role, "observer") == 0;
+        if (role_told && observer != peer->observer)
+            *wrong = "its addresses have different roles";
+        role_told = true;
+        peer->observer = observer;
     }
-    return true;
+    if (peer->address_count > 1 && !config->multi_address)
+        *wrong = "several addresses need multiAddress.enabled=true";
+    qsort(peer->addresses, peer->address_count, sizeof *peer->addresses, by_host);
+    return *wrong == NULL;
 }
 
 /* The N of server.N, group.N, weight.N. */
@@ -112,7 +136,7 @@ static int parse_id(const struct config_pair *pair, int64_t *id, struct buf *why
 {
     bool big;
     const char *dot = strchr(pair->name, '.');
-    if (config_number(slice_str(dot + 1), id, &big) && !big)
+    if (config_number(slice_str(dot + 1), id, &big) && !big && *id >= 0 && *id < INT64_MAX)
         return 0;
     buf_printf(why, "%s: '%s' is not the number of a %.*s", pair->name, dot + 1, (int)(dot - pair->name), pair->name);
     return ERR_INVALID;
@@ -130,12 +154,20 @@ static int parse_servers(struct config *config, struct buf *why, int *line)
     config->peers = arena_alloc(&config->arena, (lines->count + 1) * sizeof *config->peers);
     for (size_t i = 0; i < lines->count; i++) {
         const struct config_pair *pair = &lines->at[i];
-        struct config_peer peer = { .weight = 1 };
+        struct config_peer peer = { .weight = 1, .group = -1 };
+        const char *wrong = NULL;
         *line = pair->line;
         if (parse_id(pair, &peer.id, why) != 0)
             return ERR_INVALID;
-        if (!parse_server(config, slice_str(pair->value), &peer)) {
-            buf_printf(why, "%s: '%s' does not have the form " SERVER_FORM, pair->name, pair->value);
+        if (!parse_server(config, slice_str(pair->value), &peer, &wrong)) {
+            if (wrong != NULL)
+                buf_printf(why, "%s: '%s': %s", pair->name, pair->value, wrong);
+            else
+                buf_printf(why, "%s: '%s' does not have the form " SERVER_FORM, pair->name, pair->value);
+            return ERR_INVALID;
+        }
+        if (config->peer_count == PEERS_MAX) {
+            buf_printf(why, "%s: more than %u servers", pair->name, PEERS_MAX);
             return ERR_INVALID;
         }
         if (config_peer_find(config, peer.id) != NULL) {
@@ -165,7 +197,7 @@ static int parse_group(struct config *config, const struct config_pair *pair, st
         struct config_peer *peer = config_peer_find(config, id);
         if (peer == NULL)
             continue; /* Apache keeps such a group too; it counts for nothing */
-        if (peer->group != 0) {
+        if (peer->group != -1 && peer->group != group) {
             buf_printf(why, "%s: the server %lld is in several groups", pair->name, (long long)id);
             return ERR_INVALID;
         }
@@ -187,6 +219,25 @@ static int parse_weight(struct config *config, const struct config_pair *pair, s
     struct config_peer *peer = config_peer_find(config, id);
     if (peer != NULL)
         peer->weight = weight;
+    return 0;
+}
+
+static bool is_hierarchical(const struct config *config)
+{
+    return config->group_lines.count + config->weight_lines.count > 0;
+}
+
+/* QuorumHierarchical's rule. */
+static int check_groups(const struct config *config, struct buf *why)
+{
+    for (size_t i = 0; i < config->peer_count && is_hierarchical(config); i++) {
+        const struct config_peer *peer = &config->peers[i];
+        if (!peer->observer && peer->group == -1) {
+            buf_printf(why, "server.%lld is in no group; with group or weight lines every participant must be in one",
+                       (long long)peer->id);
+            return ERR_INVALID;
+        }
+    }
     return 0;
 }
 
@@ -227,5 +278,69 @@ int config_parse_peers(struct config *config, struct buf *why, int *line)
             return ERR_INVALID;
     }
     *line = 0;
-    return check_counts(config, why);
+    return check_groups(config, why) != 0 ? ERR_INVALID : check_counts(config, why);
+}
+
+/* IPv6 in brackets, so that its colons are its own. */
+static void put_host(struct buf *b, const char *host)
+{
+    bool brackets = strchr(host, ':') != NULL;
+    buf_printf(b, "%s%s%s", brackets ? "[" : "", host, brackets ? "]" : "");
+}
+
+static void put_server(struct buf *b, const struct config_peer *peer)
+{
+    buf_printf(b, "server.%lld=", (long long)peer->id);
+    for (size_t i = 0; i < peer->address_count; i++) {
+        const struct config_peer_address *a = &peer->addresses[i];
+        buf_printf(b, "%s", i == 0 ? "" : "|");
+        put_host(b, a->host);
+        buf_printf(b, ":%u:%u", a->quorum_port, a->election_port);
+    }
+    buf_printf(b, ":%s", peer->observer ? "observer" : "participant");
+    if (peer->client_port != 0) {
+        buf_printf(b, ";");
+        put_host(b, peer->client_host[0] != '\0' ? peer->client_host : "0.0.0.0");
+        buf_printf(b, ":%u", peer->client_port);
+    }
+    buf_printf(b, "\n");
+}
+
+/* Each group once, in the order of its number. */
+static void put_groups(const struct config *config, struct buf *b)
+{
+    for (int64_t last = -1;;) {
+        int64_t group = INT64_MAX;
+        for (size_t i = 0; i < config->peer_count; i++) {
+            if (config->peers[i].group > last && config->peers[i].group < group)
+                group = config->peers[i].group;
+        }
+        if (group == INT64_MAX)
+            return;
+        buf_printf(b, "group.%lld", (long long)group);
+        const char *mark = "=";
+        for (size_t i = 0; i < config->peer_count; i++) {
+            if (config->peers[i].group != group)
+                continue;
+            buf_printf(b, "%s%lld", mark, (long long)config->peers[i].id);
+            mark = ":";
+        }
+        buf_printf(b, "\n");
+        last = group;
+    }
+}
+
+void config_put_members(const struct config *config, struct buf *b)
+{
+    for (size_t i = 0; i < config->peer_count; i++)
+        put_server(b, &config->peers[i]);
+    if (is_hierarchical(config)) {
+        put_groups(config, b);
+        for (size_t i = 0; i < config->peer_count; i++) {
+            const struct config_peer *peer = &config->peers[i];
+            if (!peer->observer || peer->group != -1 || peer->weight != 1)
+                buf_printf(b, "weight.%lld=%lld\n", (long long)peer->id, (long long)peer->weight);
+        }
+    }
+    buf_printf(b, "version=%llx", (unsigned long long)config->dynamic_version);
 }

@@ -24,17 +24,17 @@ static int read_pretend(void *ctx, const char *path, struct buf *out)
 }
 
 struct given {
-    const char *cfg, *dynamic, *my_id; /* texts of zoo.cfg, dyn, /d/myid; NULL: no such file */
+    const char *cfg, *dynamic, *my_id; /* texts of zoo.cfg, dyn (and dyn.1f), /d/myid; NULL: no such file */
     const char *defines[8];
     const char *jvm_flags, *server_jvm_flags;
 };
 
 static int load(struct config *config, const struct given *given, struct config_error *err)
 {
-    const char *files[8] = { 0 };
+    const char *files[10] = { 0 };
     size_t n = 0, define_count = 0;
-    const char *names[] = { "zoo.cfg", "dyn", "/d/myid" };
-    const char *texts[] = { given->cfg, given->dynamic, given->my_id };
+    const char *names[] = { "zoo.cfg", "dyn", "dyn.1f", "/d/myid" };
+    const char *texts[] = { given->cfg, given->dynamic, given->dynamic, given->my_id };
     for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
         if (texts[i] != NULL) {
             files[n++] = names[i];
@@ -437,7 +437,8 @@ static void ensemble_lines(void **state)
     (void)state;
     struct config c;
     good(&c,
-         (struct given){ .cfg = ENSEMBLE "server.3=[2001:db8::3]:2888:3888:observer;[::1]:2183\n"
+         (struct given){ .cfg = ENSEMBLE "multiAddress.enabled=true\n"
+                                         "server.3=[2001:db8::3]:2888:3888:observer;[::1]:2183\n"
                                          "server.1=zk1:2888:3888:participant|zk1b:2889:3889;0.0.0.0:2181\n"
                                          "server.2=zk2:2888:3888;2182\nserver.5=zk5:2888:3888\ngroup.1=1:2\ngroup.2=5\n"
                                          "weight.5=0\n",
@@ -510,17 +511,27 @@ static void dynamic_file(void **state)
 {
     (void)state;
     struct config c;
-    good(&c, (struct given){ .cfg = ENSEMBLE "dynamicConfigFile=dyn\n",
-                             .my_id = "2",
-                             .dynamic = "server.1=a:1:2;1\nserver.2=b:1:2;2\nserver.3=c:1:2;3\nversion=1f\n" });
-    assert_int_equal(c.peer_count, 3);
-    assert_int_equal(c.dynamic_version, 0x1f);
-    assert_int_equal(c.client_port, 2);
-    config_fini(&c);
+    static const char *const names[] = { "dyn", "dyn.1f" };
+    for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
+        char cfg[256];
+        snprintf(cfg, sizeof cfg, ENSEMBLE "dynamicConfigFile=%s\n", names[i]);
+        good(&c, (struct given){
+                     .cfg = cfg, .my_id = "2", .dynamic = "server.1=a:1:2;1\nserver.2=b:1:2;2\nserver.3=c:1:2;3\n" });
+        assert_int_equal(c.peer_count, 3);
+        assert_int_equal(c.dynamic_version, i == 0 ? 0 : 0x1f);
+        assert_int_equal(c.client_port, 2);
+        config_fini(&c);
+    }
+    refused((struct given){ .cfg = BASE "dynamicConfigFile=dyn\n", .dynamic = "server.1=a:1:2\nversion=1\n" },
+            "dyn: line 2: version: the version belongs to the name of the file, not into it");
+    refused((struct given){ .cfg = BASE "dynamicConfigFile=dyn\ngroup.1=1\n", .dynamic = "" },
+            "zoo.cfg: line 4: group.1: must stand in dyn, the dynamicConfigFile");
+    refused((struct given){ .cfg = BASE "dynamicConfigFile=dyn\nweight.1=1\n", .dynamic = "" },
+            "zoo.cfg: line 4: weight.1: must stand in dyn, the dynamicConfigFile");
     refused((struct given){ .cfg = BASE "server.1=a:1:2\ndynamicConfigFile=dyn\n", .dynamic = "" },
             "zoo.cfg: line 3: server.1: must stand in dyn, the dynamicConfigFile");
     refused((struct given){ .cfg = BASE "dynamicConfigFile=dyn\n", .dynamic = "server.1=a:1:2\ntickTime=1\n" },
-            "dyn: line 2: tickTime: only server, group, weight and version lines may stand here");
+            "dyn: line 2: tickTime: only server, group and weight lines may stand here");
     refused((struct given){ .cfg = BASE "dynamicConfigFile=dyn\n", .dynamic = "server.1=a:1:2\nserver.1=b:1:2\n" },
             "dyn: line 2: server.1: given before in line 1");
     struct config_error err;
