@@ -78,7 +78,8 @@ static inline struct queued *cluster_add(struct cluster *cl, int64_t in_ms, enum
     }
     struct queued *q = &cl->queue[cl->queue_n++];
     *q = (struct queued){
-        .at_ms = cl->now_ms + in_ms, .seq = cl->seq++, .what = what, .node = node, .life = cl->nodes[node].life };
+        .at_ms = cl->now_ms + in_ms, .seq = cl->seq++, .what = what, .node = node, .life = cl->nodes[node].life
+    };
     return q;
 }
 
@@ -341,7 +342,8 @@ static inline void go(struct cluster *cl, struct queued *q)
         return;
     switch (q->what) {
     case GO_BYTES:
-        peer_step(cl, q->node, (struct zab_event){ .type = ZAB_EV_BYTES, .link = x->id, .bytes = buf_slice(&q->bytes) });
+        peer_step(cl, q->node,
+                  (struct zab_event){ .type = ZAB_EV_BYTES, .link = x->id, .bytes = buf_slice(&q->bytes) });
         break;
     case GO_LOST:
         x->open = false;
@@ -532,8 +534,9 @@ static inline int64_t cluster_connect_as(struct cluster *cl, int n, uint32_t con
                                                                  .has_read_only = true });
     cl->nodes[n].closed[conn] = false;
     buf_reset(&cl->nodes[n].got[conn]);
-    cluster_step(cl, n, (struct core_event){
-                            .type = CORE_EV_ACCEPT, .conn = conn, .peer = { .address = { 127, 0, 0, 1 }, .port = 1 } });
+    cluster_step(cl, n,
+                 (struct core_event){
+                     .type = CORE_EV_ACCEPT, .conn = conn, .peer = { .address = { 127, 0, 0, 1 }, .port = 1 } });
     cluster_step(cl, n, (struct core_event){ .type = CORE_EV_FRAME, .conn = conn, .frame = buf_slice(&b) });
     cluster_run(cl, 50);
     buf_fini(&b);

@@ -171,7 +171,8 @@ static void check_conns(const struct core *c)
         writes += k->writes_in_flight;
         ASSERT(k->id == i);
         ASSERT(k->session == NULL || k->session->conn == k);
-        ASSERT(k->state == CONN_HANDSHAKE || k->session != NULL || k->state == CONN_CLOSING);
+        ASSERT(k->state == CONN_HANDSHAKE || k->state == CONN_REVALIDATING || k->session != NULL ||
+               k->state == CONN_CLOSING);
         ASSERT(k->deferred_count == 0 || k->writes_in_flight != 0);
     }
     ASSERT(count == c->conn_count);

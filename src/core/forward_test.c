@@ -1,0 +1,192 @@
+#include "core/cluster_for_tests.h"
+
+/* Clients of followers: node 2 leads. */
+static void start(struct cluster *cl)
+{
+    cluster_init(cl);
+    for (int i = 0; i < 3; i++)
+        node_up(cl, i);
+    cluster_run(cl, 500);
+    assert_int_equal(cluster_leader(cl), 2);
+}
+
+static int32_t send_path(struct cluster *cl, int n, uint32_t conn, int32_t op, const char *path, int watch)
+{
+    struct buf b;
+    buf_init(&b, 100000);
+    wire_put_ustring(&b, slice_str(path));
+    if (watch >= 0)
+        wire_put_bool(&b, watch != 0);
+    int32_t xid = cluster_send(cl, n, conn, op, &b);
+    buf_fini(&b);
+    return xid;
+}
+
+static int32_t send_create(struct cluster *cl, int n, uint32_t conn, const char *path, int32_t flags)
+{
+    struct buf b;
+    buf_init(&b, 100000);
+    put_create(&b, path, "data", flags);
+    int32_t xid = cluster_send(cl, n, conn, WIRE_OP_CREATE, &b);
+    buf_fini(&b);
+    return xid;
+}
+
+static void replies_come_in_the_order_of_requests(void **state)
+{
+    (void)state;
+    struct cluster cl;
+    start(&cl);
+    cluster_connect(&cl, 0, 1);
+    int32_t a = send_create(&cl, 0, 1, "/a", 0);
+    int32_t get = send_path(&cl, 0, 1, WIRE_OP_GET_DATA, "/a", 0);
+    int32_t again = send_create(&cl, 0, 1, "/a", 0);
+    int32_t sync = send_path(&cl, 0, 1, WIRE_OP_SYNC, "/a", -1);
+    int32_t b = send_create(&cl, 0, 1, "/b", 0);
+    int32_t get_b = send_path(&cl, 0, 1, WIRE_OP_GET_DATA, "/b", 0);
+    assert_int_equal(cl.nodes[0].got[1].n, 0);
+    cluster_run(&cl, 100);
+    assert_int_equal(cluster_reply(&cl, 0, 1, a, NULL), 0);
+    struct wire_reader r;
+    assert_int_equal(cluster_reply(&cl, 0, 1, get, &r), 0);
+    assert_true(slice_eq_str(wire_get_buffer(&r), "data"));
+    assert_int_equal(cluster_reply(&cl, 0, 1, again, NULL), ERR_NODE_EXISTS);
+    assert_int_equal(cluster_reply(&cl, 0, 1, sync, NULL), 0);
+    assert_int_equal(cluster_reply(&cl, 0, 1, b, NULL), 0);
+    assert_int_equal(cluster_reply(&cl, 0, 1, get_b, NULL), 0);
+    cluster_fini(&cl);
+}
+
+/* A follower that is cut off from the leader but does not know it answers reads of old state; sync must not. */
+static void a_sync_shows_what_others_have_written(void **state)
+{
+    (void)state;
+    struct cluster cl;
+    start(&cl);
+    cluster_connect(&cl, 0, 1);
+    cluster_connect(&cl, 1, 1);
+    for (int i = 0; i < 20; i++) {
+        char path[20];
+        snprintf(path, sizeof path, "/n%d", i);
+        assert_int_equal(cluster_create(&cl, 1, 1, path, 0), 0);
+        int32_t sync = send_path(&cl, 0, 1, WIRE_OP_SYNC, path, -1);
+        int32_t get = send_path(&cl, 0, 1, WIRE_OP_GET_DATA, path, 0);
+        cluster_run(&cl, 20);
+        assert_int_equal(cluster_reply(&cl, 0, 1, sync, NULL), 0);
+        assert_int_equal(cluster_reply(&cl, 0, 1, get, NULL), 0);
+    }
+    cluster_fini(&cl);
+}
+
+static void a_sync_on_the_leader_takes_a_quorum(void **state)
+{
+    (void)state;
+    struct cluster cl;
+    start(&cl);
+    cluster_connect(&cl, 2, 1);
+    int32_t sync = send_path(&cl, 2, 1, WIRE_OP_SYNC, "/", -1);
+    cluster_run(&cl, 20);
+    assert_int_equal(cluster_reply(&cl, 2, 1, sync, NULL), 0);
+    cluster_cut(&cl, 2, 0, true);
+    cluster_cut(&cl, 2, 1, true);
+    send_path(&cl, 2, 1, WIRE_OP_SYNC, "/", -1);
+    cluster_run(&cl, 60000);
+    assert_int_equal(cl.nodes[2].got[1].n, 0); /* it leads no more: never answered */
+    assert_true(cl.nodes[2].closed[1]);
+    cluster_fini(&cl);
+}
+
+static void a_multi_answers_as_on_the_leader(void **state)
+{
+    (void)state;
+    struct cluster cl;
+    start(&cl);
+    struct buf b;
+    buf_init(&b, 100000);
+    size_t sizes[2];
+    for (int n = 0; n < 3; n += 2) {
+        cluster_connect(&cl, n, 1);
+        static const char *const paths[] = { "/x0", "/y0", "/x2", "/y2" };
+        wire_put_multi_header(&b, &(struct wire_multi_header){ WIRE_OP_CREATE2, false, -1 });
+        put_create(&b, paths[n], "1", 0);
+        wire_put_multi_header(&b, &(struct wire_multi_header){ WIRE_OP_CREATE, false, -1 });
+        put_create(&b, paths[n + 1], "1", 0);
+        wire_put_multi_header(&b, &(struct wire_multi_header){ WIRE_OP_ERROR, true, -1 });
+        int32_t xid = cluster_send(&cl, n, 1, WIRE_OP_MULTI, &b);
+        cluster_run(&cl, 20);
+        sizes[n / 2] = cl.nodes[n].got[1].n;
+        struct wire_reader r;
+        assert_int_equal(cluster_reply(&cl, n, 1, xid, &r), 0);
+        assert_int_equal(wire_get_multi_header(&r).type, WIRE_OP_CREATE2);
+    }
+    assert_int_equal(sizes[0], sizes[1]);
+    buf_fini(&b);
+    cluster_fini(&cl);
+}
+
+static void a_watch_on_a_follower_fires_before_the_reply_that_shows_the_change(void **state)
+{
+    (void)state;
+    struct cluster cl;
+    start(&cl);
+    cluster_connect(&cl, 0, 1);
+    cluster_connect(&cl, 1, 1);
+    int32_t exists = send_path(&cl, 0, 1, WIRE_OP_EXISTS, "/w", 1);
+    assert_int_equal(cluster_reply(&cl, 0, 1, exists, NULL), ERR_NO_NODE);
+    assert_int_equal(cluster_create(&cl, 1, 1, "/w", 0), 0);
+    int32_t get = send_path(&cl, 0, 1, WIRE_OP_GET_DATA, "/w", 0);
+    struct wire_reader r = wire_reader_of(cluster_next(&cl, 0, 1));
+    assert_int_equal(wire_get_reply_header(&r).xid, WIRE_XID_NOTIFICATION);
+    assert_int_equal(wire_get_watcher_event(&r).type, WIRE_EVENT_CREATED);
+    assert_int_equal(cluster_reply(&cl, 0, 1, get, NULL), 0);
+    cluster_fini(&cl);
+}
+
+static void a_request_that_cannot_be_read_gets_an_answer(void **state)
+{
+    (void)state;
+    struct cluster cl;
+    start(&cl);
+    cluster_connect(&cl, 0, 1);
+    struct buf b;
+    buf_init(&b, 100);
+    buf_append(&b, "\0\0\0\x7f", 4);
+    int32_t xid = cluster_send(&cl, 0, 1, WIRE_OP_CREATE, &b);
+    cluster_run(&cl, 20);
+    assert_int_equal(cluster_reply(&cl, 0, 1, xid, NULL), ERR_MARSHALLING);
+    cluster_same(&cl);
+    buf_fini(&b);
+    cluster_fini(&cl);
+}
+
+static void closing_a_session_is_answered_then_the_connection_ends(void **state)
+{
+    (void)state;
+    struct cluster cl;
+    start(&cl);
+    int64_t id = cluster_connect(&cl, 0, 1);
+    assert_int_equal(cluster_create(&cl, 0, 1, "/e", WIRE_CREATE_EPHEMERAL), 0);
+    int32_t close = cluster_send(&cl, 0, 1, WIRE_OP_CLOSE_SESSION, NULL);
+    cluster_run(&cl, 20);
+    assert_int_equal(cluster_reply(&cl, 0, 1, close, NULL), 0);
+    assert_true(cl.nodes[0].closed[1]);
+    for (int n = 0; n < 3; n++) {
+        assert_int_equal(tree_find(core_tree(cl.nodes[n].core), slice_str("/e")), NODE_NONE);
+        assert_int_equal(tree_session_timeout_ms(core_tree(cl.nodes[n].core), id), 0);
+    }
+    cluster_fini(&cl);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(replies_come_in_the_order_of_requests),
+        cmocka_unit_test(a_sync_shows_what_others_have_written),
+        cmocka_unit_test(a_sync_on_the_leader_takes_a_quorum),
+        cmocka_unit_test(a_multi_answers_as_on_the_leader),
+        cmocka_unit_test(a_watch_on_a_follower_fires_before_the_reply_that_shows_the_change),
+        cmocka_unit_test(a_request_that_cannot_be_read_gets_an_answer),
+        cmocka_unit_test(closing_a_session_is_answered_then_the_connection_ends),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

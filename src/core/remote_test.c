@@ -1,0 +1,167 @@
+#include "core/cluster_for_tests.h"
+
+/* Sessions over servers: node 2 leads. */
+static void start(struct cluster *cl)
+{
+    cluster_init(cl);
+    for (int i = 0; i < 3; i++)
+        node_up(cl, i);
+    cluster_run(cl, 500);
+    assert_int_equal(cluster_leader(cl), 2);
+}
+
+static bool everywhere(struct cluster *cl, const char *path)
+{
+    int n = 0, up = 0;
+    for (int i = 0; i < cl->count; i++) {
+        if (cl->nodes[i].core == NULL)
+            continue;
+        up++;
+        n += tree_find(core_tree(cl->nodes[i].core), slice_str(path)) != NODE_NONE;
+    }
+    assert_true(n == 0 || n == up);
+    return n != 0;
+}
+
+static void a_session_moves_with_its_password(void **state)
+{
+    (void)state;
+    struct cluster cl;
+    start(&cl);
+    uint8_t passwd[16];
+    int64_t id = cluster_connect(&cl, 0, 1);
+    session_password(id, passwd);
+    assert_int_equal(cluster_create(&cl, 0, 1, "/e", WIRE_CREATE_EPHEMERAL), 0);
+    for (int n = 1; n < 4; n++) { /* to the other follower, to the leader, and back */
+        int to = n % 3;
+        assert_int_equal(cluster_connect_as(&cl, to, 2, id, passwd, 10000), id);
+        assert_int_equal(cluster_create(&cl, to, 2, to == 1 ? "/one" : to == 2 ? "/two" : "/zero", 0), 0);
+    }
+    assert_true(everywhere(&cl, "/e"));
+    passwd[3] ^= 1;
+    assert_int_equal(cluster_connect_as(&cl, 1, 3, id, passwd, 10000), 0);
+    assert_true(cl.nodes[1].closed[3]);
+    cluster_fini(&cl);
+}
+
+static void the_old_server_of_a_moved_session_is_told(void **state)
+{
+    (void)state;
+    struct cluster cl;
+    start(&cl);
+    uint8_t passwd[16];
+    int64_t id = cluster_connect(&cl, 0, 1);
+    session_password(id, passwd);
+    assert_int_equal(cluster_connect_as(&cl, 1, 2, id, passwd, 10000), id);
+    struct buf b;
+    buf_init(&b, 1000);
+    put_create(&b, "/late", "x", 0);
+    cluster_send(&cl, 0, 1, WIRE_OP_CREATE, &b);
+    cluster_run(&cl, 50);
+    assert_true(cl.nodes[0].closed[1]); /* no reply, the connection ends */
+    assert_int_equal(cl.nodes[0].got[1].n, 0);
+    assert_false(everywhere(&cl, "/late"));
+    buf_fini(&b);
+    cluster_fini(&cl);
+}
+
+static void a_silent_session_expires_and_a_talking_one_does_not(void **state)
+{
+    (void)state;
+    struct cluster cl;
+    start(&cl);
+    int64_t silent = cluster_connect(&cl, 0, 1);
+    cluster_connect(&cl, 1, 1);
+    assert_int_equal(cluster_create(&cl, 0, 1, "/silent", WIRE_CREATE_EPHEMERAL), 0);
+    assert_int_equal(cluster_create(&cl, 1, 1, "/talking", WIRE_CREATE_EPHEMERAL), 0);
+    for (int i = 0; i < 10; i++) {
+        cluster_run(&cl, 3000);
+        cluster_send(&cl, 1, 1, WIRE_OP_PING, NULL);
+        assert_int_equal(cluster_reply(&cl, 1, 1, WIRE_XID_PING, NULL), 0);
+        if (i == 1) /* 6 s of 10 */
+            assert_true(everywhere(&cl, "/silent"));
+    }
+    assert_false(everywhere(&cl, "/silent"));
+    assert_true(everywhere(&cl, "/talking"));
+    assert_true(cl.nodes[0].closed[1]);
+    uint8_t passwd[16];
+    session_password(silent, passwd);
+    assert_int_equal(cluster_connect_as(&cl, 1, 2, silent, passwd, 10000), 0);
+    cluster_same(&cl);
+    cluster_fini(&cl);
+}
+
+static void a_session_outlives_its_leader(void **state)
+{
+    (void)state;
+    struct cluster cl;
+    start(&cl);
+    uint8_t passwd[16];
+    int64_t id = cluster_connect(&cl, 2, 1);
+    session_password(id, passwd);
+    assert_int_equal(cluster_create(&cl, 2, 1, "/e", WIRE_CREATE_EPHEMERAL), 0);
+    node_down(&cl, 2);
+    cluster_run(&cl, 1000);
+    assert_int_equal(cluster_connect_as(&cl, 0, 1, id, passwd, 10000), id);
+    assert_true(everywhere(&cl, "/e"));
+    cluster_run(&cl, 30000); /* silent now: the new leader expires it */
+    assert_false(everywhere(&cl, "/e"));
+    cluster_fini(&cl);
+}
+
+static void a_session_of_nobody_expires_under_a_new_leader(void **state)
+{
+    (void)state;
+    struct cluster cl;
+    start(&cl);
+    cluster_connect(&cl, 2, 1);
+    assert_int_equal(cluster_create(&cl, 2, 1, "/e", WIRE_CREATE_EPHEMERAL), 0);
+    node_down(&cl, 2);
+    cluster_run(&cl, 5000);
+    assert_true(everywhere(&cl, "/e"));
+    cluster_run(&cl, 20000);
+    assert_false(everywhere(&cl, "/e"));
+    cluster_fini(&cl);
+}
+
+/* What a client has proved to a follower counts at the leader. */
+static void permissions_travel(void **state)
+{
+    (void)state;
+    struct cluster cl;
+    start(&cl);
+    cluster_connect(&cl, 0, 1);
+    cluster_connect(&cl, 1, 1);
+    struct buf b, acl;
+    buf_init(&b, 1000);
+    buf_init(&acl, 1000);
+    wire_put_i32(&b, 0);
+    wire_put_ustring(&b, slice_str("digest"));
+    wire_put_ustring(&b, slice_str("me:secret"));
+    cluster_send(&cl, 0, 1, WIRE_OP_AUTH, &b);
+    cluster_next(&cl, 0, 1);
+    wire_put_acl(&acl, (struct wire_acl){ WIRE_PERM_ALL, { slice_str("auth"), slice_str("") } });
+    wire_put_create_request(&b, &(struct wire_create_request){
+                                    .path = slice_str("/mine"), .data = slice_str(""), .acl = { 1, buf_slice(&acl) } });
+    int32_t xid = cluster_send(&cl, 0, 1, WIRE_OP_CREATE, &b);
+    cluster_run(&cl, 20);
+    assert_int_equal(cluster_reply(&cl, 0, 1, xid, NULL), 0);
+    assert_int_equal(cluster_create(&cl, 0, 1, "/mine/a", 0), 0);
+    assert_int_equal(cluster_create(&cl, 1, 1, "/mine/b", 0), ERR_NO_AUTH);
+    buf_fini(&b);
+    buf_fini(&acl);
+    cluster_fini(&cl);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_session_moves_with_its_password),
+        cmocka_unit_test(the_old_server_of_a_moved_session_is_told),
+        cmocka_unit_test(a_silent_session_expires_and_a_talking_one_does_not),
+        cmocka_unit_test(a_session_outlives_its_leader),
+        cmocka_unit_test(a_session_of_nobody_expires_under_a_new_leader),
+        cmocka_unit_test(permissions_travel),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
