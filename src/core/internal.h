@@ -104,6 +104,8 @@ struct session {
 struct change {
     struct change *hash_next;
     uint64_t hash;
+    node_id node; /* in the tree, while no node has gone since `removals`; NODE_NONE: not looked up */
+    uint64_t removals;
     uint32_t refs; /* proposals in flight that touched it */
     bool exists;
     bool own_acl; /* acl below counts; otherwise the tree's */
@@ -164,6 +166,7 @@ struct proposal {
     int16_t op;               /* the request's opcode */
     int8_t create_flags;      /* of a create; -1 otherwise. For the audit log */
     struct blob *failed_path; /* what a refused request was about; only kept for the audit log */
+    struct tree_hint hint;
     bool large;
     bool from_elsewhere; /* not prepared here: a learner's commit */
     uint32_t conn_id;    /* of conn, to find out whether it still lives */
@@ -371,8 +374,9 @@ struct prep {
     int64_t session_id;
     int64_t zxid;
     int64_t time_ms;
-    uint8_t *multi_kinds; /* out: for multi */
-    int8_t create_flags;  /* out: for create; -1 otherwise */
+    uint8_t *multi_kinds;  /* out: for multi */
+    int8_t create_flags;   /* out: for create; -1 otherwise */
+    struct tree_hint hint; /* out: for create and setData */
     bool inside_multi;
 };
 int prep_create(struct prep *p, struct wire_reader *r, struct txn_op *op);

@@ -69,7 +69,9 @@ struct view overlay_view(struct core *c, struct slice path)
     path = canonical(path);
     struct change *ch = c->overlay.count == 0 ? NULL : find(c, path, &hash);
     struct view v = { .change = ch };
-    if (ch == NULL || (ch->exists && !ch->own_acl))
+    if (ch != NULL && ch->node != NODE_NONE && ch->removals == tree_removals(c->tree))
+        v.node = ch->node;
+    else if (ch == NULL || (ch->exists && !ch->own_acl))
         v.node = tree_find(c->tree, path);
     if (ch != NULL) {
         v.exists = ch->exists;
@@ -119,6 +121,8 @@ static struct change *add(struct core *c, struct slice path, const struct view *
         .children = v->children,
         .data_length = v->data_length,
         .digest_prefix = v->digest_prefix,
+        .node = v->node,
+        .removals = tree_removals(c->tree),
         .stat = v->stat,
         .path_n = (uint32_t)path.n,
     };

@@ -103,6 +103,7 @@ static struct proposal *propose(struct core *c, const struct prep *p, int32_t xi
         .multi_kinds = p->multi_kinds,
         .xid = xid,
         .op = (int16_t)request_op,
+        .hint = p->hint,
         .create_flags = p->create_flags,
     };
     q->last_proposed = p->zxid;
@@ -369,7 +370,7 @@ static void commit(struct core *c, struct proposal x)
     struct tree_applied applied = { 0 };
     int rc = txn_decode(blob_slice(x.txn), &txn);
     ASSERT(rc == 0);
-    tree_apply(c->tree, &txn, &c->turn, &applied);
+    tree_apply_hinted(c->tree, &txn, &x.hint, &c->turn, &applied);
     overlay_committed(c, x.zxid);
     remember_digest(c, &txn);
     c->stats.txns_committed++;

@@ -133,6 +133,8 @@ static void create_touch_node(struct prep *p, const struct create *q, const stru
         .mtime = p->time_ms,
         .ephemeral_owner = create_owner(p, q),
     };
+    p->hint.has_prefix = c->opt.digest_enabled;
+    p->hint.digest_prefix = ch->digest_prefix;
     change_set_acl(ch, op->acl);
     if (q->ephemeral) {
         struct session *s = session_lookup(c, p->session_id);
@@ -182,6 +184,7 @@ int prep_create(struct prep *p, struct wire_reader *r, struct txn_op *op)
     };
     p->create_flags = (int8_t)q.flags;
     op->parent_cversion = create_touch_parent(p, parent_path, &parent);
+    p->hint = (struct tree_hint){ .node = parent.node, .removals = tree_removals(c->tree) };
     create_touch_node(p, &q, op, &node);
     return 0;
 }
@@ -314,6 +317,10 @@ int prep_set_data(struct prep *p, struct wire_reader *r, struct txn_op *op)
     if (c->opt.digest_enabled)
         ch->digest_prefix = tree_digest_prefix(slice_of(ch->path, ch->path_n), q.data);
     overlay_digest_after(c, ch);
+    p->hint = (struct tree_hint){ .node = node.node,
+                                  .removals = tree_removals(c->tree),
+                                  .has_prefix = c->opt.digest_enabled,
+                                  .digest_prefix = ch->digest_prefix };
     *op = (struct txn_op){ .type = WIRE_OP_SET_DATA, .path = q.path, .data = q.data, .version = ch->stat.version };
     return 0;
 }

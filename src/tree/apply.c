@@ -34,6 +34,19 @@ static void acl_set(struct applying *a, node_id id, struct wire_vec acl)
     n->acl = fresh;
 }
 
+static node_id known_node(const struct applying *a, struct slice path)
+{
+    const struct tree_hint *h = a->hint;
+    if (h != NULL && h->node != NODE_NONE && h->removals == a->t->removals)
+        return h->node;
+    return tree_find(a->t, path);
+}
+
+static const uint32_t *known_prefix(const struct applying *a)
+{
+    return a->hint != NULL && a->hint->has_prefix ? &a->hint->digest_prefix : NULL;
+}
+
 static int64_t owner_of_op(const struct applying *a, const struct txn_op *op)
 {
     switch (op->type) {
@@ -53,7 +66,7 @@ static int apply_create(struct applying *a, const struct txn_op *op, node_id *id
     if (path_is_malformed(path) || path.p[path.n - 1] == '/')
         return ERR_NO_NODE; /* no server logs such a path */
     struct slice parent_path = path_parent(path), name = path_name(path);
-    node_id parent = tree_find(t, parent_path);
+    node_id parent = known_node(a, parent_path);
     if (parent == NODE_NONE)
         return ERR_NO_NODE;
     uint32_t hash = node_hash(t, name);
@@ -74,7 +87,7 @@ static int apply_create(struct applying *a, const struct txn_op *op, node_id *id
         .mtime = a->header->time_ms,
         .ephemeral_owner = owner_of_op(a, op),
     };
-    *id = node_insert(t, parent, name, hash, path, op->data, acl_intern(t, op->acl), &stat);
+    *id = node_insert(t, parent, name, hash, path, op->data, acl_intern(t, op->acl), &stat, known_prefix(a));
     parent_cversion_raise(a, parent, op);
     quota_created(t, *id);
     quota_changed(t, path, 1, (int64_t)op->data.n);
@@ -156,12 +169,12 @@ int apply_delete_path(struct applying *a, struct slice path)
 static int apply_set_data(struct applying *a, const struct txn_op *op, node_id *out)
 {
     struct tree *t = a->t;
-    node_id id = *out = tree_find(t, op->path);
+    node_id id = *out = known_node(a, op->path);
     if (id == NODE_NONE)
         return ERR_NO_NODE;
     int64_t before = node_at(t, id)->data_bytes;
     node_change_begin(t, id);
-    node_data_set(t, id, op->path, op->data);
+    node_data_set(t, id, op->path, op->data, known_prefix(a));
     struct node *n = node_at(t, id);
     n->mtime = a->header->time_ms;
     n->mzxid = a->header->zxid;
@@ -283,12 +296,19 @@ static void apply_multi(struct applying *a, const struct txn_op *multi)
 
 void tree_apply(struct tree *t, const struct txn *txn, struct arena *arena, struct tree_applied *out)
 {
+    tree_apply_hinted(t, txn, NULL, arena, out);
+}
+
+void tree_apply_hinted(struct tree *t, const struct txn *txn, const struct tree_hint *hint, struct arena *arena,
+                       struct tree_applied *out)
+{
     *out = (struct tree_applied){ 0 };
     struct applying a = { .t = t, .arena = arena, .out = out, .header = &txn->header };
     if (txn->op.type == WIRE_OP_MULTI) {
         apply_multi(&a, &txn->op);
     } else {
         struct txn_op op = txn->op;
+        a.hint = hint;
         op.path = arena_dup(arena, op.path);
         out->results = arena_alloc(arena, sizeof *out->results);
         out->result_count = 1;
@@ -333,7 +353,7 @@ void tree_put_config(struct tree *t, struct slice text, int64_t version, int64_t
     if (id == NODE_NONE)
         return;
     node_change_begin(t, id);
-    node_data_set(t, id, path, text);
+    node_data_set(t, id, path, text, NULL);
     struct node *n = node_at(t, id);
     n->mtime = wall_ms;
     n->mzxid = version;

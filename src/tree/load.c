@@ -37,7 +37,7 @@ struct tree *tree_new(const struct tree_options *options)
     struct tree *t = tree_make(options);
     static const struct wire_stat_persisted zero;
     acl_ref(t, ACL_OPEN);
-    node_insert(t, NODE_NONE, slice_str(""), 0, slice_str(""), slice_str(""), ACL_OPEN, &zero);
+    node_insert(t, NODE_NONE, slice_str(""), 0, slice_str(""), slice_str(""), ACL_OPEN, &zero, NULL);
     builtin_nodes_add(t);
     return t;
 }
@@ -75,7 +75,7 @@ static node_id builtin_add(struct tree *t, node_id parent, const char *path, uin
         return id;
     acl_ref(t, acl);
     return node_insert(t, parent, name, hash, p, slice_str(""), acl,
-                       &(struct wire_stat_persisted){ .aversion = aversion });
+                       &(struct wire_stat_persisted){ .aversion = aversion }, NULL);
 }
 
 void builtin_nodes_add(struct tree *t)
@@ -196,7 +196,7 @@ int tree_load_node(struct tree *t, struct slice path, struct slice data, int64_t
     if (t->nodes.live == 0 || path.n == 0) {
         if (t->nodes.live != 0 || path.n != 0)
             return ERR_CORRUPT;
-        node_insert(t, NODE_NONE, path, 0, path, data, loaded_acl_take(t, acl_id), stat);
+        node_insert(t, NODE_NONE, path, 0, path, data, loaded_acl_take(t, acl_id), stat, NULL);
         return 0;
     }
     if (path.p[0] != '/' || path_is_malformed(path))
@@ -208,7 +208,7 @@ int tree_load_node(struct tree *t, struct slice path, struct slice data, int64_t
     uint32_t hash = node_hash(t, name);
     if (node_child(t, parent, name, hash) != NODE_NONE)
         return ERR_CORRUPT;
-    node_insert(t, parent, name, hash, path, data, loaded_acl_take(t, acl_id), stat);
+    node_insert(t, parent, name, hash, path, data, loaded_acl_take(t, acl_id), stat, NULL);
     return 0;
 }
 

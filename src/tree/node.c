@@ -253,7 +253,7 @@ static void place_note(struct tree *t, node_id id, node_id parent, struct slice 
 }
 
 node_id node_insert(struct tree *t, node_id parent, struct slice name, uint32_t hash, struct slice path,
-                    struct slice data, uint32_t acl, const struct wire_stat_persisted *stat)
+                    struct slice data, uint32_t acl, const struct wire_stat_persisted *stat, const uint32_t *prefix)
 {
     struct node_extra *px = parent == NODE_NONE ? NULL : node_extra_need(t, parent);
     node_id id = slab_take(&t->nodes);
@@ -273,7 +273,7 @@ node_id node_insert(struct tree *t, node_id parent, struct slice name, uint32_t 
         n->flags |= NODE_HIDDEN;
     payload_store(t, n, name, data);
     if (t->options.digest_enabled && !(n->flags & NODE_HIDDEN))
-        n->crc_prefix = tree_digest_prefix(path, data);
+        n->crc_prefix = prefix != NULL ? *prefix : tree_digest_prefix(path, data);
     if (px != NULL)
         buckets_insert(&px->children, id, hash);
     place_note(t, id, parent, name);
@@ -293,6 +293,11 @@ node_id node_insert(struct tree *t, node_id parent, struct slice name, uint32_t 
     walk_skip_node(t, id);
     node_change_end(t, id);
     return id;
+}
+
+uint64_t tree_removals(const struct tree *t)
+{
+    return t->removals;
 }
 
 void node_remove(struct tree *t, node_id id, size_t path_bytes)
@@ -318,9 +323,10 @@ void node_remove(struct tree *t, node_id id, size_t path_bytes)
         t->zookeeper = NODE_NONE;
     *n = (struct node){ .flags = n->flags & NODE_IMAGED }; /* the mark belongs to the place, see walk.c */
     slab_give(&t->nodes, id);
+    t->removals++;
 }
 
-void node_data_set(struct tree *t, node_id id, struct slice path, struct slice data)
+void node_data_set(struct tree *t, node_id id, struct slice path, struct slice data, const uint32_t *prefix)
 {
     struct node *n = node_at(t, id);
     size_t name_bytes = node_name_bytes(n);
@@ -339,5 +345,5 @@ void node_data_set(struct tree *t, node_id id, struct slice path, struct slice d
             pool_free(&t->pool, old, old_bytes);
     }
     if (t->options.digest_enabled && !(n->flags & NODE_HIDDEN))
-        n->crc_prefix = tree_digest_prefix(path, data);
+        n->crc_prefix = prefix != NULL ? *prefix : tree_digest_prefix(path, data);
 }

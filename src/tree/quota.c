@@ -164,7 +164,7 @@ static void stats_store(struct tree *t, node_id stats, const struct quota_text *
     text_put(&b, q);
     ASSERT(b.err == 0);
     node_change_begin(t, stats);
-    node_data_set(t, stats, (struct slice){ 0 }, buf_slice(&b));
+    node_data_set(t, stats, (struct slice){ 0 }, buf_slice(&b), NULL);
     node_change_end(t, stats);
     buf_fini(&b);
 }

@@ -128,6 +128,20 @@ struct tree_applied {
  * already there or gone is tolerated by the rules of 3.4, and results tell. The strings of txn may die afterwards. */
 void tree_apply(struct tree *t, const struct txn *txn, struct arena *arena, struct tree_applied *out);
 
+/* What judging a request found out and applying its transaction would find out again. It is believed only while no node
+ * has gone in between: a node's id may then be another node's. Zeroed: nothing is known. */
+struct tree_hint {
+    node_id node;    /* setData: the node; create: its parent */
+    bool has_prefix; /* digest_prefix is that of the node with its new data */
+    uint32_t digest_prefix;
+    uint64_t removals; /* tree_removals when node was found */
+};
+/* Counts nodes that have gone. */
+uint64_t tree_removals(const struct tree *t);
+/* As tree_apply; hint may be NULL. */
+void tree_apply_hinted(struct tree *t, const struct txn *txn, const struct tree_hint *hint, struct arena *arena,
+                       struct tree_applied *out);
+
 /* Sets what /zookeeper/config holds: the members of an ensemble, which every server writes by itself and not by a
  * transaction (quorum specification 1.6): version -1, mzxid = the configuration's version. */
 void tree_put_config(struct tree *t, struct slice text, int64_t version, int64_t wall_ms);

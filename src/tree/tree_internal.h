@@ -101,6 +101,7 @@ struct tree {
     struct pool pool;
     int64_t node_count, ephemeral_count, data_size, last_zxid;
     uint64_t digest;
+    uint64_t removals;
     node_id zookeeper, quota; /* /zookeeper, /zookeeper/quota, or NODE_NONE */
     struct slab acls;
     struct buckets acls_by_content;
@@ -142,11 +143,11 @@ void node_path_store(const struct tree *t, node_id id, uint8_t *to, size_t bytes
 /* Adds a node. Takes over one reference of the ACL list. `parent` is NODE_NONE for the root only.
  */
 node_id node_insert(struct tree *t, node_id parent, struct slice name, uint32_t hash, struct slice path,
-                    struct slice data, uint32_t acl, const struct wire_stat_persisted *stat);
+                    struct slice data, uint32_t acl, const struct wire_stat_persisted *stat, const uint32_t *prefix);
 /* Removes a node that has no children and is not the root. */
 void node_remove(struct tree *t, node_id id, size_t path_bytes);
 /* Replaces the data and the CRC; the caller keeps the tree digest. */
-void node_data_set(struct tree *t, node_id id, struct slice path, struct slice data);
+void node_data_set(struct tree *t, node_id id, struct slice path, struct slice data, const uint32_t *prefix);
 /* The next node of the subtree below `top` in pre-order; NODE_NONE at the end. */
 node_id node_next_below(const struct tree *t, node_id top, node_id n);
 
@@ -232,6 +233,7 @@ struct applying {
     struct arena *arena; /* NULL: no events are wanted */
     struct tree_applied *out;
     const struct wire_txn_header *header;
+    const struct tree_hint *hint; /* NULL: none, and inside a multi */
     uint32_t event_cap;
 };
 
