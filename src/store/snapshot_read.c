@@ -1,8 +1,9 @@
 /* Reading a snapshot: the plain bytes pass through one window, from which sessions, ACL lists and nodes go straight
- * into a tree. The checksum of the seals runs over the window's bytes before they leave it. */
+ * into a tree (tree/image.h). The checksum of the seals runs over the window's bytes before they leave it. */
 #include "base/digest.h"
 #include "base/mem.h"
 #include "store/stream.h"
+#include "tree/image.h"
 #include "wire/jute.h"
 #include "wire/proto.h"
 #include "wire/records.h"
@@ -10,10 +11,8 @@
 
 #define WINDOW_BYTES (256u << 10)
 #define RECORD_BYTES_MAX_DEFAULT 2097150 /* jute.maxbuffer + extrasize */
-#define NODE_FIXED_BYTES 68              /* ACL id and stat behind path and data */
 #define SEAL_BYTES 13
 #define DIGEST_BLOCK_BYTES 20
-#define ACL_LIST_BYTES_MAX (64u << 20)
 #define TRAILER_BYTES_MAX 4096
 
 struct snapshot_reader {
@@ -21,9 +20,8 @@ struct snapshot_reader {
     struct fs *fs;
     struct fs_file *file;
     struct stream_in *stream;
-    struct tree *tree; /* NULL: structure and seals are only checked */
+    struct tree_image *image;
     struct snapshot_info info;
-    size_t field_bytes_max;
     uint8_t *window; /* plain bytes [at, n) are not consumed yet */
     size_t at, n, cap;
     size_t summed; /* window bytes up to here are in adler */
@@ -91,121 +89,21 @@ static int reader_header(struct snapshot_reader *r)
     return 0;
 }
 
-static int reader_count(struct snapshot_reader *r, int32_t *count)
+/* Sessions, ACL lists and nodes, up to and with the "/" that ends them. */
+static int reader_body(struct snapshot_reader *r)
 {
-    int rc = reader_need(r, 4);
-    if (rc < 0)
-        return rc;
-    *count = (int32_t)load_be32(r->window + r->at);
-    r->at += 4;
+    for (bool done = false; !done;) {
+        uint64_t before = tree_image_offset(r->image);
+        int64_t used = tree_image_feed(r->image, slice_of(r->window + r->at, r->n - r->at), &done);
+        r->at += (size_t)(tree_image_offset(r->image) - before);
+        if (used < 0)
+            return reader_fail(r, ERR_CORRUPT, tree_image_why(r->image));
+        int rc = done ? 0 : reader_need(r, tree_image_wanted(r->image));
+        if (rc < 0)
+            return rc;
+    }
+    r->info.node_count = tree_image_node_count(r->image);
     return 0;
-}
-
-static int reader_sessions(struct snapshot_reader *r)
-{
-    int32_t count;
-    int rc = reader_count(r, &count);
-    for (int32_t i = 0; rc == 0 && i < count; i++) {
-        if ((rc = reader_need(r, 12)) < 0)
-            break;
-        const uint8_t *p = r->window + r->at;
-        if (r->tree != NULL)
-            tree_load_session(r->tree, (int64_t)load_be64(p), (int32_t)load_be32(p + 8));
-        r->at += 12;
-    }
-    return rc;
-}
-
-/* The next vector of ACLs. Its length is known only by walking it, so the window grows until the walk succeeds. */
-static int reader_acl_list(struct snapshot_reader *r, struct wire_vec *acl)
-{
-    for (size_t wanted = 4096;; wanted *= 2) {
-        size_t there = r->n - r->at;
-        if (there < wanted) {
-            int rc = reader_fill(r, wanted);
-            if (rc < 0)
-                return rc;
-            there = r->n - r->at;
-        }
-        struct wire_reader in = wire_reader_of(slice_of(r->window + r->at, there));
-        in.field_bytes_max = r->field_bytes_max;
-        *acl = wire_get_acls(&in);
-        if (in.err == 0) {
-            r->at += there - wire_left(&in);
-            return 0;
-        }
-        if (there < wanted || wanted > ACL_LIST_BYTES_MAX)
-            return reader_fail(r, ERR_CORRUPT, "an ACL list cannot be read");
-    }
-}
-
-static int reader_acls(struct snapshot_reader *r)
-{
-    int32_t count;
-    int rc = reader_count(r, &count);
-    for (int32_t i = 0; rc == 0 && i < count; i++) {
-        struct wire_vec acl;
-        if ((rc = reader_need(r, 8)) < 0)
-            break;
-        int64_t id = (int64_t)load_be64(r->window + r->at);
-        r->at += 8;
-        if ((rc = reader_acl_list(r, &acl)) < 0)
-            break;
-        if (r->tree != NULL && tree_load_acl(r->tree, id, acl) != 0)
-            rc = reader_fail(r, ERR_CORRUPT, "an ACL id is there twice");
-    }
-    return rc;
-}
-
-static struct wire_stat_persisted load_stat(const uint8_t *p)
-{
-    return (struct wire_stat_persisted){
-        .czxid = (int64_t)load_be64(p),
-        .mzxid = (int64_t)load_be64(p + 8),
-        .ctime = (int64_t)load_be64(p + 16),
-        .mtime = (int64_t)load_be64(p + 24),
-        .version = (int32_t)load_be32(p + 32),
-        .cversion = (int32_t)load_be32(p + 36),
-        .aversion = (int32_t)load_be32(p + 40),
-        .ephemeral_owner = (int64_t)load_be64(p + 44),
-        .pzxid = (int64_t)load_be64(p + 52),
-    };
-}
-
-/* 1 for a node; 0 for the "/" that ends them; or an error. */
-static int reader_node(struct snapshot_reader *r)
-{
-    int rc = reader_need(r, 5);
-    if (rc < 0)
-        return rc;
-    size_t path_n = load_be32(r->window + r->at);
-    if (path_n == 1 && r->window[r->at + 4] == '/') {
-        r->at += 5;
-        return 0;
-    }
-    if (path_n > r->field_bytes_max)
-        return reader_fail(r, ERR_CORRUPT, "a path of impossible length");
-    if ((rc = reader_need(r, 8 + path_n)) < 0)
-        return rc;
-    uint32_t data_n = load_be32(r->window + r->at + 4 + path_n);
-    bool null = data_n == UINT32_MAX;
-    if (!null && data_n > r->field_bytes_max)
-        return reader_fail(r, ERR_CORRUPT, "a node's data has an impossible length");
-    size_t data_bytes = null ? 0 : data_n;
-    size_t whole = 8 + path_n + data_bytes + NODE_FIXED_BYTES;
-    if ((rc = reader_need(r, whole)) < 0)
-        return rc;
-
-    const uint8_t *p = r->window + r->at;
-    const uint8_t *fixed = p + 8 + path_n + data_bytes;
-    struct wire_stat_persisted stat = load_stat(fixed + 8);
-    if (r->tree != NULL &&
-        tree_load_node(r->tree, slice_of(p + 4, path_n), slice_of(null ? NULL : p + 8 + path_n, data_bytes),
-                       (int64_t)load_be64(fixed), &stat) != 0)
-        return reader_fail(r, ERR_CORRUPT, "a node is there twice, or stands before its parent");
-    r->at += whole;
-    r->info.node_count++;
-    return 1;
 }
 
 /* The seal that begins at window + at is over everything before it. */
@@ -297,34 +195,35 @@ static int reader_run(struct snapshot_reader *r, const char *name)
     r->stream = stream_in_new(r->fs, r->file, codec);
     if (r->stream == NULL)
         return store_fail(r->err, ERR_NO_MEMORY, "%s: no memory to decompress", r->path.text);
-    if ((rc = reader_header(r)) < 0 || (rc = reader_sessions(r)) < 0 || (rc = reader_acls(r)) < 0)
+    if ((rc = reader_header(r)) < 0 || (rc = reader_body(r)) < 0 || (rc = reader_seal(r)) < 0)
         return rc;
-    while ((rc = reader_node(r)) == 1)
-        ;
-    if (rc < 0 || (rc = reader_seal(r)) < 0 || (rc = reader_trailer(r)) < 0)
-        return rc;
-    if (r->tree != NULL && tree_load_finish(r->tree, r->info.zxid) != 0)
-        return reader_fail(r, ERR_CORRUPT, "there is no root");
-    return 0;
+    return reader_trailer(r);
 }
 
-static int read_file(struct fs *fs, const char *dir, const char *name, size_t record_bytes_max, struct tree *tree,
-                     struct snapshot_info *info, struct store_error *err)
+/* Without tree options the structure and the seals are only checked, and *tree stays. */
+static int read_file(struct fs *fs, const char *dir, const char *name, const struct tree_options *options,
+                     size_t record_bytes_max, struct tree **tree, struct snapshot_info *info, struct store_error *err)
 {
     struct snapshot_reader *r = mem_zalloc(sizeof *r);
     store_path_join(&r->path, dir, name);
     r->fs = fs;
-    r->tree = tree;
     r->err = err;
     r->info.zxid = store_name_zxid(name, "snapshot");
-    r->field_bytes_max = record_bytes_max == 0 ? RECORD_BYTES_MAX_DEFAULT : record_bytes_max;
+    r->image = tree_image_new(options, record_bytes_max == 0 ? RECORD_BYTES_MAX_DEFAULT : record_bytes_max);
     r->window = mem_alloc(WINDOW_BYTES);
     r->cap = WINDOW_BYTES;
     r->adler = 1;
 
     int rc = r->info.zxid < 0 ? store_fail(err, ERR_INVALID, "%s: not the name of a snapshot", r->path.text)
                               : reader_run(r, name);
+    if (rc == 0 && options != NULL) {
+        *tree = tree_image_finish(r->image, r->info.zxid);
+        r->image = NULL;
+        if (*tree == NULL)
+            rc = reader_fail(r, ERR_CORRUPT, "there is no root");
+    }
     *info = r->info;
+    tree_image_free(r->image);
     stream_in_free(r->stream);
     fs->ops->close(r->file);
     mem_free(r->window);
@@ -335,19 +234,14 @@ static int read_file(struct fs *fs, const char *dir, const char *name, size_t re
 int snapshot_read(struct fs *fs, const char *dir, const char *name, const struct store_recover_options *options,
                   struct tree **tree, struct snapshot_info *info, struct store_error *err)
 {
-    *tree = tree_new_for_load(&options->tree);
-    int rc = read_file(fs, dir, name, options->record_bytes_max, *tree, info, err);
-    if (rc < 0) {
-        tree_free(*tree);
-        *tree = NULL;
-    }
-    return rc;
+    *tree = NULL;
+    return read_file(fs, dir, name, &options->tree, options->record_bytes_max, tree, info, err);
 }
 
 int snapshot_verify(struct fs *fs, const char *dir, const char *name, size_t record_bytes_max, struct store_error *err)
 {
     struct snapshot_info info;
-    return read_file(fs, dir, name, record_bytes_max, NULL, &info, err);
+    return read_file(fs, dir, name, NULL, record_bytes_max, NULL, &info, err);
 }
 
 /* As Apache's check: how a plain file ends, how a compressed one begins. 1, 0 or an error. */
