@@ -1,0 +1,194 @@
+#include "core/cluster_for_tests.h"
+
+/* Learners that are too far behind the window of 20 transactions: node 2 leads. */
+static void start(struct cluster *cl)
+{
+    cluster_init(cl);
+    for (int i = 0; i < 3; i++)
+        node_up(cl, i);
+    cluster_run(cl, 500);
+    assert_int_equal(cluster_leader(cl), 2);
+    cluster_connect(cl, 2, 1);
+}
+
+static void write_many(struct cluster *cl, int n, const char *prefix, int count)
+{
+    for (int i = 0; i < count; i++) {
+        char path[40];
+        snprintf(path, sizeof path, "/%s%d", prefix, i);
+        assert_int_equal(cluster_create(cl, n, 1, path, 0), 0);
+    }
+}
+
+static bool has(struct cluster *cl, int n, const char *path)
+{
+    return tree_find(core_tree(cl->nodes[n].core), slice_str(path)) != NODE_NONE;
+}
+
+static void wipe(struct cluster *cl, int n)
+{
+    node_truncate(&cl->nodes[n], -1);
+    buf_reset(&cl->nodes[n].image);
+    cl->nodes[n].accepted = cl->nodes[n].current = 0;
+}
+
+static void an_empty_server_gets_the_tree(void **state)
+{
+    (void)state;
+    struct cluster cl;
+    start(&cl);
+    write_many(&cl, 2, "a", 30);
+    node_down(&cl, 0);
+    wipe(&cl, 0);
+    node_up(&cl, 0);
+    cluster_run(&cl, 1000);
+    assert_int_equal(cluster_serving(&cl), 3);
+    assert_int_equal(zab_view(core_zab(cl.nodes[2].core)).snaps_sent, 1);
+    assert_true(has(&cl, 0, "/a29"));
+    cluster_same(&cl);
+    write_many(&cl, 2, "b", 3);
+    /* What it has on its disk is enough to begin again. */
+    node_down(&cl, 0);
+    node_up(&cl, 0);
+    assert_true(has(&cl, 0, "/a0") && has(&cl, 0, "/b2"));
+    cluster_run(&cl, 1000);
+    assert_int_equal(zab_view(core_zab(cl.nodes[2].core)).snaps_sent, 1);
+    cluster_same(&cl);
+    cluster_fini(&cl);
+}
+
+static void a_server_inside_the_window_gets_the_difference(void **state)
+{
+    (void)state;
+    struct cluster cl;
+    start(&cl);
+    write_many(&cl, 2, "a", 30);
+    node_down(&cl, 0);
+    write_many(&cl, 2, "b", 10);
+    node_up(&cl, 0);
+    cluster_run(&cl, 1000);
+    assert_int_equal(zab_view(core_zab(cl.nodes[2].core)).snaps_sent, 0);
+    assert_true(has(&cl, 0, "/b9"));
+    cluster_same(&cl);
+    cluster_fini(&cl);
+}
+
+/* Writes go on while the image is on its way. */
+static void writes_during_the_image_arrive_behind_it(void **state)
+{
+    (void)state;
+    struct cluster cl;
+    start(&cl);
+    write_many(&cl, 2, "a", 30);
+    node_down(&cl, 0);
+    wipe(&cl, 0);
+    node_up(&cl, 0);
+    struct buf b;
+    buf_init(&b, 1000);
+    for (int i = 0; i < 60; i++) {
+        char path[20];
+        snprintf(path, sizeof path, "/c%d", i);
+        put_create(&b, path, "x", 0);
+        cluster_send(&cl, 2, 1, WIRE_OP_CREATE, &b);
+        cluster_run(&cl, 1);
+    }
+    cluster_run(&cl, 1000);
+    assert_int_equal(cluster_serving(&cl), 3);
+    assert_true(has(&cl, 0, "/c59"));
+    cluster_same(&cl);
+    buf_fini(&b);
+    cluster_fini(&cl);
+}
+
+/* Whatever moment the leader dies at, no half image counts (ZOOKEEPER-3642, 5094). */
+static void an_image_that_breaks_off_leaves_no_trace(void **state)
+{
+    (void)state;
+    for (int ms = 1; ms < 40; ms++) {
+        struct cluster cl;
+        start(&cl);
+        write_many(&cl, 2, "a", 30);
+        node_down(&cl, 0);
+        wipe(&cl, 0);
+        node_up(&cl, 0);
+        cluster_run(&cl, ms);
+        node_down(&cl, 2);
+        cluster_run(&cl, 20000);
+        assert_int_equal(cluster_serving(&cl), 2);
+        assert_true(has(&cl, 0, "/a29"));
+        cluster_same(&cl);
+        node_up(&cl, 2);
+        cluster_run(&cl, 2000);
+        assert_int_equal(cluster_serving(&cl), 3);
+        cluster_same(&cl);
+        cluster_fini(&cl);
+    }
+}
+
+/* The learner dies at every moment of its synchronisation and comes back with what its disk had. */
+static void a_learner_that_dies_in_between_comes_back(void **state)
+{
+    (void)state;
+    for (int ms = 1; ms < 40; ms++) {
+        struct cluster cl;
+        start(&cl);
+        write_many(&cl, 2, "a", 5);
+        node_down(&cl, 0);
+        write_many(&cl, 2, "b", 30);
+        node_up(&cl, 0);
+        cluster_run(&cl, ms);
+        node_down(&cl, 0);
+        node_up(&cl, 0);
+        cluster_run(&cl, 2000);
+        assert_int_equal(cluster_serving(&cl), 3);
+        assert_true(has(&cl, 0, "/b29"));
+        cluster_same(&cl);
+        cluster_fini(&cl);
+    }
+}
+
+/* A dead end of its own log above the image does not come back after a restart. */
+static void a_dead_log_does_not_survive_an_image(void **state)
+{
+    (void)state;
+    struct cluster cl;
+    start(&cl);
+    assert_int_equal(cluster_create(&cl, 2, 1, "/all", 0), 0);
+    node_down(&cl, 0);
+    node_down(&cl, 1);
+    struct buf b;
+    buf_init(&b, 1000);
+    put_create(&b, "/lost", "x", 0);
+    cluster_send(&cl, 2, 1, WIRE_OP_CREATE, &b);
+    cluster_run(&cl, 2);
+    node_down(&cl, 2);
+    node_up(&cl, 0);
+    node_up(&cl, 1);
+    cluster_run(&cl, 1000);
+    cluster_connect(&cl, 0, 1);
+    write_many(&cl, 0, "n", 30); /* the common past has left the window */
+    node_up(&cl, 2);
+    cluster_run(&cl, 2000);
+    assert_int_equal(cluster_serving(&cl), 3);
+    node_down(&cl, 2);
+    node_up(&cl, 2);
+    assert_false(has(&cl, 2, "/lost"));
+    assert_true(has(&cl, 2, "/n29"));
+    cluster_run(&cl, 1000);
+    cluster_same(&cl);
+    buf_fini(&b);
+    cluster_fini(&cl);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_empty_server_gets_the_tree),
+        cmocka_unit_test(a_server_inside_the_window_gets_the_difference),
+        cmocka_unit_test(writes_during_the_image_arrive_behind_it),
+        cmocka_unit_test(an_image_that_breaks_off_leaves_no_trace),
+        cmocka_unit_test(a_learner_that_dies_in_between_comes_back),
+        cmocka_unit_test(a_dead_log_does_not_survive_an_image),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
