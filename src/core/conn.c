@@ -281,6 +281,7 @@ static void put_connect_response(struct core *c, struct conn *k, int64_t session
                                             .session_id = session_id,
                                             .passwd = slice_of(passwd, sizeof passwd),
                                             .has_read_only = !k->old_client,
+                                            .read_only = c->ens.read_only,
                                         });
     uint8_t *p = out_send(c, k->id, 4 + c->body.n);
     store_be32(p, (uint32_t)c->body.n);
@@ -336,6 +337,12 @@ static bool handshake_reattach(struct core *c, struct conn *k, const struct wire
     uint8_t passwd[WIRE_PASSWD_BYTES];
     session_password(q->session_id, passwd);
     bool knows = digest_equal_secret(q->passwd, slice_of(passwd, sizeof passwd));
+    struct session *own = session_lookup(c, q->session_id);
+    if (knows && (c->ens.read_only || (own != NULL && own->local))) {
+        /* Without a quorum nobody can say that it does not live. */
+        conn_bind(c, k, own != NULL ? own : session_add(c, q->session_id, timeout_ms), timeout_ms);
+        return true;
+    }
     if (knows && !ensemble_leads(c)) { /* only the leader knows which sessions live */
         forward_revalidate(c, k, q->session_id, timeout_ms);
         return false;
@@ -359,7 +366,8 @@ static bool handshake(struct core *c, struct conn *k, struct slice frame)
         conn_close(c, k);
         return false;
     }
-    if (r.err == 0 && !ensemble_serves(c)) { /* as without a running server: closed without a word */
+    if (r.err == 0 && !ensemble_serves(c) &&
+        !(c->ens.read_only && q.read_only)) { /* as without a running server: closed without a word */
         c->stats.connections_rejected++;
         conn_close(c, k);
         return false;
@@ -383,6 +391,10 @@ static bool handshake(struct core *c, struct conn *k, struct slice frame)
     struct session *s = session_add(c, session_new_id(c), timeout_ms);
     s->conn = k;
     k->session = s;
+    if (c->ens.zab != NULL && (c->opt.local_sessions || c->ens.read_only)) {
+        local_begin(c, k, s);
+        return true;
+    }
     k->state = CONN_CREATING;
     conn_pause(c, k); /* nothing more is read until the session exists */
     s->owner = OWNER_SELF;
@@ -422,6 +434,8 @@ static bool large_refused(struct core *c, struct slice frame)
 
 static void dispatch(struct core *c, struct conn *k, const struct op_row *row, int32_t xid, struct slice frame)
 {
+    if (UNLIKELY(c->ens.read_only || k->session->local) && !local_may_write(c, k, row->code, frame))
+        return;
     if (row->writes) {
         c->stats.writes++;
         if (LIKELY(ensemble_leads(c)))
@@ -480,7 +494,10 @@ static bool request(struct core *c, struct conn *k, struct slice frame)
         conn_close(c, k);
         return false;
     }
+    uint32_t id = k->id;
     dispatch(c, k, row, xid, frame);
+    if (UNLIKELY(conn_get(c, id) == NULL))
+        return false;
     if (UNLIKELY(k->sync_waits)) {
         conn_pause(c, k);
         return false;

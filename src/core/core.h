@@ -61,6 +61,7 @@ struct core_options {
     bool serves_sasl;              /* false: sasl requests get a null token (client specification 4.11) */
     const struct zab_options *zab; /* a member of an ensemble; NULL: a standalone server. Read by core_new only */
     bool leader_serves;            /* leaderServes: a leader takes clients */
+    bool read_only;                /* readonlymode.enabled: serve reads while there is no quorum */
     bool local_sessions;           /* localSessionsEnabled */
     bool local_sessions_upgrade;   /* localSessionsUpgradingEnabled */
 };

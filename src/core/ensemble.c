@@ -16,6 +16,7 @@ void ensemble_init(struct core *c)
 {
     struct ensemble *e = &c->ens;
     e->leader = -1;
+    e->role = PEER_LOOKING;
     if (c->opt.zab == NULL)
         return;
     e->zab = zab_new(c->opt.zab, c->now_ms);
@@ -71,7 +72,7 @@ int64_t ensemble_seen_zxid(const struct core *c)
 
 static void stop_serving(struct core *c)
 {
-    c->ens.serving = false;
+    c->ens.serving = c->ens.read_only = false;
     conn_close_served(c);
     remote_forget_syncs(c);
     forward_forget(c);
@@ -92,7 +93,7 @@ static void start_serving(struct core *c)
 static void role_changed(struct core *c, const struct zab_fx *fx)
 {
     struct ensemble *e = &c->ens;
-    if (e->serving)
+    if (e->serving || e->read_only)
         stop_serving(c);
     e->role = fx->role;
     e->leader = fx->sid;
@@ -132,6 +133,20 @@ void ensemble_truncated(struct core *c, const struct core_event *ev)
     zab_step(e->zab, &z, &c->out->zab);
 }
 
+/* As QuorumPeer's read-only server: after a while without a leader, for clients that have said that they know. */
+static void maybe_read_only(struct core *c)
+{
+    struct ensemble *e = &c->ens;
+    if (!c->opt.read_only || e->read_only || e->role != PEER_LOOKING)
+        return;
+    struct zab_view v = zab_view(e->zab);
+    int64_t after_ms = c->opt.tick_time_ms > 2000 ? c->opt.tick_time_ms : 2000;
+    if (v.role != PEER_LOOKING || v.looking_since_ms == 0 || c->now_ms - v.looking_since_ms < after_ms)
+        return;
+    log_info("ensemble.read-only", "zxid=0x%llx", (unsigned long long)tree_last_zxid(c->tree));
+    e->read_only = true;
+}
+
 /* ---- events ---- */
 
 void ensemble_peer(struct core *c, const struct core_event *ev, bool *go_on)
@@ -149,6 +164,7 @@ void ensemble_tick(struct core *c)
         return;
     struct zab_event z = { .type = ZAB_EV_TICK, .now_ms = c->now_ms };
     zab_step(c->ens.zab, &z, &c->out->zab);
+    maybe_read_only(c);
 }
 
 void ensemble_synced(struct core *c, int64_t zxid)

@@ -117,8 +117,8 @@ struct conn *forward_match(struct core *c, const struct txn *txn, struct proposa
     struct conn *k = s == NULL ? NULL : s->conn;
     if (k == NULL || k->parked_first == NULL || k->parked_first->xid != txn->header.cxid)
         return NULL;
-    /* An expiry bears the number 0 as a creation does. */
-    if (k->parked_first->op == WIRE_OP_CREATE_SESSION && txn->header.type != WIRE_OP_CREATE_SESSION)
+    /* An expiry bears the number 0 as a creation does, and so does what makes a local session global. */
+    if ((k->parked_first->op == WIRE_OP_CREATE_SESSION) != (txn->header.type == WIRE_OP_CREATE_SESSION))
         return NULL;
     struct parked p = unpark(k);
     x->xid = p.xid;
@@ -204,7 +204,7 @@ void forward_pong(struct core *c)
     buf_init(&b, SIZE_MAX / 2);
     for (size_t i = 0; i < c->session_bucket_count; i++) {
         for (struct session *s = c->session_buckets[i]; s != NULL; s = s->hash_next) {
-            if (!s->touched)
+            if (!s->touched || s->local)
                 continue;
             s->touched = false;
             peer_touch_put(&b, (struct peer_touch){ s->id, s->timeout_ms });

@@ -94,6 +94,7 @@ struct session {
     int32_t timeout_ms;
     bool closing;      /* its closeSession has been proposed */
     bool touched;      /* on a learner: to be told with the next PING */
+    bool local;        /* known to this server alone, until it makes an ephemeral node */
     uint32_t owner;    /* on a leader: the link of the learner that serves it, OWNER_SELF, or OWNER_NONE */
     struct conn *conn; /* the connection bound to it, or NULL */
 };
@@ -227,8 +228,7 @@ struct ensemble {
     bool image_abort;         /* the running snapshot's tree is gone */
     struct tree_image *image; /* what comes from the leader */
     int64_t image_zxid;
-    int64_t touched_count;
-    bool draining;
+    bool read_only; /* there is no quorum, and clients that know it may read */
 };
 
 /* ---- connection throttle ---- */
@@ -470,6 +470,13 @@ bool ensemble_leads(const struct core *c);
 void ensemble_replace_tree(struct core *c, struct tree *t);
 /* The zxid that clients of this server may have seen. */
 int64_t ensemble_seen_zxid(const struct core *c);
+
+/* local.c: sessions that the ensemble does not know */
+/* False: the request has been answered, or must not be sent on. */
+bool local_may_write(struct core *c, struct conn *k, int32_t op, struct slice frame);
+void local_begin(struct core *c, struct conn *k, struct session *s);
+/* A local session has expired, or its client has closed it. */
+void local_end(struct core *c, struct session *s);
 
 /* forward.c: a learner's side of its clients' writes */
 void forward_write(struct core *c, struct conn *k, int32_t xid, int32_t op, struct slice frame);

@@ -109,10 +109,6 @@ void session_remove(struct core *c, struct session *s)
 void session_expire_due(struct core *c)
 {
     int64_t tick = tick_of(c, c->now_ms);
-    if (!ensemble_leads(c)) { /* a leader expires, nobody else */
-        c->wheel_tick = tick;
-        return;
-    }
     while (c->wheel_tick < tick) {
         c->wheel_tick++;
         struct list *slot = &c->wheel[(uint64_t)c->wheel_tick % WHEEL_SLOTS];
@@ -132,12 +128,21 @@ void session_expire_due(struct core *c)
         list_remove(&s->wheel);
         if (s->closing)
             continue;
+        if (!s->local && !ensemble_leads(c)) { /* the leader's business */
+            session_touch(c, s);
+            wheel_place(c, s);
+            continue;
+        }
         if (s->expires_ms > c->now_ms) { /* touched while it waited here */
             wheel_place(c, s);
             continue;
         }
         log_info("session.expired", "session=0x%llx timeout_ms=%d", (unsigned long long)s->id, s->timeout_ms);
         c->stats.sessions_expired++;
+        if (s->local) {
+            local_end(c, s);
+            continue;
+        }
         pipeline_own(c, s->id, op_find(WIRE_OP_CLOSE_SESSION), slice_str(""));
     }
 }

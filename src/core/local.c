@@ -1,0 +1,95 @@
+/* local: sessions that only this server knows: local ones of an ensemble that allows them (quorum specification 6.7),
+ * and those of a server that has lost its quorum and serves reads. */
+#include "core/internal.h"
+
+void local_begin(struct core *c, struct conn *k, struct session *s)
+{
+    s->local = true;
+    s->owner = OWNER_SELF;
+    k->state = CONN_REVALIDATING; /* nothing but the answer is missing */
+    conn_session_ready(c, k);
+}
+
+void local_end(struct core *c, struct session *s)
+{
+    struct conn *k = s->conn;
+    session_remove(c, s);
+    if (k != NULL)
+        conn_close(c, k);
+}
+
+static bool makes_ephemeral(struct wire_reader *r)
+{
+    int32_t flags = wire_get_create_request(r).flags;
+    return flags == WIRE_CREATE_EPHEMERAL || flags == WIRE_CREATE_EPHEMERAL_SEQUENTIAL;
+}
+
+static bool wants_global(int32_t op, struct slice frame)
+{
+    struct wire_reader r = wire_reader_of(slice_of(frame.p + 8, frame.n - 8));
+    if (op == WIRE_OP_CREATE || op == WIRE_OP_CREATE2)
+        return makes_ephemeral(&r);
+    while (op == WIRE_OP_MULTI) {
+        struct wire_multi_header h = wire_get_multi_header(&r);
+        if (r.err != 0 || h.done)
+            return false;
+        if (h.type == WIRE_OP_CREATE || h.type == WIRE_OP_CREATE2) {
+            if (makes_ephemeral(&r))
+                return true;
+            continue;
+        }
+        const struct op_row *row = op_find(h.type);
+        if (row == NULL || row->skip == NULL || !row->skip(&r))
+            return false;
+    }
+    return false;
+}
+
+/* Its first ephemeral node makes a session everybody's: the creation goes ahead of the request. */
+static void make_global(struct core *c, struct conn *k)
+{
+    struct session *s = k->session;
+    s->local = false;
+    log_info("session.upgraded", "session=0x%llx", (unsigned long long)s->id);
+    uint8_t timeout[4];
+    store_be32(timeout, (uint32_t)s->timeout_ms);
+    struct slice body = slice_of(timeout, sizeof timeout);
+    if (ensemble_leads(c))
+        pipeline_own(c, s->id, op_find(WIRE_OP_CREATE_SESSION), body);
+    else if (zab_learns(c->ens.zab))
+        zab_forward(c->ens.zab,
+                    &(struct peer_request){ .session_id = s->id, .op = WIRE_OP_CREATE_SESSION, .body = body },
+                    (struct wire_vec){ .count = -1 }, &c->out->zab);
+}
+
+/* Answered behind what the connection still waits for, then the connection ends. */
+static void close_local(struct core *c, struct conn *k, struct slice frame)
+{
+    struct session *s = k->session;
+    int32_t xid = (int32_t)load_be32(frame.p);
+    conn_reply(c, k, xid, tree_last_zxid(c->tree), 0, slice_str(""), c->now_ms);
+    local_end(c, s);
+}
+
+bool local_may_write(struct core *c, struct conn *k, int32_t op, struct slice frame)
+{
+    if (op == WIRE_OP_CLOSE_SESSION) {
+        close_local(c, k, frame);
+        return false;
+    }
+    const struct op_row *row = op_find(op);
+    if (c->ens.read_only) {
+        if (!row->writes && op != WIRE_OP_SYNC)
+            return true;
+        pipeline_defer(c, k, frame, ERR_NOT_READ_ONLY);
+        return false;
+    }
+    if (!row->writes || !wants_global(op, frame))
+        return true;
+    if (!c->opt.local_sessions_upgrade) {
+        pipeline_defer(c, k, frame, ERR_EPHEMERAL_ON_LOCAL_SESSION);
+        return false;
+    }
+    make_global(c, k);
+    return true;
+}
