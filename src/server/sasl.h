@@ -1,0 +1,62 @@
+/* sasl: a client proves who it is by SASL: DIGEST-MD5 with users from a JAAS file, or GSSAPI with a key tab named
+ * there. The work is Cyrus libsasl2's, which is loaded when a service is made and not before. Its own configuration
+ * files and user databases are never read.
+ *
+ * All of it belongs to one thread, the one that made the service: the library's state is the process's. */
+#ifndef ZOKOR_SERVER_SASL_H
+#define ZOKOR_SERVER_SASL_H
+
+#include "server/jaas.h"
+
+struct sasl_service;
+struct sasl_session;
+
+struct sasl_options {
+    const char *jaas_path;      /* for messages */
+    struct slice jaas;          /* contents of that file */
+    const char *section;        /* "Server" */
+    const char *super_password; /* "": none; otherwise it takes the place of the password of user_super */
+    bool drop_host, drop_realm; /* GSSAPI: parts of a principal that its id does not keep */
+};
+
+struct sasl_error {
+    char text[600]; /* what is wrong, where, and what to do next */
+};
+
+/* 0; ERR_NOT_FOUND if the file has no such section; ERR_INVALID if the file or the section is of no use;
+ * ERR_UNSUPPORTED if the library or its mechanism is missing. err is filled on an error. */
+int sasl_service_new(const struct sasl_options *options, struct sasl_service **out, struct sasl_error *err) WARN_UNUSED;
+/* All its sessions must have been freed. Passwords are overwritten. NULL is fine. */
+void sasl_service_free(struct sasl_service *s);
+/* "DIGEST-MD5" or "GSSAPI". */
+const char *sasl_service_mechanism(const struct sasl_service *s);
+/* Users that the section names. */
+size_t sasl_service_user_count(const struct sasl_service *s);
+
+enum sasl_state {
+    SASL_STATE_MORE,   /* the client has to answer the token */
+    SASL_STATE_DONE,   /* the client is who it says: sasl_session_id */
+    SASL_STATE_FAILED, /* sasl_session_reason says why; it can only be freed */
+};
+
+/* One exchange. */
+struct sasl_session *sasl_session_new(struct sasl_service *service);
+/* NULL is fine. */
+void sasl_session_free(struct sasl_session *s);
+/* The client's next token (null and empty are the same). *reply: the token for the client, null if there is none; it
+ * lives until the next step. A step after the end of the exchange fails. */
+enum sasl_state sasl_session_step(struct sasl_session *s, struct slice token, struct slice *reply);
+/* After SASL_STATE_DONE. */
+struct slice sasl_session_id(const struct sasl_session *s);
+/* After SASL_STATE_FAILED: for the log of the operator, not for the client, who could learn from it which users exist.
+ */
+const char *sasl_session_reason(const struct sasl_session *s);
+
+/* The id of a GSSAPI client, as SaslServerCallbackHandler makes it with the rule DEFAULT of KerberosName: a principal
+ * of the default realm loses host or realm if that is configured; any other stays whole, so that no stranger's realm
+ * can make a name of ours. A name without realm is of the default realm (libsasl2 cuts that off). Needs out_size >
+ * strlen(name) + strlen(default_realm) + 1. */
+void sasl_principal_id(const char *name, const char *default_realm, bool drop_host, bool drop_realm, char *out,
+                       size_t out_size);
+
+#endif
