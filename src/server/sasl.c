@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "os/library.h"
+#include "server/sasl_token.h"
 #include <sasl/sasl.h>
 #include <sasl/saslplug.h>
 #include <stdarg.h>
@@ -18,6 +19,8 @@
 /* Longer than any ticket that Kerberos makes of its largest authorization data. */
 #define TOKEN_BYTES_MAX (128u * 1024)
 #define NAME_BYTES_MAX 1024u
+/* DIGEST-MD5 takes 2 tokens of a client, GSSAPI 3 or 4. */
+#define ROUNDS_MAX 10
 
 /* The functions of the library that are used; X(member, name). */
 #define CYRUS_FUNCTIONS(X)                         \
@@ -59,7 +62,7 @@ struct sasl_session {
     sasl_conn_t *conn;
     sasl_callback_t callbacks[3];
     enum sasl_state state;
-    bool begun;
+    int round_count;
     char *id;
     char reason[200];
 };
@@ -380,6 +383,11 @@ void sasl_service_free(struct sasl_service *s)
     current = NULL;
 }
 
+static bool is_digest(const struct sasl_service *s)
+{
+    return s->realm == NULL;
+}
+
 const char *sasl_service_mechanism(const struct sasl_service *s)
 {
     return s->mechanism;
@@ -461,7 +469,7 @@ static enum sasl_state finish(struct sasl_session *s)
     if (service->cyrus.getprop(s->conn, SASL_AUTHUSER, &name) != SASL_OK || name == NULL)
         return refuse(s, "the exchange ended well, but without a name");
     size_t n = strlen(name);
-    if (service->realm == NULL) {
+    if (is_digest(service)) {
         s->id = copy(name, n);
     } else {
         size_t size = n + strlen(service->realm) + 2;
@@ -471,25 +479,36 @@ static enum sasl_state finish(struct sasl_session *s)
     return s->state = SASL_STATE_DONE;
 }
 
+/* What can be said against a token without the library; NULL: nothing. */
+static const char *wrong_token(const struct sasl_session *s, struct slice token)
+{
+    if (s->state == SASL_STATE_DONE)
+        return "a token after the end of the exchange";
+    if (s->round_count == ROUNDS_MAX)
+        return "the exchange has more tokens than any mechanism's";
+    if (token.n > TOKEN_BYTES_MAX)
+        return "the token is longer than any mechanism's";
+    return s->round_count > 0 && is_digest(s->service) ? sasl_token_wrong(token) : NULL;
+}
+
 enum sasl_state sasl_session_step(struct sasl_session *s, struct slice token, struct slice *reply)
 {
     const struct cyrus *cyrus = &s->service->cyrus;
     *reply = (struct slice){ 0 };
-    if (s->state == SASL_STATE_DONE)
-        return refuse(s, "a token after the end of the exchange");
     if (s->state == SASL_STATE_FAILED)
         return SASL_STATE_FAILED;
-    if (token.n > TOKEN_BYTES_MAX)
-        return refuse(s, "the token is longer than any mechanism's");
+    const char *wrong = wrong_token(s, token);
+    if (wrong != NULL)
+        return refuse(s, wrong);
+    bool is_first = s->round_count++ == 0;
     /* DIGEST-MD5 begins with the server's challenge. A client of libsasl2 that has logged in before tries to use the
      * old one again; it takes a new one just as well. */
-    if (!s->begun && s->service->realm == NULL)
+    if (is_first && is_digest(s->service))
         token.n = 0;
     const char *in = token.n == 0 ? NULL : (const char *)token.p, *out = NULL;
     unsigned n = 0;
-    int rc = s->begun ? cyrus->server_step(s->conn, in == NULL ? "" : in, (unsigned)token.n, &out, &n)
-                      : cyrus->server_start(s->conn, s->service->mechanism, in, (unsigned)token.n, &out, &n);
-    s->begun = true;
+    int rc = is_first ? cyrus->server_start(s->conn, s->service->mechanism, in, (unsigned)token.n, &out, &n)
+                      : cyrus->server_step(s->conn, in == NULL ? "" : in, (unsigned)token.n, &out, &n);
     if (rc != SASL_OK && rc != SASL_CONTINUE)
         return refuse(s, cyrus->errdetail(s->conn));
     *reply = slice_of(out != NULL ? (const void *)out : "", n);

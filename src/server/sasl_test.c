@@ -305,6 +305,53 @@ static void damaged_tokens_fail(void **state)
     sasl_service_free(service);
 }
 
+/* Lists of directives that are well formed and make no sense: what the library takes of each, it gives back. */
+static void disordered_directives_fail(void **state)
+{
+    (void)state;
+    static const char *const names[] = { "username", "realm",      "nonce",     "cnonce",   "nc",
+                                         "qop",      "digest-uri", "maxbuf",    "response", "charset",
+                                         "authzid",  "cipher",     "algorithm", "x" };
+    static const char *const values[] = { "\"bob\"",
+                                          "\"zk-sasl-md5\"",
+                                          "\"zookeeper/zk-sasl-md5\"",
+                                          "00000001",
+                                          "auth",
+                                          "auth-conf",
+                                          "\"\"",
+                                          "65536",
+                                          "utf-8",
+                                          "1",
+                                          "00000000000000000000000000000000",
+                                          "99999999999999999999",
+                                          "rc4",
+                                          "\"\\\"\"",
+                                          "\xc3\xa9",
+                                          "md5-sess" };
+    struct sasl_service *service = service_of(users, "");
+    struct rng rng;
+    rng_init(&rng, 17);
+    for (size_t i = 0; i < 2000; i++) {
+        struct sasl_session *s = sasl_session_new(service);
+        struct slice reply;
+        assert_int_equal(sasl_session_step(s, (struct slice){ 0 }, &reply), SASL_STATE_MORE);
+        char challenge[1000], nonce[200] = "", token[1000];
+        snprintf(challenge, sizeof challenge, "%.*s", SLICE_ARG(reply));
+        assert_int_equal(sscanf(challenge, "nonce=\"%199[^\"]", nonce), 1);
+        size_t n = 0, first = rng_below(&rng, 14), count = 1 + rng_below(&rng, 14);
+        for (size_t k = 0; k < count; k++) {
+            const char *name = names[(first + 5 * k) % 14]; /* no name twice */
+            bool good = strcmp(name, "nonce") == 0 && rng_below(&rng, 4) != 0;
+            const char *value = values[rng_below(&rng, ARRAY_COUNT(values))];
+            n += (size_t)snprintf(token + n, sizeof token - n, "%s%s=%s%s%s", k == 0 ? "" : ",", name, good ? "\"" : "",
+                                  good ? nonce : value, good ? "\"" : "");
+        }
+        assert_int_equal(sasl_session_step(s, slice_of(token, n), &reply), SASL_STATE_FAILED);
+        sasl_session_free(s);
+    }
+    sasl_service_free(service);
+}
+
 static void garbage_fails(void **state)
 {
     (void)state;
@@ -453,6 +500,7 @@ int main(void)
         cmocka_unit_test(an_answer_counts_once_and_for_its_own_challenge),
         cmocka_unit_test(a_first_token_proves_nothing),
         cmocka_unit_test(damaged_tokens_fail),
+        cmocka_unit_test(disordered_directives_fail),
         cmocka_unit_test(garbage_fails),
         cmocka_unit_test(many_exchanges_run_side_by_side),
         cmocka_unit_test(mistakes_in_the_file_are_explained),
