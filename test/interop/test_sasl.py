@@ -24,6 +24,7 @@ USERS = {
 }
 JAAS_KEY = "java.security.auth.login.config"
 CLOSED_REQUIRE_SASL = -124
+ZKCLI = shutil.which("zkCli.sh", path="/usr/share/zookeeper/bin:" + os.environ["PATH"])
 
 
 def jaas_text(section, module, options):
@@ -469,18 +470,11 @@ def test_kazoo_with_a_wrong_password(srv):
     client.close()
 
 
-def zkcli(srv, directory, user, password, *command):
-    """Standard output and error of one command of zkCli.sh, logged in as user."""
-    path = os.path.join(str(directory), "%s.conf" % user)
-    with open(path, "w") as f:
-        f.write(jaas_text("Client", LOGIN_MODULE, {"username": user, "password": password}))
-    flags = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -D%s=%s" % (JAAS_KEY, path)
-    program = "/usr/share/zookeeper/bin/zkCli.sh"
-    if not os.path.exists(program):
-        program = shutil.which("zkCli.sh")
+def run_zkcli(hosts, flags, *command):
+    """Standard output and error of one command of zkCli.sh."""
     run = subprocess.run(
-        [program, "-server", srv.hosts, *command],
-        env=dict(os.environ, CLIENT_JVMFLAGS=flags),
+        [ZKCLI, "-server", hosts, *command],
+        env=dict(os.environ, CLIENT_JVMFLAGS="-XX:TieredStopAtLevel=1 -XX:+UseSerialGC " + flags),
         capture_output=True,
         text=True,
         timeout=120,
@@ -488,12 +482,17 @@ def zkcli(srv, directory, user, password, *command):
     return run.stdout + run.stderr
 
 
+def zkcli(srv, directory, user, password, *command):
+    """The same, logged in as user."""
+    path = os.path.join(str(directory), "%s.conf" % user)
+    with open(path, "w") as f:
+        f.write(jaas_text("Client", LOGIN_MODULE, {"username": user, "password": password}))
+    return run_zkcli(srv.hosts, "-D%s=%s" % (JAAS_KEY, path), *command)
+
+
 @pytest.mark.java
 @pytest.mark.skipif(conftest.missing_java() is not None, reason=str(conftest.missing_java()))
-@pytest.mark.skipif(
-    not (os.path.exists("/usr/share/zookeeper/bin/zkCli.sh") or shutil.which("zkCli.sh")),
-    reason="Debian's package zookeeper (zkCli.sh) is not installed",
-)
+@pytest.mark.skipif(ZKCLI is None, reason="Debian's package zookeeper (zkCli.sh) is not installed")
 def test_the_java_client(srv, tmp_path):
     out = zkcli(srv, tmp_path, "bob", "secret", "create", "/java-sasl", "j", "sasl:bob:cdrwa")
     assert "Created /java-sasl" in out, out
