@@ -307,28 +307,52 @@ static int load(struct sasl_service *s, struct sasl_error *err)
     return 0;
 }
 
+static bool is_digest(const struct sasl_service *s)
+{
+    return s->realm == NULL;
+}
+
 /* The library starts without a plug-in that does not load, so it is asked what it can do. */
+static bool has_mechanism(const struct sasl_service *s, struct sasl_session *session)
+{
+    const char *list = NULL;
+    char name[32];
+    snprintf(name, sizeof name, " %s ", s->mechanism);
+    return session->conn != NULL &&
+           s->cyrus.listmech(session->conn, NULL, " ", " ", " ", &list, NULL, NULL) == SASL_OK && list != NULL &&
+           strstr(list, name) != NULL;
+}
+
+/* GSSAPI looks for its key with the first token of a client, before it reads it. A token that is none tells at start
+ * what would otherwise be told to every client: then it is the token that is wrong, and not the key. */
+static bool has_key(const struct sasl_service *s, struct sasl_session *session)
+{
+    const char *out = NULL;
+    unsigned n = 0;
+    return s->cyrus.server_start(session->conn, s->mechanism, "x", 1, &out, &n) == SASL_BADAUTH;
+}
+
 static int check_mechanism(struct sasl_service *s, struct sasl_error *err)
 {
     struct sasl_session *session = sasl_session_new(s);
-    const char *list = NULL;
-    bool there = session->conn != NULL &&
-                 s->cyrus.listmech(session->conn, NULL, " ", " ", " ", &list, NULL, NULL) == SASL_OK && list != NULL;
-    char name[32];
-    snprintf(name, sizeof name, " %s ", s->mechanism);
-    there = there && strstr(list, name) != NULL;
+    bool there = has_mechanism(s, session);
+    if (there && !is_digest(s) && !has_key(s, session)) {
+        fail(err, ERR_UNSUPPORTED,
+             "libsasl2 cannot use the key of %s/%s@%s (%.200s): see that the key tab %s can be "
+             "read and has it",
+             s->kerberos_service, s->host, s->realm, s->cyrus.errdetail(session->conn),
+             s->keytab == NULL ? "of the system" : s->keytab);
+    } else if (!there && !is_digest(s)) {
+        fail(err, ERR_UNSUPPORTED,
+             "libsasl2 does not offer GSSAPI for %s/%s@%s: install its plug-in (Debian: libsasl2-modules-gssapi-mit) "
+             "and see that the key tab %s can be read",
+             s->kerberos_service, s->host, s->realm, s->keytab == NULL ? "of the system" : s->keytab);
+    } else if (!there) {
+        fail(err, ERR_UNSUPPORTED,
+             "libsasl2 does not offer DIGEST-MD5: install its plug-in (Debian: libsasl2-modules)");
+    }
     sasl_session_free(session);
-    if (there)
-        return 0;
-    if (s->host != NULL && s->realm != NULL)
-        return fail(err, ERR_UNSUPPORTED,
-                    "libsasl2 does not offer GSSAPI for %s/%s@%s: install its plug-in (Debian: "
-                    "libsasl2-modules-gssapi-mit) and see that the key tab %s can be read and "
-                    "has the key",
-                    s->kerberos_service, s->host, s->realm, s->keytab == NULL ? "of the system" : s->keytab);
-    return fail(err, ERR_UNSUPPORTED,
-                "libsasl2 does not offer DIGEST-MD5: install its plug-in (Debian: "
-                "libsasl2-modules)");
+    return err->text[0] == '\0' ? 0 : ERR_UNSUPPORTED;
 }
 
 static int begin(struct sasl_service *s, struct sasl_error *err)
@@ -345,6 +369,7 @@ static int begin(struct sasl_service *s, struct sasl_error *err)
 int sasl_service_new(const struct sasl_options *options, struct sasl_service **out, struct sasl_error *err)
 {
     ASSERT(current == NULL);
+    *err = (struct sasl_error){ 0 };
     struct sasl_service *s = mem_zalloc(sizeof *s);
     s->drop_host = options->drop_host;
     s->drop_realm = options->drop_realm;
@@ -381,11 +406,6 @@ void sasl_service_free(struct sasl_service *s)
     mem_free(s->realm);
     mem_free(s);
     current = NULL;
-}
-
-static bool is_digest(const struct sasl_service *s)
-{
-    return s->realm == NULL;
 }
 
 const char *sasl_service_mechanism(const struct sasl_service *s)
