@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "os/library.h"
+#include "server/kerberos.h"
 #include "server/sasl_token.h"
 #include <sasl/sasl.h>
 #include <sasl/saslplug.h>
@@ -53,6 +54,7 @@ struct sasl_service {
     char *keytab;         /* GSSAPI; NULL: the system's */
     char *host, *realm;   /* of the principal; for DIGEST-MD5 host is REALM */
     char *kerberos_service;
+    char *default_realm; /* GSSAPI: of the system, which may be another than the principal's */
     bool drop_host, drop_realm;
     size_t user_count, session_count;
 };
@@ -355,6 +357,21 @@ static int check_mechanism(struct sasl_service *s, struct sasl_error *err)
     return err->text[0] == '\0' ? 0 : ERR_UNSUPPORTED;
 }
 
+/* The library cuts the default realm off the names of its principals. With another one put in its place, a stranger of
+ * the default realm would have the name of a user of the server's. */
+static int read_default_realm(struct sasl_service *s, struct sasl_error *err)
+{
+    char realm[NAME_BYTES_MAX], reason[300] = "";
+    int rc = kerberos_default_realm(realm, sizeof realm, reason, sizeof reason);
+    if (rc != 0)
+        return fail(err, rc,
+                    "the default realm, which ids of clients are made with, is not known (%s): set default_realm in "
+                    "section [libdefaults] of krb5.conf",
+                    reason);
+    s->default_realm = copy(realm, strlen(realm));
+    return 0;
+}
+
 static int begin(struct sasl_service *s, struct sasl_error *err)
 {
     int rc = s->cyrus.auxprop_add_plugin(PLUGIN, plug);
@@ -363,7 +380,8 @@ static int begin(struct sasl_service *s, struct sasl_error *err)
     if (rc != SASL_OK)
         return fail(err, ERR_UNSUPPORTED, "libsasl2 does not start: error %d", rc);
     s->begun = true;
-    return check_mechanism(s, err);
+    rc = check_mechanism(s, err);
+    return rc == 0 && !is_digest(s) ? read_default_realm(s, err) : rc;
 }
 
 int sasl_service_new(const struct sasl_options *options, struct sasl_service **out, struct sasl_error *err)
@@ -404,6 +422,7 @@ void sasl_service_free(struct sasl_service *s)
     mem_free(s->kerberos_service);
     mem_free(s->host);
     mem_free(s->realm);
+    mem_free(s->default_realm);
     mem_free(s);
     current = NULL;
 }
@@ -456,26 +475,6 @@ void sasl_session_free(struct sasl_session *s)
     mem_free(s);
 }
 
-void sasl_principal_id(const char *name, const char *default_realm, bool drop_host, bool drop_realm, char *out,
-                       size_t out_size)
-{
-    const char *at = strrchr(name, '@');
-    size_t name_n = at == NULL ? strlen(name) : (size_t)(at - name);
-    const char *realm = at == NULL ? default_realm : at + 1;
-    const char *slash = memchr(name, '/', name_n);
-    bool ours = strcmp(realm, default_realm) == 0;
-    if (ours && drop_host && slash != NULL)
-        name_n = (size_t)(slash - name);
-    size_t realm_n = ours && drop_realm ? 0 : strlen(realm) + 1;
-    ASSERT(name_n + realm_n < out_size);
-    memcpy(out, name, name_n);
-    if (realm_n != 0) {
-        out[name_n] = '@';
-        memcpy(out + name_n + 1, realm, realm_n - 1);
-    }
-    out[name_n + realm_n] = 0;
-}
-
 static enum sasl_state refuse(struct sasl_session *s, const char *why)
 {
     snprintf(s->reason, sizeof s->reason, "%s", why);
@@ -492,9 +491,9 @@ static enum sasl_state finish(struct sasl_session *s)
     if (is_digest(service)) {
         s->id = copy(name, n);
     } else {
-        size_t size = n + strlen(service->realm) + 2;
+        size_t size = n + strlen(service->default_realm) + 2;
         s->id = mem_alloc(size);
-        sasl_principal_id(name, service->realm, service->drop_host, service->drop_realm, s->id, size);
+        kerberos_id(name, service->default_realm, service->drop_host, service->drop_realm, s->id, size);
     }
     return s->state = SASL_STATE_DONE;
 }

