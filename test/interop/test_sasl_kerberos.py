@@ -14,8 +14,9 @@ import zkraw
 from test_sasl import JAAS_KEY, PROVIDER, jaas_text, sasl, token
 
 REALM = "ZOKOR.TEST"
+ELSEWHERE = "OTHER.TEST"
 MODULE = "com.sun.security.auth.module.Krb5LoginModule"
-USERS = {"bob": "bob", "app": "app/h1.example", "other": "other"}
+USERS = {"bob": "bob", "app": "app/h1.example", "other": "other", "stranger": "bob"}
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 PROGRAMS = ("krb5kdc", "kdb5_util", "kadmin.local")
 PLUGIN = "/usr/lib/%s-linux-gnu/sasl2/libgssapiv2.so" % os.uname().machine
@@ -26,8 +27,14 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+def realm_of(who):
+    return ELSEWHERE if who == "stranger" else REALM
+
+
 class Kdc:
-    """A realm with the service zookeeper/localhost and some users, on a port of 127.0.0.1."""
+    """The realm of the service zookeeper/localhost with some users, and another one that it trusts,
+    which has a bob, too; on a port of 127.0.0.1.
+    """
 
     def __init__(self, directory):
         self.directory = str(directory)
@@ -35,37 +42,54 @@ class Kdc:
         self.env = {
             **os.environ,
             "PATH": PATH,
-            "KRB5_CONFIG": self.path("krb5.conf"),
+            "KRB5_CONFIG": self.write_krb5_conf(REALM),
             "KRB5_KDC_PROFILE": self.path("kdc.conf"),
         }
-        self.write_configuration()
-        self.call("kdb5_util", "create", "-s", "-P", "master", "-r", REALM)
-        for name, principal in {"server": "zookeeper/localhost", **USERS}.items():
-            self.call("kadmin.local", "-q", "addprinc -randkey " + principal)
-            self.call("kadmin.local", "-q", "ktadd -k %s %s" % (self.path(name + ".keytab"), principal))
+        self.write_kdc_conf()
+        for realm in (REALM, ELSEWHERE):
+            self.call("kdb5_util", "create", "-s", "-P", "master", "-r", realm)
+            self.admin(realm, "addprinc -pw trust krbtgt/%s@%s" % (REALM, ELSEWHERE))
+        for who, principal in {"server": "zookeeper/localhost", **USERS}.items():
+            self.admin(realm_of(who), "addprinc -randkey " + principal)
+            self.admin(realm_of(who), "ktadd -k %s %s" % (self.path(who + ".keytab"), principal))
         with open(self.path("out"), "wb") as out:
             self.process = subprocess.Popen(
-                ["krb5kdc", "-n", "-r", REALM], env=self.env, stdout=out, stderr=out
+                ["krb5kdc", "-n", "-r", REALM, "-r", ELSEWHERE], env=self.env, stdout=out, stderr=out
             )
         self.wait()
 
     def path(self, name):
         return os.path.join(self.directory, name)
 
-    def write_configuration(self):
-        where = "127.0.0.1:%d" % self.port
-        with open(self.path("krb5.conf"), "w") as f:
-            f.write("[libdefaults]\ndefault_realm = %s\n" % REALM)
+    def where(self):
+        return "127.0.0.1:%d" % self.port
+
+    def write_krb5_conf(self, default_realm):
+        """Path of what Kerberos reads on a machine of that realm."""
+        path = self.path("krb5-%s.conf" % default_realm)
+        with open(path, "w") as f:
+            f.write("[libdefaults]\ndefault_realm = %s\n" % default_realm)
             f.write("dns_lookup_kdc = false\ndns_canonicalize_hostname = false\nrdns = false\n")
             f.write("udp_preference_limit = 1\n")
-            f.write("default_keytab_name = %s\n" % self.path("none.keytab"))
-            f.write("[realms]\n%s = {\nkdc = %s\n}\n" % (REALM, where))
+            f.write("default_keytab_name = %s\n[realms]\n" % self.path("none.keytab"))
+            for realm in (REALM, ELSEWHERE):
+                f.write("%s = {\nkdc = %s\n}\n" % (realm, self.where()))
             f.write("[domain_realm]\nlocalhost = %s\n" % REALM)
+            f.write("[capaths]\n%s = {\n%s = .\n}\n" % (ELSEWHERE, REALM))
+        return path
+
+    def write_kdc_conf(self):
         with open(self.path("kdc.conf"), "w") as f:
-            f.write('[kdcdefaults]\nkdc_listen = ""\nkdc_tcp_listen = %s\n[realms]\n' % where)
-            f.write("%s = {\ndatabase_name = %s\n" % (REALM, self.path("principals")))
-            f.write("key_stash_file = %s\nacl_file = %s\n}\n" % (self.path("stash"), self.path("acl")))
+            f.write('[kdcdefaults]\nkdc_listen = ""\nkdc_tcp_listen = %s\n' % self.where())
+            f.write("[realms]\n")
+            for realm in (REALM, ELSEWHERE):
+                f.write("%s = {\ndatabase_name = %s\n" % (realm, self.path(realm + ".principals")))
+                f.write("key_stash_file = %s\n" % self.path(realm + ".stash"))
+                f.write("acl_file = %s\n}\n" % self.path("acl"))
             f.write("[logging]\nkdc = FILE:%s\n" % self.path("kdc.log"))
+
+    def admin(self, realm, command):
+        self.call("kadmin.local", "-r", realm, "-q", command)
 
     def call(self, *command):
         done = subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=60)
@@ -92,25 +116,28 @@ class Kdc:
             "keyTab": self.path(who + ".keytab"),
             "storeKey": "true",
             "useTicketCache": "false",
-            "principal": "%s@%s" % (principal, REALM),
+            "principal": "%s@%s" % (principal, realm_of(who)),
         }
         path = self.path("%s-%s.jaas" % (section, who))
         with open(path, "w") as f:
             f.write(jaas_text(section, MODULE, options))
         return path
 
-    def server_options(self, who="server", principal="zookeeper/localhost", **props):
+    def server_options(
+        self, who="server", principal="zookeeper/localhost", default_realm=REALM, **props
+    ):
         out = {JAAS_KEY: self.jaas("Server", who, principal), "zookeeper.authProvider.1": PROVIDER}
+        krb5_conf = self.write_krb5_conf(default_realm)
         if server_module.use_apache():
-            out["java.security.krb5.conf"] = self.path("krb5.conf")
+            out["java.security.krb5.conf"] = krb5_conf
         out.update(("zookeeper." + key.replace("__", "."), value) for key, value in props.items())
-        return {"props": out, "env": {"KRB5_CONFIG": self.path("krb5.conf")}}
+        return {"props": out, "env": {"KRB5_CONFIG": krb5_conf}}
 
     def zkcli(self, srv, who, *command):
         flags = "-D%s=%s -Djava.security.krb5.conf=%s" % (
             JAAS_KEY,
             self.jaas("Client", who, USERS[who]),
-            self.path("krb5.conf"),
+            self.env["KRB5_CONFIG"],
         )
         return test_sasl.run_zkcli("localhost:%d" % srv.port, flags, *command)
 
@@ -174,6 +201,31 @@ def test_parts_of_a_principal_may_be_cut(kdc, own_server, host, realm, name):
         )
     )
     assert "sasl: %s\n" % name in kdc.zkcli(server, "app", "whoami")
+
+
+@needs_java
+@pytest.mark.parametrize("default_realm", [REALM, ELSEWHERE])
+@pytest.mark.ours("no rule fits a principal of a realm that is not the default one")
+def test_only_users_of_the_default_realm_lose_their_realm(kdc, own_server, default_realm):
+    """Two realms have a bob, and no configuration of the machine makes one of them the other."""
+    options = kdc.server_options(
+        default_realm=default_realm, kerberos__removeRealmFromPrincipal="true"
+    )
+    server = own_server(**options)
+    for who in ("bob", "stranger"):
+        name = "bob" if realm_of(who) == default_realm else "bob@" + realm_of(who)
+        out = kdc.zkcli(server, who, "whoami")
+        assert "sasl: %s\n" % name in out, out
+
+
+@needs_java
+@pytest.mark.parametrize("default_realm", [REALM, ELSEWHERE])
+@pytest.mark.ours("no rule fits a principal of a realm that is not the default one")
+def test_users_keep_their_realm(kdc, own_server, default_realm):
+    server = own_server(**kdc.server_options(default_realm=default_realm))
+    for who in ("bob", "stranger"):
+        out = kdc.zkcli(server, who, "whoami")
+        assert "sasl: bob@%s\n" % realm_of(who) in out, out
 
 
 @needs_java
