@@ -1,65 +1,34 @@
-#include "server/sasl.h"
 #include "base/err.h"
 #include "base/list.h"
-#include "base/log.h"
 #include "base/mem.h"
-#include "os/library.h"
 #include "server/kerberos.h"
+#include "server/sasl_library.h"
 #include "server/sasl_token.h"
-#include <sasl/sasl.h>
-#include <sasl/saslplug.h>
-#include <stdarg.h>
 #include <stdio.h>
 
-/* Of ZooKeeperSaslServer: the protocol's name and, for DIGEST-MD5, the realm are fixed. */
-#define SERVICE "zookeeper"
-#define REALM "zk-sasl-md5"
-#define PLUGIN "zokor"
-#define LIBRARY "libsasl2.so.2"
 #define USER_PREFIX "user_"
 /* Longer than any ticket that Kerberos makes of its largest authorization data. */
 #define TOKEN_BYTES_MAX (128u * 1024)
-#define NAME_BYTES_MAX 1024u
+#define REALM_BYTES_MAX 1024u
 /* DIGEST-MD5 takes 2 tokens of a client, GSSAPI 3 or 4. */
 #define ROUNDS_MAX 10
 
-/* The functions of the library that are used; X(member, name). */
-#define CYRUS_FUNCTIONS(X)                         \
-    X(server_init, sasl_server_init)               \
-    X(server_done, sasl_server_done)               \
-    X(auxprop_add_plugin, sasl_auxprop_add_plugin) \
-    X(server_new, sasl_server_new)                 \
-    X(server_start, sasl_server_start)             \
-    X(server_step, sasl_server_step)               \
-    X(listmech, sasl_listmech)                     \
-    X(setprop, sasl_setprop)                       \
-    X(getprop, sasl_getprop)                       \
-    X(errdetail, sasl_errdetail)                   \
-    X(dispose, sasl_dispose)
-
-struct cyrus {
-#define X(member, name) __typeof__(name) *member;
-    CYRUS_FUNCTIONS(X)
-#undef X
-};
-
 struct sasl_service {
-    struct library *library;
-    struct cyrus cyrus;
-    bool begun;       /* server_init has succeeded */
-    struct jaas jaas; /* the passwords live in it */
+    const struct cyrus *cyrus; /* NULL: not begun */
+    struct jaas jaas;          /* the passwords live in it */
     const struct jaas_section *section;
     const char *mechanism;
     char *super_password; /* NULL: none */
     char *keytab;         /* GSSAPI; NULL: the system's */
-    char *host, *realm;   /* of the principal; for DIGEST-MD5 host is REALM */
-    char *kerberos_service;
-    char *default_realm; /* GSSAPI: of the system, which may be another than the principal's */
+    char *host, *realm;   /* of the principal; for DIGEST-MD5 host is its realm */
+    char *name;           /* of the service */
+    char *default_realm;  /* GSSAPI: of the system, which may be another than the principal's */
     bool drop_host, drop_realm;
     size_t user_count, session_count;
 };
 
 struct sasl_session {
+    struct cyrus_users users;
     struct sasl_service *service;
     sasl_conn_t *conn;
     sasl_callback_t callbacks[3];
@@ -69,19 +38,6 @@ struct sasl_session {
     char reason[200];
 };
 
-/* The library keeps one list of callbacks for the process; the service they are for is the last that was made. */
-static struct sasl_service *current;
-
-PRINTF_LIKE(3, 4)
-static int fail(struct sasl_error *err, int code, const char *fmt, ...)
-{
-    va_list args;
-    va_start(args, fmt);
-    vsnprintf(err->text, sizeof err->text, fmt, args);
-    va_end(args);
-    return code;
-}
-
 static char *copy(const char *p, size_t n)
 {
     char *to = mem_alloc(n + 1);
@@ -89,69 +45,6 @@ static char *copy(const char *p, size_t n)
     to[n] = 0;
     return to;
 }
-
-/* ---- what the library asks the process ---- */
-
-/* Options of the library. What is not answered here keeps its default, for no file of options is read. */
-static int get_option(void *ctx, const char *plugin, const char *option, const char **result, unsigned *n)
-{
-    (void)ctx;
-    (void)plugin;
-    static const struct {
-        const char *name, *value;
-    } options[] = {
-        { "auxprop_plugin", PLUGIN },
-        { "reauth_timeout", "0" }, /* nobody gets in by a nonce that was good before */
-        { "log_level", "3" },
-    };
-    const char *value = NULL;
-    for (size_t i = 0; i < ARRAY_COUNT(options); i++)
-        if (strcmp(options[i].name, option) == 0)
-            value = options[i].value;
-    if (strcmp(option, "keytab") == 0 && current != NULL)
-        value = current->keytab;
-    if (value == NULL)
-        return SASL_FAIL;
-    *result = value;
-    if (n != NULL)
-        *n = (unsigned)strlen(value);
-    return SASL_OK;
-}
-
-/* Which files of the library's may be used: of its plug-ins the one mechanism, of its options none. */
-static int verify_file(void *ctx, const char *file, sasl_verify_type_t type)
-{
-    (void)ctx;
-    const char *slash = strrchr(file, '/');
-    const char *name = slash == NULL ? file : slash + 1;
-    if (type != SASL_VRFY_PLUGIN || current == NULL)
-        return SASL_CONTINUE;
-    const char *wanted = strcmp(current->mechanism, "GSSAPI") == 0 ? "libgssapiv2." : "libdigestmd5.";
-    return strncmp(name, wanted, strlen(wanted)) == 0 ? SASL_OK : SASL_CONTINUE;
-}
-
-static int take_log(void *ctx, int level, const char *message)
-{
-    (void)ctx;
-    if (level == SASL_LOG_ERR)
-        log_warn("sasl.library", "message=\"%s\"", message);
-    else if (level != SASL_LOG_NONE && level < SASL_LOG_PASS)
-        log_debug("sasl.library", "message=\"%s\"", message);
-    return SASL_OK;
-}
-
-/* The library declares callbacks without their arguments. */
-#define CALLBACK(id, fn, ctx)                            \
-    {                                                    \
-        (id), (int (*)(void))(void (*)(void))(fn), (ctx) \
-    }
-
-static const sasl_callback_t process_callbacks[] = {
-    CALLBACK(SASL_CB_GETOPT, get_option, NULL),
-    CALLBACK(SASL_CB_VERIFYFILE, verify_file, NULL),
-    CALLBACK(SASL_CB_LOG, take_log, NULL),
-    { SASL_CB_LIST_END, NULL, NULL },
-};
 
 /* ---- what the library asks a session ---- */
 
@@ -163,63 +56,18 @@ static int authorize(sasl_conn_t *conn, void *ctx, const char *wanted, unsigned 
     return SASL_OK;
 }
 
-/* Names are what they are; the library would read a realm into them. */
-static int canonical(sasl_conn_t *conn, void *ctx, const char *in, unsigned n, unsigned flags, const char *realm,
-                     char *out, unsigned out_max, unsigned *out_n)
+static const char *password_of(const struct cyrus_users *users, struct slice user)
 {
-    (void)conn, (void)ctx, (void)flags, (void)realm;
-    if (n >= out_max || n > NAME_BYTES_MAX)
-        return SASL_BUFOVER;
-    memmove(out, in, n);
-    out[n] = 0;
-    *out_n = n;
-    return SASL_OK;
-}
-
-static const char *password_of(const struct sasl_service *s, const char *user, size_t n)
-{
+    const struct sasl_service *s = CONTAINER_OF(users, struct sasl_session, users)->service;
     const char *found = NULL;
     for (const struct jaas_module *m = s->section->modules; m != NULL; m = m->next)
         for (const struct jaas_option *o = m->options; o != NULL; o = o->next)
             if (strncmp(o->name, USER_PREFIX, strlen(USER_PREFIX)) == 0 &&
-                slice_eq(slice_str(o->name + strlen(USER_PREFIX)), slice_of(user, n)))
+                slice_eq_str(user, o->name + strlen(USER_PREFIX)))
                 found = o->value;
-    if (found != NULL && s->super_password != NULL && slice_eq_str(slice_of(user, n), "super"))
+    if (found != NULL && s->super_password != NULL && slice_eq_str(user, "super"))
         return s->super_password;
     return found;
-}
-
-/* The source of passwords. Properties that begin with '*' are the client's own, others those of whom it acts for. */
-static int look_up(void *ctx, sasl_server_params_t *params, unsigned flags, const char *user, unsigned n)
-{
-    (void)ctx;
-    sasl_callback_ft fn;
-    void *found;
-    if ((flags & SASL_AUXPROP_AUTHZID) != 0)
-        return SASL_OK;
-    if (params->utils->getcallback(params->utils->conn, SASL_CB_CANON_USER, &fn, &found) != SASL_OK || found == NULL)
-        return SASL_FAIL;
-    const struct sasl_session *s = found;
-    const char *password = password_of(s->service, user, n);
-    const struct propval *wanted = params->utils->prop_get(params->propctx);
-    if (password == NULL || wanted == NULL)
-        return SASL_NOUSER;
-    for (; wanted->name != NULL; wanted++)
-        if (strcmp(wanted->name, "*" SASL_AUX_PASSWORD_PROP) == 0)
-            (void)params->utils->prop_set(params->propctx, wanted->name, password, (int)strlen(password));
-    return SASL_OK;
-}
-
-static int plug(const sasl_utils_t *utils, int max_version, int *version, sasl_auxprop_plug_t **out, const char *name)
-{
-    static char plugin_name[] = PLUGIN;
-    static sasl_auxprop_plug_t plugin = { .auxprop_lookup = look_up, .name = plugin_name };
-    (void)utils, (void)name;
-    if (max_version < SASL_AUXPROP_PLUG_VERSION)
-        return SASL_BADVERS;
-    *version = SASL_AUXPROP_PLUG_VERSION;
-    *out = &plugin;
-    return SASL_OK;
 }
 
 /* ---- the service ---- */
@@ -237,11 +85,11 @@ static int read_principal(struct sasl_service *s, const struct jaas_module *m, c
     const char *slash = principal == NULL ? NULL : strchr(principal, '/');
     const char *at = slash == NULL ? NULL : strchr(slash, '@');
     if (at == NULL || slash == principal || at == slash + 1 || at[1] == '\0')
-        return fail(err, ERR_INVALID,
-                    "%s: line %d: section %s needs principal=\"zookeeper/HOST@REALM\", the name that "
-                    "clients ask for and the key tab has a key of",
-                    o->jaas_path, m->line, o->section);
-    s->kerberos_service = copy(principal, (size_t)(slash - principal));
+        return sasl_error_set(err, ERR_INVALID,
+                              "%s: line %d: section %s needs principal=\"zookeeper/HOST@REALM\", the name that "
+                              "clients ask for and the key tab has a key of",
+                              o->jaas_path, m->line, o->section);
+    s->name = copy(principal, (size_t)(slash - principal));
     s->host = copy(slash + 1, (size_t)(at - slash - 1));
     s->realm = copy(at + 1, strlen(at + 1));
     const char *keytab = jaas_option(m, "keyTab");
@@ -258,22 +106,22 @@ static int read_section(struct sasl_service *s, const struct sasl_options *o, st
         if (ends_with(m->class_name, ".Krb5LoginModule"))
             kerberos = m;
         else if (!ends_with(m->class_name, ".DigestLoginModule"))
-            return fail(err, ERR_INVALID,
-                        "%s: line %d: %.200s is not a login module that this server knows: use "
-                        "org.apache.zookeeper.server.auth.DigestLoginModule or "
-                        "com.sun.security.auth.module.Krb5LoginModule",
-                        o->jaas_path, m->line, m->class_name);
+            return sasl_error_set(err, ERR_INVALID,
+                                  "%s: line %d: %.200s is not a login module that this server knows: use "
+                                  "org.apache.zookeeper.server.auth.DigestLoginModule or "
+                                  "com.sun.security.auth.module.Krb5LoginModule",
+                                  o->jaas_path, m->line, m->class_name);
         for (const struct jaas_option *u = m->options; u != NULL; u = u->next)
             s->user_count += strncmp(u->name, USER_PREFIX, strlen(USER_PREFIX)) == 0;
     }
     if (s->section->modules == NULL)
-        return fail(err, ERR_INVALID, "%s: line %d: section %s is empty: it needs a login module", o->jaas_path,
-                    s->section->line, o->section);
-    s->mechanism = kerberos != NULL ? "GSSAPI" : "DIGEST-MD5";
+        return sasl_error_set(err, ERR_INVALID, "%s: line %d: section %s is empty: it needs a login module",
+                              o->jaas_path, s->section->line, o->section);
+    s->mechanism = kerberos != NULL ? SASL_GSSAPI : SASL_DIGEST_MD5;
     if (kerberos != NULL)
         return read_principal(s, kerberos, o, err);
-    s->kerberos_service = copy(SERVICE, strlen(SERVICE));
-    s->host = copy(REALM, strlen(REALM));
+    s->name = copy(o->service, strlen(o->service));
+    s->host = copy(o->realm, strlen(o->realm));
     return 0;
 }
 
@@ -281,32 +129,12 @@ static int read_jaas(struct sasl_service *s, const struct sasl_options *o, struc
 {
     struct jaas_error wrong;
     if (jaas_parse(&s->jaas, o->jaas, &wrong) != 0)
-        return fail(err, ERR_INVALID, "%s: line %d: %s", o->jaas_path, wrong.line, wrong.text);
+        return sasl_error_set(err, ERR_INVALID, "%s: line %d: %s", o->jaas_path, wrong.line, wrong.text);
     s->section = jaas_section(&s->jaas, o->section);
     if (s->section == NULL)
-        return fail(err, ERR_NOT_FOUND, "%s has no section %s: add it, or name another with sasl.serverconfig",
-                    o->jaas_path, o->section);
+        return sasl_error_set(err, ERR_NOT_FOUND, "%s has no section %s: add it, or name another with %s", o->jaas_path,
+                              o->section, o->section_key);
     return read_section(s, o, err);
-}
-
-static int load(struct sasl_service *s, struct sasl_error *err)
-{
-    char reason[300] = "";
-    s->library = library_open(LIBRARY, reason, sizeof reason);
-    if (s->library == NULL)
-        return fail(err, ERR_UNSUPPORTED,
-                    "SASL needs the library " LIBRARY ": %s. Debian has it in the package "
-                    "libsasl2-2",
-                    reason);
-    void *p;
-#define X(member, name)                                                                                             \
-    p = library_symbol(s->library, #name);                                                                          \
-    if (p == NULL)                                                                                                  \
-        return fail(err, ERR_UNSUPPORTED, LIBRARY " has no function " #name ": version 2.1.27 or later is needed"); \
-    memcpy(&s->cyrus.member, &p, sizeof p);
-    CYRUS_FUNCTIONS(X)
-#undef X
-    return 0;
 }
 
 static bool is_digest(const struct sasl_service *s)
@@ -321,7 +149,7 @@ static bool has_mechanism(const struct sasl_service *s, struct sasl_session *ses
     char name[32];
     snprintf(name, sizeof name, " %s ", s->mechanism);
     return session->conn != NULL &&
-           s->cyrus.listmech(session->conn, NULL, " ", " ", " ", &list, NULL, NULL) == SASL_OK && list != NULL &&
+           s->cyrus->listmech(session->conn, NULL, " ", " ", " ", &list, NULL, NULL) == SASL_OK && list != NULL &&
            strstr(list, name) != NULL;
 }
 
@@ -331,7 +159,7 @@ static bool has_key(const struct sasl_service *s, struct sasl_session *session)
 {
     const char *out = NULL;
     unsigned n = 0;
-    return s->cyrus.server_start(session->conn, s->mechanism, "x", 1, &out, &n) == SASL_BADAUTH;
+    return s->cyrus->server_start(session->conn, s->mechanism, "x", 1, &out, &n) == SASL_BADAUTH;
 }
 
 static int check_mechanism(struct sasl_service *s, struct sasl_error *err)
@@ -339,19 +167,20 @@ static int check_mechanism(struct sasl_service *s, struct sasl_error *err)
     struct sasl_session *session = sasl_session_new(s);
     bool there = has_mechanism(s, session);
     if (there && !is_digest(s) && !has_key(s, session)) {
-        fail(err, ERR_UNSUPPORTED,
-             "libsasl2 cannot use the key of %s/%s@%s (%.200s): see that the key tab %s can be "
-             "read and has it",
-             s->kerberos_service, s->host, s->realm, s->cyrus.errdetail(session->conn),
-             s->keytab == NULL ? "of the system" : s->keytab);
+        sasl_error_set(err, ERR_UNSUPPORTED,
+                       "libsasl2 cannot use the key of %s/%s@%s (%.200s): see that the key tab %s can be "
+                       "read and has it",
+                       s->name, s->host, s->realm, s->cyrus->errdetail(session->conn),
+                       s->keytab == NULL ? "of the system" : s->keytab);
     } else if (!there && !is_digest(s)) {
-        fail(err, ERR_UNSUPPORTED,
-             "libsasl2 does not offer GSSAPI for %s/%s@%s: install its plug-in (Debian: libsasl2-modules-gssapi-mit) "
-             "and see that the key tab %s can be read",
-             s->kerberos_service, s->host, s->realm, s->keytab == NULL ? "of the system" : s->keytab);
+        sasl_error_set(
+            err, ERR_UNSUPPORTED,
+            "libsasl2 does not offer GSSAPI for %s/%s@%s: install its plug-in (Debian: libsasl2-modules-gssapi-mit) "
+            "and see that the key tab %s can be read",
+            s->name, s->host, s->realm, s->keytab == NULL ? "of the system" : s->keytab);
     } else if (!there) {
-        fail(err, ERR_UNSUPPORTED,
-             "libsasl2 does not offer DIGEST-MD5: install its plug-in (Debian: libsasl2-modules)");
+        sasl_error_set(err, ERR_UNSUPPORTED,
+                       "libsasl2 does not offer DIGEST-MD5: install its plug-in (Debian: libsasl2-modules)");
     }
     sasl_session_free(session);
     return err->text[0] == '\0' ? 0 : ERR_UNSUPPORTED;
@@ -361,42 +190,35 @@ static int check_mechanism(struct sasl_service *s, struct sasl_error *err)
  * the default realm would have the name of a user of the server's. */
 static int read_default_realm(struct sasl_service *s, struct sasl_error *err)
 {
-    char realm[NAME_BYTES_MAX], reason[300] = "";
+    char realm[REALM_BYTES_MAX], reason[300] = "";
     int rc = kerberos_default_realm(realm, sizeof realm, reason, sizeof reason);
     if (rc != 0)
-        return fail(err, rc,
-                    "the default realm, which ids of clients are made with, is not known (%s): set default_realm in "
-                    "section [libdefaults] of krb5.conf",
-                    reason);
+        return sasl_error_set(
+            err, rc,
+            "the default realm, which ids of clients are made with, is not known (%s): set default_realm in "
+            "section [libdefaults] of krb5.conf",
+            reason);
     s->default_realm = copy(realm, strlen(realm));
     return 0;
 }
 
 static int begin(struct sasl_service *s, struct sasl_error *err)
 {
-    int rc = s->cyrus.auxprop_add_plugin(PLUGIN, plug);
-    if (rc == SASL_OK)
-        rc = s->cyrus.server_init(process_callbacks, "zokor");
-    if (rc != SASL_OK)
-        return fail(err, ERR_UNSUPPORTED, "libsasl2 does not start: error %d", rc);
-    s->begun = true;
-    rc = check_mechanism(s, err);
+    int rc = cyrus_begin(s->mechanism, s->keytab, &s->cyrus, err);
+    if (rc == 0)
+        rc = check_mechanism(s, err);
     return rc == 0 && !is_digest(s) ? read_default_realm(s, err) : rc;
 }
 
 int sasl_service_new(const struct sasl_options *options, struct sasl_service **out, struct sasl_error *err)
 {
-    ASSERT(current == NULL);
     *err = (struct sasl_error){ 0 };
     struct sasl_service *s = mem_zalloc(sizeof *s);
     s->drop_host = options->drop_host;
     s->drop_realm = options->drop_realm;
     if (options->super_password[0] != '\0')
         s->super_password = copy(options->super_password, strlen(options->super_password));
-    current = s;
     int rc = read_jaas(s, options, err);
-    if (rc == 0)
-        rc = load(s, err);
     if (rc == 0)
         rc = begin(s, err);
     if (rc == 0)
@@ -411,20 +233,18 @@ void sasl_service_free(struct sasl_service *s)
     if (s == NULL)
         return;
     ASSERT(s->session_count == 0);
-    if (s->begun)
-        (void)s->cyrus.server_done();
-    library_close(s->library);
+    if (s->cyrus != NULL)
+        cyrus_end();
     jaas_fini(&s->jaas);
     if (s->super_password != NULL)
         explicit_bzero(s->super_password, strlen(s->super_password));
     mem_free(s->super_password);
     mem_free(s->keytab);
-    mem_free(s->kerberos_service);
+    mem_free(s->name);
     mem_free(s->host);
     mem_free(s->realm);
     mem_free(s->default_realm);
     mem_free(s);
-    current = NULL;
 }
 
 const char *sasl_service_mechanism(const struct sasl_service *s)
@@ -442,21 +262,22 @@ size_t sasl_service_user_count(const struct sasl_service *s)
 struct sasl_session *sasl_session_new(struct sasl_service *service)
 {
     struct sasl_session *s = mem_zalloc(sizeof *s);
+    s->users.password = password_of;
     s->service = service;
     service->session_count++;
     const sasl_callback_t callbacks[] = {
-        CALLBACK(SASL_CB_PROXY_POLICY, authorize, s),
-        CALLBACK(SASL_CB_CANON_USER, canonical, s),
+        CYRUS_CALLBACK(SASL_CB_PROXY_POLICY, authorize, NULL),
+        CYRUS_CALLBACK(SASL_CB_CANON_USER, cyrus_canonical, &s->users),
         { SASL_CB_LIST_END, NULL, NULL },
     };
     memcpy(s->callbacks, callbacks, sizeof callbacks);
     /* The realm is what DIGEST-MD5 makes of the host when it is given none. */
-    int rc = service->cyrus.server_new(service->kerberos_service, service->host, NULL, NULL, NULL, s->callbacks,
-                                       SASL_SUCCESS_DATA, &s->conn);
+    int rc = service->cyrus->server_new(service->name, service->host, NULL, NULL, NULL, s->callbacks, SASL_SUCCESS_DATA,
+                                        &s->conn);
     /* Without limits it would offer to sign and encrypt what follows, which the protocol has no place for. */
     const sasl_security_properties_t plain = { .min_ssf = 0, .max_ssf = 0, .security_flags = SASL_SEC_NOANONYMOUS };
     if (rc == SASL_OK)
-        rc = service->cyrus.setprop(s->conn, SASL_SEC_PROPS, &plain);
+        rc = service->cyrus->setprop(s->conn, SASL_SEC_PROPS, &plain);
     if (rc != SASL_OK) {
         s->state = SASL_STATE_FAILED;
         snprintf(s->reason, sizeof s->reason, "libsasl2 makes no exchange: error %d", rc);
@@ -469,7 +290,7 @@ void sasl_session_free(struct sasl_session *s)
     if (s == NULL)
         return;
     if (s->conn != NULL)
-        s->service->cyrus.dispose(&s->conn);
+        s->service->cyrus->dispose(&s->conn);
     s->service->session_count--;
     mem_free(s->id);
     mem_free(s);
@@ -485,7 +306,7 @@ static enum sasl_state finish(struct sasl_session *s)
 {
     const struct sasl_service *service = s->service;
     const void *name = NULL;
-    if (service->cyrus.getprop(s->conn, SASL_AUTHUSER, &name) != SASL_OK || name == NULL)
+    if (service->cyrus->getprop(s->conn, SASL_AUTHUSER, &name) != SASL_OK || name == NULL)
         return refuse(s, "the exchange ended well, but without a name");
     size_t n = strlen(name);
     if (is_digest(service)) {
@@ -498,6 +319,15 @@ static enum sasl_state finish(struct sasl_session *s)
     return s->state = SASL_STATE_DONE;
 }
 
+/* An answer names the service that it is for, which libsasl2 does not look at: one that a client gave to a service that
+ * only hands on our challenge is not for us. The host behind the slash is what each client makes of it. */
+static bool is_for(const struct sasl_service *s, struct slice token)
+{
+    struct slice uri = sasl_token_value(token, "digest-uri");
+    size_t n = strlen(s->name);
+    return uri.n > n && memcmp(uri.p, s->name, n) == 0 && uri.p[n] == '/';
+}
+
 /* What can be said against a token without the library; NULL: nothing. */
 static const char *wrong_token(const struct sasl_session *s, struct slice token)
 {
@@ -507,12 +337,17 @@ static const char *wrong_token(const struct sasl_session *s, struct slice token)
         return "the exchange has more tokens than any mechanism's";
     if (token.n > TOKEN_BYTES_MAX)
         return "the token is longer than any mechanism's";
-    return s->round_count > 0 && is_digest(s->service) ? sasl_token_wrong(token) : NULL;
+    if (s->round_count == 0 || !is_digest(s->service))
+        return NULL;
+    const char *wrong = sasl_token_wrong(token);
+    if (wrong != NULL)
+        return wrong;
+    return is_for(s->service, token) ? NULL : "the token is an answer to another service";
 }
 
 enum sasl_state sasl_session_step(struct sasl_session *s, struct slice token, struct slice *reply)
 {
-    const struct cyrus *cyrus = &s->service->cyrus;
+    const struct cyrus *cyrus = s->service->cyrus;
     *reply = (struct slice){ 0 };
     if (s->state == SASL_STATE_FAILED)
         return SASL_STATE_FAILED;

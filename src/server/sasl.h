@@ -1,8 +1,8 @@
-/* sasl: a client proves who it is by SASL: DIGEST-MD5 with users from a JAAS file, or GSSAPI with a key tab named
- * there. The work is Cyrus libsasl2's, which is loaded when a service is made and not before. Its own configuration
- * files and user databases are never read.
+/* sasl: the side of a server, of clients or of other servers: who connects proves who it is by SASL, DIGEST-MD5 with
+ * users from a JAAS file, or GSSAPI with a key tab named there. Tokens in, tokens out. The work is Cyrus libsasl2's,
+ * which is loaded when a service is made and not before (sasl_library.h). sasl_login.h is the other side.
  *
- * All of it belongs to one thread, the one that made the service: the library's state is the process's. */
+ * All of it belongs to one thread: the library's state is the process's. */
 #ifndef ZOKOR_SERVER_SASL_H
 #define ZOKOR_SERVER_SASL_H
 
@@ -11,12 +11,20 @@
 struct sasl_service;
 struct sasl_session;
 
+/* Names that both sides of DIGEST-MD5 have to agree about: of ZooKeeperSaslServer and of QuorumAuth. */
+#define SASL_CLIENTS_SERVICE "zookeeper"
+#define SASL_CLIENTS_REALM "zk-sasl-md5"
+#define SASL_QUORUM_SERVICE "zookeeper-quorum"
+#define SASL_QUORUM_REALM "zk-quorum-sasl-md5"
+
 struct sasl_options {
-    const char *jaas_path;      /* for messages */
-    struct slice jaas;          /* contents of that file */
-    const char *section;        /* "Server" */
-    const char *super_password; /* "": none; otherwise it takes the place of the password of user_super */
-    bool drop_host, drop_realm; /* GSSAPI: parts of a principal that its id does not keep */
+    const char *jaas_path;       /* for messages */
+    struct slice jaas;           /* contents of that file */
+    const char *section;         /* "Server" */
+    const char *section_key;     /* key of the configuration that names it, for messages */
+    const char *service, *realm; /* for DIGEST-MD5; Kerberos has them in its principal */
+    const char *super_password;  /* "": none; otherwise it takes the place of the password of user_super */
+    bool drop_host, drop_realm;  /* GSSAPI: parts of a principal that its id does not keep */
 };
 
 struct sasl_error {

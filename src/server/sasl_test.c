@@ -100,6 +100,9 @@ static struct sasl_service *service_of(const char *jaas, const char *super_passw
     if (sasl_service_new(&(struct sasl_options){ .jaas_path = "jaas.conf",
                                                  .jaas = slice_str(jaas),
                                                  .section = "Server",
+                                                 .section_key = "sasl.serverconfig",
+                                                 .service = SASL_CLIENTS_SERVICE,
+                                                 .realm = SASL_CLIENTS_REALM,
                                                  .super_password = super_password },
                          &s, &err) != 0)
         fail_msg("%s", err.text);
@@ -441,7 +444,13 @@ static void mistakes_in_the_file_are_explained(void **state)
         struct sasl_service *s = NULL;
         struct sasl_error err;
         const struct sasl_options options = {
-            .jaas_path = "jaas.conf", .jaas = slice_str(rows[i].jaas), .section = "Server", .super_password = ""
+            .jaas_path = "jaas.conf",
+            .jaas = slice_str(rows[i].jaas),
+            .section = "Server",
+            .section_key = "sasl.serverconfig",
+            .service = SASL_CLIENTS_SERVICE,
+            .realm = SASL_CLIENTS_REALM,
+            .super_password = "",
         };
         int rc = sasl_service_new(&options, &s, &err);
         if (rc != rows[i].rc || strstr(err.text, rows[i].says) == NULL)

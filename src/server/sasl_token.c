@@ -43,44 +43,64 @@ static size_t skip_value(struct slice t, size_t at)
     return at < t.n ? at + 1 : 0;
 }
 
-static bool is_known(const struct slice *names, size_t count, struct slice name)
+struct directive {
+    struct slice name, value;
+};
+
+/* The directive at *at, which ends up behind it. 1; 0 at the end of the token; -1 if none is there, or a part of one.
+ */
+static int next(struct slice t, size_t *at, struct directive *d)
 {
-    for (size_t i = 0; i < count; i++)
-        if (names[i].n == name.n && strncasecmp((const char *)names[i].p, (const char *)name.p, name.n) == 0)
-            return true;
-    return false;
+    while (*at < t.n && (t.p[*at] == ',' || skip_blanks(t, *at) != *at))
+        *at = t.p[*at] == ',' ? *at + 1 : skip_blanks(t, *at);
+    if (*at == t.n)
+        return 0;
+    d->name = slice_of(t.p + *at, skip_word(t, *at) - *at);
+    size_t sign = skip_blanks(t, *at + d->name.n);
+    if (d->name.n == 0 || sign == t.n || t.p[sign] != '=')
+        return -1;
+    size_t from = skip_blanks(t, sign + 1), to = skip_value(t, from);
+    if (to == 0)
+        return -1;
+    bool quoted = t.p[from] == '"';
+    d->value = slice_of(t.p + from + quoted, to - from - 2u * quoted);
+    *at = skip_blanks(t, to);
+    return *at == t.n || t.p[*at] == ',' ? 1 : -1;
+}
+
+static bool same_name(struct slice a, struct slice b)
+{
+    return a.n == b.n && strncasecmp((const char *)a.p, (const char *)b.p, a.n) == 0;
 }
 
 const char *sasl_token_wrong(struct slice token)
 {
-    struct slice names[DIRECTIVES_MAX];
+    struct directive all[DIRECTIVES_MAX + 1];
     size_t count = 0, at = 0;
+    int more;
     if (token.n > BYTES_MAX)
         return "the token is longer than any of DIGEST-MD5";
     if (token.n != 0 && memchr(token.p, 0, token.n) != NULL)
         return "the token holds a zero byte";
-    for (;;) {
-        at = skip_blanks(token, at);
-        if (at < token.n && token.p[at] == ',') {
-            at++;
-            continue;
-        }
-        if (at == token.n)
-            return count == 0 ? "the token is empty" : NULL;
-        struct slice name = slice_of(token.p + at, skip_word(token, at) - at);
-        if (name.n == 0 || count == DIRECTIVES_MAX || is_known(names, count, name))
-            return name.n == 0               ? "the token is no list of directives"
-                   : count == DIRECTIVES_MAX ? "the token has more directives than there are"
-                                             : "the token has a directive twice";
-        names[count++] = name;
-        at = skip_blanks(token, at + name.n);
-        if (at == token.n || token.p[at] != '=')
-            return "a directive of the token has no value";
-        at = skip_value(token, skip_blanks(token, at + 1));
-        if (at == 0)
-            return "a directive of the token has no value";
-        at = skip_blanks(token, at);
-        if (at < token.n && token.p[at] != ',')
-            return "the token is no list of directives";
+    while ((more = next(token, &at, &all[count])) > 0) {
+        if (count == DIRECTIVES_MAX)
+            return "the token has more directives than there are";
+        for (size_t i = 0; i < count; i++)
+            if (same_name(all[i].name, all[count].name))
+                return "the token has a directive twice";
+        count++;
     }
+    if (more < 0)
+        return "the token is no list of directives";
+    return count == 0 ? "the token is empty" : NULL;
+}
+
+struct slice sasl_token_value(struct slice token, const char *name)
+{
+    struct directive d;
+    size_t at = 0;
+    while (next(token, &at, &d) > 0)
+        if (same_name(d.name, slice_str(name)))
+            return d.value;
+    return (struct slice){ 0 };
 }

@@ -31,14 +31,14 @@ static void tokens(void **state)
         { "\"a\"=b", "the token is no list of directives" },
         { "a=b c=d", "the token is no list of directives" },
         { "a=\"b\"c=d", "the token is no list of directives" },
-        { "a", "a directive of the token has no value" },
-        { "a,b=c", "a directive of the token has no value" },
-        { "a=", "a directive of the token has no value" },
-        { "a=,b=c", "a directive of the token has no value" },
-        { "a=\"", "a directive of the token has no value" },
-        { "a=\"b", "a directive of the token has no value" },
-        { "a=\"b\\", "a directive of the token has no value" },
-        { "a=\"b\\\"", "a directive of the token has no value" },
+        { "a", "the token is no list of directives" },
+        { "a,b=c", "the token is no list of directives" },
+        { "a=", "the token is no list of directives" },
+        { "a=,b=c", "the token is no list of directives" },
+        { "a=\"", "the token is no list of directives" },
+        { "a=\"b", "the token is no list of directives" },
+        { "a=\"b\\", "the token is no list of directives" },
+        { "a=\"b\\\"", "the token is no list of directives" },
         { "a=1,b=1,c=1,d=1,e=1,f=1,g=1,h=1,i=1,j=1,k=1,l=1,m=1,n=1,o=1,p=1", NULL },
         { "a=1,b=1,c=1,d=1,e=1,f=1,g=1,h=1,i=1,j=1,k=1,l=1,m=1,n=1,o=1,p=1,q=1",
           "the token has more directives than there are" },
@@ -55,6 +55,25 @@ static void tokens(void **state)
     assert_null(sasl_token_wrong(slice_of(big, 4096)));
     assert_string_equal(sasl_token_wrong(slice_of(big, 4097)), "the token is longer than any of DIGEST-MD5");
     assert_string_equal(sasl_token_wrong((struct slice){ 0 }), "the token is empty");
+}
+
+static void values(void **state)
+{
+    (void)state;
+    const struct slice token = slice_str("a=b,\t realm = \"zk-sasl-md5\" ,Nonce=\"x\\\"y\",e=\"\",c=\"realm=d\"");
+    static const struct {
+        const char *name, *value;
+    } rows[] = {
+        { "a", "b" }, { "realm", "zk-sasl-md5" }, { "nonce", "x\\\"y" }, { "e", "" }, { "c", "realm=d" },
+    };
+    assert_null(sasl_token_wrong(token));
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        assert_false(slice_is_null(sasl_token_value(token, rows[i].name)));
+        assert_true(slice_eq_str(sasl_token_value(token, rows[i].name), rows[i].value));
+    }
+    assert_true(slice_is_null(sasl_token_value(token, "b")));
+    assert_true(slice_is_null(sasl_token_value(token, "real")));
+    assert_true(slice_is_null(sasl_token_value((struct slice){ 0 }, "a")));
 }
 
 /* Each in memory of its exact size, so that a sanitizer sees a byte too far. */
@@ -75,6 +94,7 @@ static void any_bytes_are_looked_at(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(tokens), cmocka_unit_test(any_bytes_are_looked_at) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(tokens), cmocka_unit_test(values),
+                                        cmocka_unit_test(any_bytes_are_looked_at) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
