@@ -501,6 +501,9 @@ def test_the_java_client(srv, tmp_path):
     refused = zkcli(srv, tmp_path, "alice", USERS["alice"], "get", "/java-sasl")
     assert "NoAuth" in refused or "Insufficient permission" in refused, refused
     assert "\nj\n" not in refused
+    failed = zkcli(srv, tmp_path, "bob", "wrong", "get", "/java-sasl")
+    assert "AuthFailed" in failed or "AUTH_FAILED" in failed, failed
+    assert "\nj\n" not in failed
     zkcli(srv, tmp_path, "bob", "secret", "delete", "/java-sasl")
     with zkraw.Client(srv.port) as client:
         assert client.exists("/java-sasl").err == zkraw.NO_NODE
