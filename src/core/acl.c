@@ -145,9 +145,14 @@ static bool id_matches(const struct conn *k, const struct wire_id *id)
         struct ip_range range;
         return parse_range(id->id, &range) && range_matches(&range, &k->peer);
     }
-    for (uint32_t i = 0; i < k->auth_count_now; i++)
-        if (slice_eq(k->auth->ids[i].scheme, id->scheme) && slice_eq(k->auth->ids[i].id, id->id))
+    /* As SASLAuthenticationProvider.matches: its user super has the rights of every other. */
+    bool is_sasl = slice_eq_str(id->scheme, "sasl");
+    for (uint32_t i = 0; i < k->auth_count_now; i++) {
+        struct auth_id own = k->auth->ids[i];
+        if (slice_eq(own.scheme, id->scheme) &&
+            (slice_eq(own.id, id->id) || (is_sasl && slice_eq_str(own.id, "super"))))
             return true;
+    }
     return false;
 }
 

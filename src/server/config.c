@@ -355,10 +355,9 @@ static void derive(struct config *config)
         config->connect_to_leader_limit_ticks = config->init_limit_ticks;
     if (config->election_read_timeout_ms == -1)
         config->election_read_timeout_ms = times(config->sync_limit_ticks, config->tick_time_ms);
-    if (config->require_client_sasl) { /* the shorthand of Apache for the two keys */
+    if (config->require_client_sasl) { /* as AuthenticationHelper: it stands for the two keys and wins over them */
         config->enforce_auth = true;
-        if (config->enforce_auth_schemes[0] == '\0')
-            config->enforce_auth_schemes = "sasl";
+        config->enforce_auth_schemes = "sasl";
     }
 }
 

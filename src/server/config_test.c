@@ -298,6 +298,9 @@ static void rules_about_several_keys(void **state)
     assert_true(c.enforce_auth);
     assert_string_equal(c.enforce_auth_schemes, "sasl");
     config_fini(&c);
+    good(&c, (struct given){ .cfg = BASE "sessionRequireClientSASLAuth=true\nenforce.auth.schemes=digest\n" });
+    assert_string_equal(c.enforce_auth_schemes, "sasl");
+    config_fini(&c);
 }
 
 static void warnings(void **state)
@@ -426,7 +429,7 @@ static void chart_file(void **state)
     assert_string_equal(c.auth_providers.at[0].value, "org.apache.zookeeper.server.auth.SASLAuthenticationProvider");
     assert_int_equal(c.unknown.count, 1);
     assert_string_equal(c.unknown.at[0].name, "jaasLoginRenew");
-    assert_int_equal(c.warning_count, 4); /* jaasLoginRenew; metrics class and port, authProvider: no effect yet */
+    assert_int_equal(c.warning_count, 3); /* jaasLoginRenew; metrics class and port: no effect yet */
     config_fini(&c);
 }
 

@@ -192,7 +192,8 @@ static void carry_out(struct front_thread *t, struct orders *o)
     const uint8_t *p = o->p;
     for (size_t i = 0; i < o->count; i++) {
         o->fx[i].p = p;
-        p += o->fx[i].n;
+        if (o->fx[i].n != 0) /* p may be null while no order has bytes */
+            p += o->fx[i].n;
     }
     for (size_t i = 0; i < o->count;) {
         size_t from = i;

@@ -43,5 +43,8 @@
 #define LIMIT_WORD_PIECE_BYTES (32u * 1024)
 /* Pieces of a snapshot that wait for its thread. */
 #define LIMIT_SNAPSHOT_CHUNKS 8u
+/* SASL exchanges that have begun and not ended, over all connections; each costs about 20 KiB. Above, the one that has
+ * run longest is forgotten: its client has had the time of a thousand others. */
+#define LIMIT_SASL_RUNNING 1024u
 
 #endif

@@ -10,6 +10,7 @@
 #include "server/limits.h"
 #include "server/listener.h"
 #include "server/logger.h"
+#include "server/sasl_clients.h"
 #include "server/server.h"
 #include "server/snapshotter.h"
 #include "server/words.h"
@@ -38,6 +39,7 @@ struct server {
     struct logger *logger;
     struct snapshotter *snapshotter;
     struct words words;
+    struct sasl_clients *sasl; /* NULL: not configured */
     struct command_host host;
     struct loop_timer tick, purge, pace;
     struct loop_wake log_wake, snapshot_wake;
@@ -71,16 +73,28 @@ static void apply(struct server *s, const struct core_fx *fx, size_t count)
         front_apply(&s->front, fx, count);
 }
 
+/* The core has closed these connections. */
+static void forget_closed(struct server *s)
+{
+    const struct core_out *out = &s->out;
+    if (!words_any(&s->words) && s->sasl == NULL)
+        return;
+    for (size_t i = 0; i < out->fx_count; i++) {
+        if (out->fx[i].type != CORE_FX_CLOSE)
+            continue;
+        words_forget(&s->words, out->fx[i].conn);
+        if (s->sasl != NULL)
+            sasl_clients_forget(s->sasl, out->fx[i].conn);
+    }
+}
+
 static void carry_out(struct server *s)
 {
     struct core_out *out = &s->out;
     if (out->append_count != 0)
         logger_submit(s->logger, out->appends, out->append_count);
     if (out->fx_count != 0) {
-        if (words_any(&s->words))
-            for (size_t i = 0; i < out->fx_count; i++)
-                if (out->fx[i].type == CORE_FX_CLOSE)
-                    words_forget(&s->words, out->fx[i].conn);
+        forget_closed(s);
         apply(s, out->fx, out->fx_count);
     }
     const struct core_snapshot_fx *snapshot = &out->snapshot;
@@ -207,12 +221,42 @@ static enum front_went on_accept(void *ctx, uint32_t conn, const struct net_addr
     struct server *s = ctx;
     struct core_event ev = { .type = CORE_EV_ACCEPT, .conn = conn, .peer = { .ipv6 = peer->ipv6, .port = peer->port } };
     memcpy(ev.peer.address, peer->bytes, sizeof ev.peer.address);
+    if (s->sasl != NULL)
+        sasl_clients_forget(s->sasl, conn);
     return step(s, &ev) ? FRONT_GO_ON : FRONT_PAUSED;
+}
+
+/* A reply to a SASL request may overtake those to earlier requests (client specification 6.4), but one that ends the
+ * connection goes out behind what is ready. */
+static enum front_went answer_sasl(struct server *s, uint32_t conn, const struct sasl_answer *answer)
+{
+    if (!slice_is_null(answer->id))
+        step(s, &(struct core_event){
+                    .type = CORE_EV_AUTHENTICATED, .conn = conn, .scheme = "sasl", .frame = answer->id });
+    if (answer->super)
+        step(s, &(struct core_event){
+                    .type = CORE_EV_AUTHENTICATED, .conn = conn, .scheme = "super", .frame = slice_str("") });
+    if (answer->close)
+        carry_out(s);
+    const struct core_fx fx[] = {
+        { .type = CORE_FX_SEND, .conn = conn, .p = answer->reply.p, .n = (uint32_t)answer->reply.n },
+        { .type = CORE_FX_CLOSE, .conn = conn },
+    };
+    size_t from = answer->reply.n == 0 ? 1 : 0;
+    apply(s, fx + from, (answer->close ? 2 : 1) - from);
+    if (!answer->close)
+        return FRONT_GO_ON;
+    sasl_clients_forget(s->sasl, conn);
+    step(s, &(struct core_event){ .type = CORE_EV_CONN_LOST, .conn = conn });
+    return FRONT_PAUSED;
 }
 
 static enum front_went on_frame(void *ctx, uint32_t conn, struct slice frame)
 {
     struct server *s = ctx;
+    struct sasl_answer answer;
+    if (UNLIKELY(s->sasl != NULL) && sasl_clients_frame(s->sasl, conn, frame, &answer))
+        return answer_sasl(s, conn, &answer);
     struct core_event ev = { .type = CORE_EV_FRAME, .conn = conn, .frame = frame };
     s->frames++;
     bool go_on = step(s, &ev);
@@ -226,6 +270,8 @@ static void on_lost(void *ctx, uint32_t conn)
 {
     struct server *s = ctx;
     words_forget(&s->words, conn);
+    if (s->sasl != NULL)
+        sasl_clients_forget(s->sasl, conn);
     step(s, &(struct core_event){ .type = CORE_EV_CONN_LOST, .conn = conn });
 }
 
@@ -452,6 +498,7 @@ static struct core_options core_options_of(const struct config *c)
             .global_session_weight = c->connection_weight_global,
             .renew_weight = c->connection_weight_renew,
         },
+        .shell_schemes = sasl_schemes(c),
         .audit = c->audit_enabled,
     };
 }
@@ -628,12 +675,15 @@ int server_run(const struct config *config)
     process_ignore_write_signals();
     process_raise_file_limit();
     int rc = check_config(config);
+    if (rc == 0)
+        rc = sasl_clients_new(config, s->fs, &s->sasl);
     if (rc == 0) {
         rc = boot_run(&s->boot, config, s->fs, process_entropy());
         if (rc == 0)
             rc = serve(s);
         boot_fini(&s->boot);
     }
+    sasl_clients_free(s->sasl);
     mem_free(s);
     return rc;
 }
