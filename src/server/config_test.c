@@ -584,6 +584,7 @@ static void hostile_bytes(void **state)
             config_fini(&c);
         for (size_t k = 0; k < sizeof changes; k++) {
             memcpy(text, cfg, sizeof cfg);
+            text[sizeof cfg] = '\0'; /* the end mark itself is one of the bytes changed */
             text[n] = changes[k];
             if (load(&c, &cut, &err) == 0)
                 config_fini(&c);
