@@ -11,9 +11,19 @@
 struct command_figures {
     int64_t now_ms, wall_ms, started_ms; /* started_ms: monotonic, as now_ms */
     int64_t fsync_slow_count;            /* syncs of the log above fsync.warningthresholdms */
-    int64_t files_open, files_max;       /* descriptors of the process */
     int64_t net_queued_bytes;            /* replies that sockets have not taken yet */
     struct summary sync_ms;              /* how long the syncs of the log took */
+    /* Of each batch of the log: transactions in it; how long the first waited until the write began, and until the
+     * sync was done. */
+    struct summary batch_size, batch_wait_ms, batch_total_ms;
+    struct summary snapshot_ms, restore_ms;                            /* each snapshot taken, each restore */
+    struct summary boot_ms, boot_snapshot_ms, boot_txns_ms, boot_txns; /* one value each: the start of this process */
+    int64_t snapshot_errors, snapshots_limited, restore_errors, restores_limited; /* of the admin commands */
+};
+
+/* Descriptors of the process: a walk through a directory, made by whoever asks where it delays nobody. */
+struct command_files {
+    int64_t open, max;
 };
 
 /* What the server lends to this room; lives as long as the server. The functions run on the core's thread. */
@@ -22,6 +32,7 @@ struct command_host {
     struct core *core;
     const char *words_allowed; /* 4lw.commands.whitelist */
     bool read_only_mode;       /* readonlymode.enabled: isro is allowed, too */
+    bool with_metrics;         /* false: metricsProvider.className is the one that keeps none */
     void (*figures)(void *ctx, struct command_figures *out);
     /* Appends the answer of `conf`. */
     void (*conf)(void *ctx, struct buf *out);

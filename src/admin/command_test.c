@@ -13,9 +13,7 @@ struct bench {
 static void figures(void *ctx, struct command_figures *out)
 {
     (void)ctx;
-    *out = (struct command_figures){
-        .now_ms = 2000, .wall_ms = 1795233872000, .started_ms = 1000, .files_open = 7, .files_max = 99
-    };
+    *out = (struct command_figures){ .now_ms = 2000, .wall_ms = 1795233872000, .started_ms = 1000 };
 }
 
 static void conf(void *ctx, struct buf *out)

@@ -51,8 +51,7 @@ bool word_stat(struct command_answer *a, size_t bytes, struct buf *out)
     return false;
 }
 
-/* Java has a name of its own for the most common machine. */
-static const char *java_arch(const char *machine)
+const char *java_arch(const char *machine)
 {
     return strcmp(machine, "x86_64") == 0 ? "amd64" : machine;
 }

@@ -39,7 +39,14 @@ bool word_srvr(struct command_answer *a, size_t bytes, struct buf *out);
 bool word_stat(struct command_answer *a, size_t bytes, struct buf *out);
 bool word_envi(struct command_answer *a, size_t bytes, struct buf *out);
 void put_decimal(struct buf *out, double value);
+/* Java has a name of its own for the most common machine. */
+const char *java_arch(const char *machine);
 /* monitor.c */
+struct quantile_name {
+    const char *prefix;
+    double share;
+};
+extern const struct quantile_name quantile_names[4];
 bool word_mntr(struct command_answer *a, size_t bytes, struct buf *out);
 /* listings.c */
 bool word_cons(struct command_answer *a, size_t bytes, struct buf *out);

@@ -135,6 +135,17 @@ static bool range_matches(const struct ip_range *r, const struct core_peer *peer
     return rest == 0 || ((r->address[whole] ^ peer->address[whole]) >> (8 - rest)) == 0;
 }
 
+/* One address, as text. */
+bool acl_parse_address(struct slice text, struct core_peer *out)
+{
+    struct ip_range range;
+    if (!parse_range(text, &range) || range.bits != (range.ipv6 ? 128u : 32u))
+        return false;
+    *out = (struct core_peer){ .ipv6 = range.ipv6 };
+    memcpy(out->address, range.address, sizeof out->address);
+    return true;
+}
+
 /* ---- checking ---- */
 
 static bool id_matches(const struct conn *k, const struct wire_id *id)

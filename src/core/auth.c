@@ -79,6 +79,24 @@ int auth_request(struct core *c, struct conn *k, struct wire_reader *r)
     return rc;
 }
 
+/* The admin server's clients are no connections: one is made up for the time of the check. */
+int core_may_administer(struct core *c, struct slice scheme, struct slice secret, struct slice address)
+{
+    struct conn k = { .id = CORE_CONN_MAX };
+    int rc = ERR_AUTH_FAILED;
+    if (slice_eq_str(scheme, "ip"))
+        rc = acl_parse_address(address, &k.peer) ? 0 : ERR_AUTH_FAILED;
+    else if (slice_eq_str(scheme, "digest") && c->opt.digest_auth_enabled)
+        rc = auth_digest(c, &k, secret);
+    k.auth_count_now = k.auth == NULL ? 0 : k.auth->count;
+    struct wire_vec acl = tree_acl(c->tree, NODE_ROOT);
+    for (int32_t perm = WIRE_PERM_READ; rc == 0 && perm <= WIRE_PERM_ADMIN; perm <<= 1)
+        if (!acl_allows(c, &k, acl, perm))
+            rc = ERR_NO_AUTH;
+    auth_free(k.auth);
+    return rc;
+}
+
 /* What the shell has proved by TLS or SASL. The scheme "super" comes with the id that earned it, as a second event. */
 void auth_proved(struct core *c, const struct core_event *ev)
 {

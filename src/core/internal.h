@@ -349,6 +349,7 @@ int32_t auth_put_client_infos(const struct conn *k, struct buf *b);
 /* acl.c */
 bool acl_allows(const struct core *c, const struct conn *k, struct wire_vec acl, int32_t perms);
 bool acl_world_can_read(struct wire_vec acl);
+bool acl_parse_address(struct slice text, struct core_peer *out);
 int acl_fix(struct core *c, const struct conn *k, struct wire_vec in, struct wire_vec *out);
 struct wire_vec acl_redact(struct core *c, struct wire_vec in);
 struct wire_vec acl_open(void);

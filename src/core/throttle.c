@@ -42,13 +42,10 @@ static bool dropped(struct core *c)
     return random_unit(c) < t->drop_probability;
 }
 
-/* True if a connection with this weight may go on; takes its tokens. */
-bool throttle_admits(struct core *c, bool renews_session)
+static bool admits(struct core *c, bool renews_session)
 {
     const struct core_throttle *o = &c->opt.connection_throttle;
     struct throttle *t = &c->throttle;
-    if (o->tokens <= 0)
-        return true;
     if (!t->begun) {
         *t = (struct throttle){ .begun = true, .tokens = o->tokens, .filled_ms = c->now_ms, .frozen_ms = c->now_ms };
     }
@@ -58,4 +55,13 @@ bool throttle_admits(struct core *c, bool renews_session)
         return false;
     t->tokens -= need;
     return true;
+}
+
+/* True if a connection with this weight may go on; takes its tokens. */
+bool throttle_admits(struct core *c, bool renews_session)
+{
+    int64_t tokens = c->opt.connection_throttle.tokens;
+    bool admitted = tokens <= 0 || admits(c, renews_session);
+    summary_add(&c->stats.token_deficit, tokens <= 0 ? 0 : tokens - c->throttle.tokens);
+    return admitted;
 }

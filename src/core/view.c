@@ -17,6 +17,7 @@ void core_stats(const struct core *c, struct core_stats *out)
     out->watch_path_count = w.paths;
     out->watcher_count = w.watchers;
     out->changes_queued = out->changes_applied + (int64_t)c->overlay.queue_count;
+    out->drop_probability = c->throttle.drop_probability;
     out->tree_digest = tree_digest(c->tree);
 }
 

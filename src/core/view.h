@@ -27,7 +27,10 @@ struct core_stats {
     int64_t response_bytes_last, response_bytes_min, response_bytes_max; /* -1 before the first */
     int64_t changes_queued, changes_applied; /* nodes touched by proposals; by those that are applied */
     int64_t connection_requests;             /* handshakes begun */
+    double drop_probability;                 /* of the connection throttle */
     struct summary read_latency_ms, update_latency_ms;
+    struct summary created_watches, deleted_watches, changed_watches, children_watches; /* events told of one change */
+    struct summary token_deficit; /* of the connection throttle, at each handshake */
     uint64_t tree_digest;
 };
 void core_stats(const struct core *core, struct core_stats *out);
@@ -59,6 +62,11 @@ void core_conn_stats_reset(struct core *core);
 /* A connection asks in a four-letter word: it counts as a packet, and its end as no lost client. Unknown connections
  * are ignored. */
 void core_conn_word(struct core *core, uint32_t conn);
+
+/* May somebody who is no connection do what needs every permission on "/" (feature map 3.2)? scheme and secret as in
+ * addauth; `address` is who asks, for the scheme ip. Each permission is checked for itself (CVE-2025-58457).
+ * 0, ERR_AUTH_FAILED (nothing was proved) or ERR_NO_AUTH. */
+int core_may_administer(struct core *core, struct slice scheme, struct slice secret, struct slice address);
 
 /* Sessions by the tick at which they expire, ascending. Calls fn once a session. */
 void core_session_list(const struct core *core,

@@ -90,12 +90,23 @@ static void send_event(struct core *c, struct conn *k, const uint8_t *frame, siz
     c->stats.event_bytes_sent += (int64_t)n - 4;
 }
 
+static void count_event(struct core *c, const struct tree_event *e)
+{
+    struct core_stats *s = &c->stats;
+    struct summary *counts = e->type == WIRE_EVENT_CREATED        ? &s->created_watches
+                             : e->type == WIRE_EVENT_DELETED      ? &s->deleted_watches
+                             : e->type == WIRE_EVENT_DATA_CHANGED ? &s->changed_watches
+                                                                  : &s->children_watches;
+    summary_add(counts, e->watcher_count);
+}
+
 /* CVE-2024-23944: who lacks READ on the node as it was in the transaction is not told of it. */
 void watches_notify(struct core *c, const struct tree_applied *a, int64_t zxid)
 {
     for (uint32_t i = 0; i < a->event_count; i++) {
         const struct tree_event *e = &a->events[i];
         size_t n = 0;
+        count_event(c, e);
         const uint8_t *frame = encode_event(c, e->type, e->path, zxid, &n);
         bool world = c->opt.skip_acl || acl_world_can_read(e->acl);
         for (uint32_t w = 0; w < e->watcher_count; w++) {

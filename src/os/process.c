@@ -77,6 +77,36 @@ int64_t process_dir_bytes(const char *dir, const char *prefix)
     return bytes;
 }
 
+int64_t process_file_seconds(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 ? (int64_t)st.st_mtim.tv_sec : -1;
+}
+
+/* "pages resident ..." */
+static void read_memory(struct process_usage *out)
+{
+    long long pages, resident;
+    FILE *f = fopen("/proc/self/statm", "re");
+    if (f == NULL)
+        return;
+    if (fscanf(f, "%lld %lld", &pages, &resident) == 2) {
+        out->virtual_bytes = pages * sysconf(_SC_PAGESIZE);
+        out->resident_bytes = resident * sysconf(_SC_PAGESIZE);
+    }
+    fclose(f);
+}
+
+void process_usage(struct process_usage *out)
+{
+    struct rusage used;
+    *out = (struct process_usage){ .known = true };
+    if (getrusage(RUSAGE_SELF, &used) == 0)
+        out->cpu_seconds = (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
+                           (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
+    read_memory(out);
+}
+
 int process_cpus(void)
 {
     cpu_set_t set;

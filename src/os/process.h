@@ -2,6 +2,7 @@
 #ifndef ZOKOR_OS_PROCESS_H
 #define ZOKOR_OS_PROCESS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,6 +17,15 @@ int64_t process_file_limit(void);
 int64_t process_files_open(void);
 /* Bytes of the files of a directory whose names begin with `prefix` (as `ls -l` shows them); 0 if it cannot be read. */
 int64_t process_dir_bytes(const char *dir, const char *prefix);
+/* When a file was last written, seconds since 1970; -1 if there is none. */
+int64_t process_file_seconds(const char *path);
+/* What the process has used, or uses now. */
+struct process_usage {
+    bool known;
+    double cpu_seconds;
+    int64_t resident_bytes, virtual_bytes;
+};
+void process_usage(struct process_usage *out);
 /* Processors this process may run on, at least 1. */
 int process_cpus(void);
 int64_t process_id(void);

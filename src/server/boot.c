@@ -82,6 +82,12 @@ static int check_new_database(const struct config *config, struct fs *fs, const 
     return rc;
 }
 
+static void note_loaded(void *ctx)
+{
+    struct boot *b = ctx;
+    b->loaded_ms = clock_mono_ms();
+}
+
 static int recover(struct boot *b, const struct config *config, struct fs *fs, uint64_t hash_key)
 {
     struct store_error err = { "" };
@@ -91,8 +97,12 @@ static int recover(struct boot *b, const struct config *config, struct fs *fs, u
                   .digest_enabled = config->digest_enabled },
         .trust_empty_snapshot = config->snapshot_trust_empty,
         .record_bytes_max = (size_t)(config->jute_max_buffer_bytes + config->jute_extra_bytes),
+        .snapshot_loaded = note_loaded,
+        .ctx = b,
     };
+    b->began_ms = b->loaded_ms = clock_mono_ms();
     int rc = store_recover(fs, &b->dirs, &o, &b->found, &err);
+    b->ended_ms = clock_mono_ms();
     if (rc == 0)
         return 0;
     b->found.tree = NULL;

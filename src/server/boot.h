@@ -10,6 +10,7 @@ struct boot {
     struct store_dirs dirs;
     struct store_recovered found;
     enum snapshot_codec codec;
+    int64_t began_ms, loaded_ms, ended_ms; /* monotonic: recovery, the moment between snapshot and logs */
 };
 
 /* Makes the directories if it may, locks them for this process, recovers, and writes a first snapshot where there is

@@ -18,6 +18,7 @@ struct load {
     struct arena scratch;
     bool in_dynamic;    /* reading the dynamic file */
     const char *source; /* "zoo.cfg", or "command line" for rules about several keys */
+    struct buf file_text;
 };
 
 static int fail(struct load *load, const char *fmt, ...) PRINTF_LIKE(2, 3);
@@ -204,6 +205,19 @@ static int read_file(struct load *load, const char *path, struct buf *bytes)
     return load->input->read_file(load->input->read_ctx, path, bytes);
 }
 
+/* What the file said, for whoever asks the server later. */
+static void note_line(struct load *load, const struct property *at)
+{
+    struct slice bare;
+    if (load->in_dynamic)
+        return;
+    bool secret = config_is_secret(config_find(at->key, &bare), at->key);
+    buf_append_slice(&load->file_text, at->key);
+    buf_append(&load->file_text, "=", 1);
+    buf_append_slice(&load->file_text, secret && at->value.n != 0 ? slice_str("***") : at->value);
+    buf_append(&load->file_text, "\n", 1);
+}
+
 static int take_file(struct load *load, const char *path)
 {
     struct buf bytes;
@@ -217,6 +231,7 @@ static int take_file(struct load *load, const char *path)
     struct property line;
     properties_init(&lines, buf_slice(&bytes), &load->scratch);
     while ((err = properties_next(&lines, &line)) > 0) {
+        note_line(load, &line);
         err = take_file_line(load, &line);
         if (err != 0)
             goto out;
@@ -483,6 +498,7 @@ static int load_all(struct load *load)
     if (err == 0 && input->file != NULL) {
         config->file = config_text(config, slice_str(input->file));
         err = take_file(load, input->file);
+        config->file_text = config_text(config, buf_slice(&load->file_text));
     }
     if (err == 0)
         err = take_dynamic_file(load);
@@ -505,9 +521,11 @@ int config_load(struct config *config, const struct config_input *input, struct 
 {
     struct load load = { .config = config, .input = input, .err = err, .source = "command line" };
     arena_init(&load.scratch, 16384);
+    buf_init(&load.file_text, 4 * FILE_BYTES_MAX);
     err->text[0] = '\0';
     reset_all(config);
     int code = load_all(&load);
+    buf_fini(&load.file_text);
     arena_fini(&load.scratch);
     if (code != 0)
         config_fini(config);

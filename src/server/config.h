@@ -83,6 +83,7 @@ struct config {
 #include "server/config_undef.h"
 
     const char *file;          /* path of zoo.cfg, "" without one */
+    const char *file_text;     /* its keys as key=value lines, secrets masked; NULL without a file */
     struct config_peer *peers; /* from the server, group and weight lines, by id */
     size_t peer_count;
     int64_t my_id;           /* from dataDir/myid; -1 without one */
@@ -142,6 +143,10 @@ struct config_facts {
 
 /* The answer of the four-letter word conf, key=value lines in Apache's order. */
 void config_conf(const struct config *config, const struct config_facts *facts, struct buf *out);
+
+/* Calls fn for every key that was set, unknown ones too, as "zookeeper.KEY"; what may be secret is "***". */
+void config_each_set(const struct config *config, void (*fn)(void *ctx, const char *name, const char *value),
+                     void *ctx);
 
 /* The table for people: plain text for `zokor server --help-config`, Markdown for docs/configuration.md. */
 void config_help_text(struct buf *out);

@@ -372,3 +372,56 @@ void config_print_range(const struct config_row *row, struct buf *out)
                                          [CONFIG_FAMILY] = "lines" };
     buf_printf(out, "%s", kinds[row->type]);
 }
+
+bool config_is_secret(const struct config_row *row, struct slice name)
+{
+    static const char word[] = "passw"; /* password, passwd; a path of one is no secret, but hiding it costs nothing */
+    if (row != NULL && row->type == CONFIG_SECRET)
+        return true;
+    for (size_t i = 0; i + sizeof word - 1 <= name.n; i++)
+        if (eq_ignoring_case(slice_of(name.p + i, sizeof word - 1), slice_str(word)))
+            return true;
+    return false;
+}
+
+struct each_set {
+    void (*fn)(void *ctx, const char *name, const char *value);
+    void *ctx;
+};
+
+static void give_set(const struct each_set *e, const struct config_row *row, const char *name, const char *value)
+{
+    struct buf full;
+    buf_init(&full, SIZE_MAX / 2);
+    buf_printf(&full, "zookeeper.%s", name);
+    buf_append(&full, "", 1);
+    e->fn(e->ctx, (const char *)full.p, config_is_secret(row, slice_str(name)) ? "***" : value);
+    buf_fini(&full);
+}
+
+static void give_pairs(const struct each_set *e, const struct config_pairs *pairs)
+{
+    for (size_t i = 0; i < pairs->count; i++)
+        give_set(e, NULL, pairs->at[i].name, pairs->at[i].value);
+}
+
+void config_each_set(const struct config *config, void (*fn)(void *ctx, const char *name, const char *value), void *ctx)
+{
+    struct each_set e = { fn, ctx };
+    for (size_t i = 0; i < CONFIG_KEY_COUNT; i++) {
+        const struct config_row *row = &config_rows[i];
+        if (config->origin[i] == CONFIG_FROM_DEFAULT)
+            continue;
+        if (row->type == CONFIG_FAMILY) {
+            give_pairs(&e, field(config, row));
+            continue;
+        }
+        struct buf value;
+        buf_init(&value, SIZE_MAX / 2);
+        config_print(config, row, &value);
+        buf_append(&value, "", 1);
+        give_set(&e, row, row->names, (const char *)value.p);
+        buf_fini(&value);
+    }
+    give_pairs(&e, &config->unknown);
+}

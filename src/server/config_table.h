@@ -64,6 +64,9 @@ void config_print(const struct config *config, const struct config_row *row, str
 /* Appends "1..65535", "true or false", "gz, snappy": what may stand there, with its unit. */
 void config_print_range(const struct config_row *row, struct buf *out);
 
+/* True for a key whose value is not to be shown: by its row (or NULL), or because its name speaks of a password. */
+bool config_is_secret(const struct config_row *row, struct slice name);
+
 /* A copy in the config's arena that ends in 0. */
 const char *config_text(struct config *config, struct slice s);
 

@@ -429,7 +429,36 @@ static void chart_file(void **state)
     assert_string_equal(c.auth_providers.at[0].value, "org.apache.zookeeper.server.auth.SASLAuthenticationProvider");
     assert_int_equal(c.unknown.count, 1);
     assert_string_equal(c.unknown.at[0].name, "jaasLoginRenew");
-    assert_int_equal(c.warning_count, 3); /* jaasLoginRenew; metrics class and port: no effect yet */
+    assert_int_equal(c.warning_count, 1); /* jaasLoginRenew */
+    config_fini(&c);
+}
+
+static void note_set(void *ctx, const char *name, const char *value)
+{
+    buf_printf(ctx, "%s=%s\n", name, value);
+}
+
+/* What operators may ask of a running server. */
+static void shown_without_secrets(void **state)
+{
+    (void)state;
+    struct config c;
+    struct buf out;
+    buf_init(&out, 1 << 20);
+    good(&c, (struct given){ .cfg = "# a comment\ndataDir = /d\nclientPort: 2181\nssl.keyStore.password=one\n"
+                                    "DigestAuthenticationProvider.superDigest=super:two\nmy.PassWord=three\n"
+                                    "metricsProvider.ssl.trustStore.password=four\nother=5\n" });
+    assert_string_equal(c.file_text, "dataDir=/d\nclientPort=2181\nssl.keyStore.password=***\n"
+                                     "DigestAuthenticationProvider.superDigest=***\nmy.PassWord=***\n"
+                                     "metricsProvider.ssl.trustStore.password=***\nother=5\n");
+    config_each_set(&c, note_set, &out);
+    buf_append(&out, "", 1);
+    assert_string_equal((const char *)out.p,
+                        "zookeeper.clientPort=2181\nzookeeper.dataDir=/d\n"
+                        "zookeeper.DigestAuthenticationProvider.superDigest=***\nzookeeper.ssl.keyStore.password=***\n"
+                        "zookeeper.metricsProvider.ssl.trustStore.password=***\nzookeeper.my.PassWord=***\n"
+                        "zookeeper.other=5\n");
+    buf_fini(&out);
     config_fini(&c);
 }
 
@@ -606,6 +635,7 @@ int main(void)
         cmocka_unit_test(without_a_file),
         cmocka_unit_test(docker_file),
         cmocka_unit_test(chart_file),
+        cmocka_unit_test(shown_without_secrets),
         cmocka_unit_test(ensemble_lines),
         cmocka_unit_test(wrong_server_lines),
         cmocka_unit_test(dynamic_file),

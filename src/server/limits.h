@@ -39,7 +39,9 @@
 /* Connections the kernel holds for us when clientPortListenBacklog is not set. Apache's 50 loses clients when a fleet
  * reconnects; the kernel cuts this to its own somaxconn. */
 #define LIMIT_BACKLOG 4096
-/* A piece of a four-letter word's answer. */
+/* Connections the kernel holds for the admin port and the metrics port. */
+#define LIMIT_HTTP_BACKLOG 64
+/* A piece of the answer to a four-letter word or an HTTP command. */
 #define LIMIT_WORD_PIECE_BYTES (32u * 1024)
 /* Pieces of a snapshot that wait for its thread. */
 #define LIMIT_SNAPSHOT_CHUNKS 8u

@@ -8,6 +8,7 @@
 struct batch {
     struct core_append *items;
     size_t count, cap;
+    int64_t since_ms; /* when the first of them came */
 };
 
 struct logger {
@@ -19,7 +20,7 @@ struct logger {
     struct batch waiting;
     bool sleeping, stopping;
     struct store_error error;
-    struct summary sync_ms;
+    struct logger_figures figures;
     atomic_int err;
     _Atomic int64_t synced;
     _Atomic int64_t slow_syncs;
@@ -67,9 +68,12 @@ static int write_batch(struct logger *l, const struct batch *b)
         fail(l, rc, &err);
         return rc;
     }
-    int64_t took_ms = clock_mono_ms() - began_ms;
+    int64_t ended_ms = clock_mono_ms(), took_ms = ended_ms - began_ms;
     mutex_lock(&l->mutex);
-    summary_add(&l->sync_ms, took_ms);
+    summary_add(&l->figures.sync_ms, took_ms);
+    summary_add(&l->figures.batch_size, (int64_t)b->count);
+    summary_add(&l->figures.batch_wait_ms, began_ms - b->since_ms);
+    summary_add(&l->figures.batch_total_ms, ended_ms - b->since_ms);
     mutex_unlock(&l->mutex);
     if (took_ms > l->opt.slow_sync_ms)
         tell_slow(l, took_ms, b);
@@ -138,6 +142,8 @@ void logger_submit(struct logger *l, const struct core_append *appends, size_t c
         return;
     mutex_lock(&l->mutex);
     struct batch *w = &l->waiting;
+    if (w->count == 0)
+        w->since_ms = clock_mono_ms();
     if (w->cap - w->count < count) {
         w->cap = w->count + count < 256 ? 256 : (w->count + count) * 2;
         w->items = mem_realloc(w->items, w->cap * sizeof *w->items);
@@ -167,10 +173,10 @@ int logger_error(struct logger *l, struct store_error *err)
     return rc;
 }
 
-void logger_sync_times(struct logger *l, struct summary *out)
+void logger_figures(struct logger *l, struct logger_figures *out)
 {
     mutex_lock(&l->mutex);
-    *out = l->sync_ms;
+    *out = l->figures;
     mutex_unlock(&l->mutex);
 }
 

@@ -30,8 +30,12 @@ void logger_submit(struct logger *l, const struct core_append *appends, size_t c
 int64_t logger_synced(const struct logger *l);
 /* 0, or the error that ended the log, with its text. Any thread. */
 int logger_error(struct logger *l, struct store_error *err);
-/* How long the syncs took, in milliseconds. Any thread. */
-void logger_sync_times(struct logger *l, struct summary *out);
+/* How long the syncs took (with the write before each), how many transactions each batch had, how long the first of
+ * them waited until the write began and until the sync was done. Any thread. */
+struct logger_figures {
+    struct summary sync_ms, batch_size, batch_wait_ms, batch_total_ms;
+};
+void logger_figures(struct logger *l, struct logger_figures *out);
 /* Syncs above slow_sync_ms so far. Any thread. */
 int64_t logger_slow_syncs(const struct logger *l);
 

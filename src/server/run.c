@@ -7,6 +7,7 @@
 #include "os/process.h"
 #include "server/boot.h"
 #include "server/fronts.h"
+#include "server/http_ports.h"
 #include "server/limits.h"
 #include "server/listener.h"
 #include "server/logger.h"
@@ -41,6 +42,7 @@ struct server {
     struct words words;
     struct sasl_clients *sasl; /* NULL: not configured */
     struct command_host host;
+    struct http_ports http;
     struct loop_timer tick, purge, pace;
     struct loop_wake log_wake, snapshot_wake;
     struct loop_signal terminate, interrupt;
@@ -48,7 +50,9 @@ struct server {
     int64_t wall_ms;                       /* 0: not asked for yet in this turn */
     size_t fx_seen, fx_last_n, turn_bytes; /* how much of `out` was counted */
     bool snapshot_open;                    /* begun and not ended: pieces are pulled */
-    uint64_t frames, frames_at_pull;       /* given to the core, and how many at the last piece */
+    int64_t snapshot_zxid, snapshot_began_ms;
+    struct summary snapshot_ms;
+    uint64_t frames, frames_at_pull; /* given to the core, and how many at the last piece */
     uint16_t port;
     enum phase phase;
     int exit_code;
@@ -156,6 +160,10 @@ static void on_snapshot_wake(struct loop_wake *wake)
     if (snapshotter_take_result(s->snapshotter, &err)) {
         s->snapshot_open = false;
         loop_set_busy(s->loop, NULL, NULL);
+        if (err == 0) {
+            summary_add(&s->snapshot_ms, loop_now_ms(s->loop) - s->snapshot_began_ms);
+            http_ports_saved(&s->http, s->snapshot_zxid);
+        }
         step(s, &(struct core_event){ .type = CORE_EV_SNAPSHOT_DONE, .err = err });
     } else if (s->snapshot_open) {
         loop_set_busy(s->loop, pull_snapshot, s);
@@ -201,6 +209,8 @@ static void turn(void *ctx)
     for (;;) {
         if (s->out.snapshot.begin) {
             s->snapshot_open = true;
+            s->snapshot_zxid = s->out.snapshot.zxid;
+            s->snapshot_began_ms = loop_now_ms(s->loop);
             loop_set_busy(s->loop, pull_snapshot, s);
         }
         carry_out(s);
@@ -389,6 +399,7 @@ static void begin_stop(struct server *s, const char *signal)
              (long long)(s->fronts != NULL ? fronts_open_count(s->fronts) : s->front.open_count),
              core_has_writes_in_flight(s->core) ? "yes" : "no");
     s->phase = PHASE_DRAINING;
+    http_ports_close(&s->http);
     s->stop_by_ms = loop_now_ms(s->loop) + s->config->nio_shutdown_ms;
     listener_close(&s->listener);
     if (s->fronts != NULL)
@@ -410,19 +421,35 @@ static void on_interrupt(struct loop_signal *signal)
 
 /* ---- what words ask ---- */
 
+static void boot_figures(const struct boot *b, struct command_figures *out)
+{
+    summary_add(&out->boot_ms, b->ended_ms - b->began_ms);
+    if (b->found.snapshot_zxid >= 0)
+        summary_add(&out->boot_snapshot_ms, b->loaded_ms - b->began_ms);
+    if (b->found.txn_count != 0) {
+        summary_add(&out->boot_txns_ms, b->ended_ms - b->loaded_ms);
+        summary_add(&out->boot_txns, (int64_t)b->found.txn_count);
+    }
+}
+
 static void host_figures(void *ctx, struct command_figures *out)
 {
     struct server *s = ctx;
+    struct logger_figures log;
     *out = (struct command_figures){
         .now_ms = loop_now_ms(s->loop),
         .wall_ms = clock_wall_ms(),
         .started_ms = s->started_ms,
         .fsync_slow_count = logger_slow_syncs(s->logger),
-        .files_open = process_files_open(),
-        .files_max = process_file_limit(),
+        .snapshot_ms = s->snapshot_ms,
         .net_queued_bytes = s->fronts != NULL ? fronts_unsent_bytes(s->fronts) : s->front.unsent_bytes,
     };
-    logger_sync_times(s->logger, &out->sync_ms);
+    logger_figures(s->logger, &log);
+    out->sync_ms = log.sync_ms;
+    out->batch_size = log.batch_size;
+    out->batch_wait_ms = log.batch_wait_ms;
+    out->batch_total_ms = log.batch_total_ms;
+    boot_figures(&s->boot, out);
 }
 
 static void host_dir_bytes(void *ctx, int64_t *snap_bytes, int64_t *log_bytes)
@@ -571,6 +598,7 @@ static void start_serving(struct server *s, int listen_fd)
         .core = s->core,
         .words_allowed = c->words_allowed,
         .read_only_mode = c->read_only_mode,
+        .with_metrics = strstr(c->metrics_class, ".NullMetricsProvider") == NULL,
         .figures = host_figures,
         .conf = host_conf,
         .dir_bytes = host_dir_bytes,
@@ -601,6 +629,7 @@ static void stop_serving(struct server *s)
 {
     loop_set_busy(s->loop, NULL, NULL);
     loop_set_turn(s->loop, NULL, NULL);
+    http_ports_stop(&s->http);
     listener_close(&s->listener);
     if (s->fronts != NULL)
         fronts_stop(s->fronts);
@@ -634,8 +663,10 @@ static int serve(struct server *s)
     const struct config *c = s->config;
     struct net_error err;
     int listen_fd, backlog = c->listen_backlog > 0 ? c->listen_backlog : LIMIT_BACKLOG;
-    int rc =
-        net_listen(c->client_port_address, (uint16_t)c->client_port, backlog, c->client_keepalive, &listen_fd, &err);
+    int rc = http_ports_listen(&s->http, c);
+    if (rc != 0)
+        return rc;
+    rc = net_listen(c->client_port_address, (uint16_t)c->client_port, backlog, c->client_keepalive, &listen_fd, &err);
     if (rc != 0) {
         log_error("server.listen", "%s next=\"find what uses the port (ss -ltnp), or set clientPort\"", err.text);
         return SERVER_EXIT_BIND;
@@ -648,10 +679,12 @@ static int serve(struct server *s)
     s->boot.found.tree = NULL; /* the core's now */
     core_out_init(&s->out);
     start_serving(s, listen_fd);
+    s->exit_code = http_ports_start(&s->http, s->loop, &s->host, &s->boot, s->port);
     log_info("server.started", "version=%s port=%u address=%s net_threads=%u pid=%lld took_ms=%lld", ZOKOR_VERSION,
              s->port, c->client_port_address[0] != '\0' ? c->client_port_address : "*", s->net_threads,
              (long long)process_id(), (long long)(clock_mono_ms() - s->started_ms));
-    loop_run(s->loop);
+    if (s->exit_code == 0)
+        loop_run(s->loop);
     stop_serving(s);
     loop_free(s->loop);
     if (s->fronts != NULL)

@@ -326,6 +326,8 @@ static int recover(struct recovery *v)
         v->out->snapshot_zxid = v->snapshot.zxid;
     else if ((rc = begin_empty(v, seen_zxid)) < 0)
         return rc;
+    if (v->options->snapshot_loaded != NULL)
+        v->options->snapshot_loaded(v->options->ctx);
     v->last_zxid = v->snapshot.zxid;
     compare_begin(v);
     if ((rc = replay(v)) < 0 || (rc = sync_dirs(v)) < 0)

@@ -21,6 +21,8 @@ struct store_recover_options {
     struct tree_options tree;
     bool trust_empty_snapshot; /* snapshot.trust.empty: logs without a snapshot are replayed onto an empty tree */
     size_t record_bytes_max;   /* jute.maxbuffer + extrasize */
+    void (*snapshot_loaded)(void *ctx); /* or NULL: called between the snapshot and the logs, to take the time */
+    void *ctx;
 };
 
 struct store_recovered {

@@ -34,8 +34,12 @@ START_SECONDS = float(os.environ.get("ZOKOR_TEST_START_S", "60"))
 # What a server writes before it dies of a mistake of its own.
 DAMAGE = ("Sanitizer:", "runtime error:", "base.assert")
 
-# Containers, TTL nodes and the four-letter words are switched off by default in both servers.
-BASE_PROPS = {"zookeeper.extendedTypesEnabled": "true", "zookeeper.4lw.commands.whitelist": "*"}
+# Containers, TTL nodes and the four-letter words are switched off by default in both servers, the admin port is on.
+BASE_PROPS = {
+    "zookeeper.extendedTypesEnabled": "true",
+    "zookeeper.4lw.commands.whitelist": "*",
+    "zookeeper.admin.enableServer": "false",
+}
 
 
 def use_apache():

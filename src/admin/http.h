@@ -1,0 +1,30 @@
+/* http: one HTTP port with a thread of its own, for the admin commands, the page for Prometheus, or both. The thread
+ * reads requests, finds the command and lends it to the core's thread (web.h); while that writes, the connection rests.
+ *
+ * Bounds: connections, bytes of a request's head, time without a byte, time to send a whole head when others wait. */
+#ifndef ZOKOR_ADMIN_HTTP_H
+#define ZOKOR_ADMIN_HTTP_H
+
+#include "admin/web.h"
+
+struct http;
+
+struct http_options {
+    int listen_fd;           /* taken over, also on failure */
+    const char *command_url; /* where the commands are; NULL: no commands here */
+    bool metrics;            /* /metrics is here */
+    bool process_info;       /* it shows what the process uses, too */
+    int idle_ms;             /* a connection on which nothing happens for so long is closed */
+    bool forwarded;          /* who asks is named by X-Forwarded-For */
+    const char *snap_dir, *log_dir;
+    /* Lends the ask: ask->done will be called once, by any thread, perhaps before this returns. Any thread. */
+    void (*ask)(void *ctx, struct web_ask *ask);
+    void *ctx;
+};
+
+/* Loads the library and starts the thread. NULL with *why. */
+struct http *http_start(const struct http_options *options, const char **why);
+/* Ends the thread and frees. Everything lent must come back meanwhile: ask must answer by itself. NULL is fine. */
+void http_stop(struct http *h);
+
+#endif

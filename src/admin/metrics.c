@@ -1,0 +1,228 @@
+/* metrics: what figure stands behind which name (feature map 3.4 and appendix A3). Names whose thing this server does
+ * not have (queues between stages, a garbage collector, caches of packets) stay: who reads a dashboard must find 0 and
+ * not a gap. */
+#include "admin/metrics.h"
+#include "base/assert.h"
+#include <stddef.h>
+
+struct values {
+    struct core_stats core;
+    struct command_figures figures;
+};
+
+struct row {
+    const char *name;
+    size_t offset; /* of an int64_t or a struct summary in struct values; NOTHING: always 0 */
+};
+
+#define NOTHING SIZE_MAX
+#define CORE(field) (offsetof(struct values, core) + offsetof(struct core_stats, field))
+#define FIGURE(field) (offsetof(struct values, figures) + offsetof(struct command_figures, field))
+
+static const struct row gauges[] = {
+    { "max_latency", CORE(latency_max_ms) },
+    { "min_latency", CORE(latency_min_ms) },
+    { "packets_received", CORE(packets_received) },
+    { "packets_sent", CORE(packets_sent) },
+    { "num_alive_connections", CORE(connections) },
+    { "outstanding_requests", CORE(outstanding) },
+    { "watch_count", CORE(watch_count) },
+    { "ephemerals_count", CORE(ephemeral_count) },
+    { "approximate_data_size", CORE(data_size) },
+    { "global_sessions", CORE(sessions) },
+    { "local_sessions", NOTHING },
+    { "last_client_response_size", CORE(response_bytes_last) },
+    { "min_client_response_size", CORE(response_bytes_min) },
+    { "max_client_response_size", CORE(response_bytes_max) },
+    { "outstanding_tls_handshake", NOTHING },
+    { "auth_failed_count", CORE(auth_failed) },
+    { "non_mtls_remote_conn_count", NOTHING },
+    { "non_mtls_local_conn_count", NOTHING },
+};
+
+static const struct row counters[] = {
+    { "bytes_received_count", CORE(bytes_received) },
+    { "watch_bytes", CORE(event_bytes_sent) },
+    { "connection_request_count", CORE(connection_requests) },
+    { "connection_rejected", CORE(connections_rejected) },
+    { "connection_drop_count", CORE(connections_dropped) },
+    { "sessionless_connections_expired", CORE(handshakes_expired) },
+    { "unsuccessful_handshake", CORE(unsuccessful_handshakes) },
+    { "stale_sessions_expired", CORE(sessions_expired) },
+    { "digest_mismatches_count", CORE(digest_mismatches) },
+    { "large_requests_rejected", CORE(large_requests_rejected) },
+    { "throttled_ops", CORE(throttled_ops) },
+    { "outstanding_changes_queued", CORE(changes_queued) },
+    { "outstanding_changes_removed", CORE(changes_applied) },
+    { "snapshot_error_count", FIGURE(snapshot_errors) },
+    { "snapshot_rate_limited_count", FIGURE(snapshots_limited) },
+    { "restore_error_count", FIGURE(restore_errors) },
+    { "restore_rate_limited_count", FIGURE(restores_limited) },
+    { "txns_committed", CORE(txns_committed) }, /* ours, as the next three */
+    { "snapshots_taken", CORE(snapshots_taken) },
+    { "fsync_threshold_exceed_count", FIGURE(fsync_slow_count) },
+    { "queued_response_bytes", FIGURE(net_queued_bytes) },
+    { "add_dead_watcher_stall_time", NOTHING },
+    { "cnxn_closed_without_zk_server_running", NOTHING },
+    { "commit_count", NOTHING },
+    { "connection_revalidate_count", NOTHING },
+    { "dead_watchers_cleared", NOTHING },
+    { "dead_watchers_queued", NOTHING },
+    { "diff_count", NOTHING },
+    { "ensemble_auth_fail", NOTHING },
+    { "ensemble_auth_skip", NOTHING },
+    { "ensemble_auth_success", NOTHING },
+    { "insecure_admin_count", NOTHING },
+    { "learner_commit_received_count", NOTHING },
+    { "learner_proposal_received_count", NOTHING },
+    { "looking_count", NOTHING },
+    { "proposal_count", NOTHING },
+    { "quit_leading_due_to_disloyal_voter", NOTHING },
+    { "request_commit_queued", NOTHING },
+    { "request_throttle_wait_count", NOTHING },
+    { "requests_not_forwarded_to_commit_processor", NOTHING },
+    { "response_packet_cache_hits", NOTHING },
+    { "response_packet_cache_misses", NOTHING },
+    { "response_packet_get_children_cache_hits", NOTHING },
+    { "response_packet_get_children_cache_misses", NOTHING },
+    { "revalidate_count", NOTHING },
+    { "skip_learner_request_to_next_processor_count", NOTHING },
+    { "snap_count", NOTHING },
+    { "stale_replies", NOTHING },
+    { "stale_requests", NOTHING },
+    { "stale_requests_dropped", NOTHING },
+    { "tls_handshake_exceeded", NOTHING },
+    { "unrecoverable_error_count", NOTHING },
+};
+
+static const struct row basic[] = {
+    { "fsynctime", FIGURE(sync_ms) },
+    { "snapshottime", FIGURE(snapshot_ms) },
+    { "restore_time", FIGURE(restore_ms) },
+    { "dbinittime", FIGURE(boot_ms) },
+    { "startup_snap_load_time", FIGURE(boot_snapshot_ms) },
+    { "startup_txns_load_time", FIGURE(boot_txns_ms) },
+    { "startup_txns_loaded", FIGURE(boot_txns) },
+    { "sync_processor_batch_size", FIGURE(batch_size) },
+    { "sync_process_time", FIGURE(sync_ms) },
+    { "node_created_watch_count", CORE(created_watches) },
+    { "node_deleted_watch_count", CORE(deleted_watches) },
+    { "node_changed_watch_count", CORE(changed_watches) },
+    { "node_children_watch_count", CORE(children_watches) },
+    { "connection_token_deficit", CORE(token_deficit) },
+    { "commit_commit_proc_req_queued", NOTHING },
+    { "commit_process_time", NOTHING },
+    { "concurrent_request_processing_in_commit_processor", NOTHING },
+    { "election_time", NOTHING },
+    { "follower_sync_time", NOTHING },
+    { "inflight_diff_count", NOTHING },
+    { "inflight_snap_count", NOTHING },
+    { "leader_unavailable_time", NOTHING },
+    { "learner_request_processor_queue_size", NOTHING },
+    { "netty_queued_buffer_capacity", NOTHING },
+    { "observer_sync_time", NOTHING },
+    { "pending_session_queue_size", NOTHING },
+    { "prep_process_time", NOTHING },
+    { "prep_processor_queue_size", NOTHING },
+    { "proposal_process_time", NOTHING },
+    { "read_commit_proc_issued", NOTHING },
+    { "read_commit_proc_req_queued", NOTHING },
+    { "reads_after_write_in_session_queue", NOTHING },
+    { "reads_issued_from_session_queue", NOTHING },
+    { "requests_in_session_queue", NOTHING },
+    { "session_queues_drained", NOTHING },
+    { "socket_closing_time", NOTHING },
+    { "sync_processor_queue_size", NOTHING },
+    { "time_waiting_empty_pool_in_commit_processor_read_ms", NOTHING },
+    { "unavailable_time", NOTHING },
+    { "write_batch_time_in_commit_processor", NOTHING },
+    { "write_commit_proc_issued", NOTHING },
+    { "write_commit_proc_req_queued", NOTHING },
+};
+
+/* A transaction is prepared in the turn in which its request came in, so how long it takes from there to where it is
+ * applied is the latency of the update. */
+static const struct row advanced[] = {
+    { "readlatency", CORE(read_latency_ms) },
+    { "updatelatency", CORE(update_latency_ms) },
+    { "propagation_latency", CORE(update_latency_ms) },
+    { "sync_processor_queue_time_ms", FIGURE(batch_wait_ms) },
+    { "sync_processor_queue_flush_time_ms", FIGURE(sync_ms) },
+    { "sync_processor_queue_and_flush_time_ms", FIGURE(batch_total_ms) },
+    { "close_session_prep_time", NOTHING },
+    { "commit_propagation_latency", NOTHING },
+    { "dead_watchers_cleaner_latency", NOTHING },
+    { "jvm_pause_time_ms", NOTHING },
+    { "local_write_committed_time_ms", NOTHING },
+    { "om_commit_process_time_ms", NOTHING },
+    { "om_proposal_process_time_ms", NOTHING },
+    { "prep_processor_queue_time_ms", NOTHING },
+    { "proposal_ack_creation_latency", NOTHING },
+    { "proposal_latency", NOTHING },
+    { "quorum_ack_latency", NOTHING },
+    { "read_commitproc_time_ms", NOTHING },
+    { "read_final_proc_time_ms", NOTHING },
+    { "request_throttle_queue_time_ms", NOTHING },
+    { "server_write_committed_time_ms", NOTHING },
+    { "write_commitproc_time_ms", NOTHING },
+    { "write_final_proc_time_ms", NOTHING },
+};
+
+struct visit {
+    const struct values *values;
+    void (*fn)(void *ctx, const struct metric *m);
+    void *ctx;
+};
+
+static void give_number(const struct visit *v, const char *name, enum metric_kind kind, int64_t number)
+{
+    v->fn(v->ctx, &(struct metric){ .name = name, .kind = kind, .number = number });
+}
+
+static void give_real(const struct visit *v, const char *name, double real)
+{
+    v->fn(v->ctx, &(struct metric){ .name = name, .kind = METRIC_GAUGE, .is_real = true, .real = real });
+}
+
+static void give_numbers(const struct visit *v, enum metric_kind kind, const struct row *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const void *at = (const uint8_t *)v->values + (rows[i].offset == NOTHING ? 0 : rows[i].offset);
+        give_number(v, rows[i].name, kind, rows[i].offset == NOTHING ? 0 : *(const int64_t *)at);
+    }
+}
+
+static void give_summaries(const struct visit *v, enum metric_kind kind, const struct row *rows, size_t count)
+{
+    static const struct summary empty;
+    for (size_t i = 0; i < count; i++) {
+        const void *at = (const uint8_t *)v->values + (rows[i].offset == NOTHING ? 0 : rows[i].offset);
+        v->fn(v->ctx, &(struct metric){ .name = rows[i].name,
+                                        .kind = kind,
+                                        .summary = rows[i].offset == NOTHING ? &empty : (const struct summary *)at });
+    }
+}
+
+void metrics_visit(const struct command_host *host, const struct command_files *files,
+                   void (*fn)(void *ctx, const struct metric *m), void *ctx)
+{
+    struct values values = { 0 };
+    struct visit v = { &values, fn, ctx };
+    const struct core_stats *s = &values.core;
+    const struct command_figures *f = &values.figures;
+    core_stats(host->core, &values.core);
+    host->figures(host->ctx, &values.figures);
+    give_real(&v, "avg_latency", s->latency_count == 0 ? 0 : (double)s->latency_sum_ms / (double)s->latency_count);
+    give_numbers(&v, METRIC_GAUGE, gauges, ARRAY_COUNT(gauges));
+    give_number(&v, "znode_count", METRIC_GAUGE, s->node_count + 1); /* Apache counts the root twice */
+    give_number(&v, "uptime", METRIC_GAUGE, f->now_ms - f->started_ms);
+    give_number(&v, "open_file_descriptor_count", METRIC_GAUGE, files->open);
+    give_number(&v, "max_file_descriptor_count", METRIC_GAUGE, files->max);
+    give_real(&v, "connection_drop_probability", s->drop_probability);
+    give_numbers(&v, METRIC_COUNTER, counters, ARRAY_COUNT(counters));
+    give_number(&v, "response_bytes", METRIC_COUNTER, s->bytes_sent - s->event_bytes_sent);
+    give_number(&v, "prep_processor_request_queued", METRIC_COUNTER, s->reads + s->writes);
+    give_number(&v, "sync_processor_request_queued", METRIC_COUNTER, s->reads + s->writes);
+    give_summaries(&v, METRIC_BASIC, basic, ARRAY_COUNT(basic));
+    give_summaries(&v, METRIC_ADVANCED, advanced, ARRAY_COUNT(advanced));
+}
