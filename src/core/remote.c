@@ -1,26 +1,25 @@
 /* remote: a leader's side of its learners: their clients' requests, which sessions they serve, and syncs (quorum
  * specification 4.10, 6). */
 #include "core/internal.h"
-#include <stdio.h>
-#include <stdlib.h>
 
 /* ---- who asks ---- */
 
 static bool parse_ipv4(struct slice text, uint8_t to[16])
 {
-    unsigned a, b, c, d;
-    char s[20];
-    if (text.n == 0 || text.n >= sizeof s)
-        return false;
-    memcpy(s, text.p, text.n);
-    s[text.n] = 0;
-    if (sscanf(s, "%3u.%3u.%3u.%3u", &a, &b, &c, &d) != 4 || (a | b | c | d) > 255)
-        return false;
-    to[0] = (uint8_t)a;
-    to[1] = (uint8_t)b;
-    to[2] = (uint8_t)c;
-    to[3] = (uint8_t)d;
-    return true;
+    unsigned part = 0, value = 0, digits = 0;
+    for (size_t i = 0; i <= text.n; i++) {
+        if (i < text.n && text.p[i] >= '0' && text.p[i] <= '9') {
+            value = value * 10 + (text.p[i] - (unsigned)'0');
+            if (++digits > 3 || value > 255)
+                return false;
+            continue;
+        }
+        if (digits == 0 || part > 3 || (i < text.n && text.p[i] != '.'))
+            return false;
+        to[part++] = (uint8_t)value;
+        value = digits = 0;
+    }
+    return part == 4;
 }
 
 /* Eight groups in hexadecimal, as servers write them; one "::" is read too. */
