@@ -275,7 +275,9 @@ static bool quorum_has(const struct zab *z, int64_t zxid)
     LIST_FOR(it, &z->leading.learners)
     {
         const struct learner *f = CONTAINER_OF(it, struct learner, link);
-        if (f->acked_zxid >= zxid && !f->observer)
+        /* Only who has this epoch on disk counts: with an older one it would lose the next election to a server that
+         * lacks what it has acknowledged. */
+        if (f->acked_zxid >= zxid && !f->observer && f->state >= LEARNER_SYNCED)
             member_set_add(&set, z->members, f->sid);
     }
     return members_is_quorum(z->members, &set);
@@ -312,6 +314,7 @@ void leader_try_commit(struct zab *z)
     }
     if (!any)
         return;
+    history_trim(&z->history, z->committed, (size_t)z->opt.history_count, z->opt.history_bytes);
     leader_release_syncs(z);
 }
 
@@ -497,7 +500,6 @@ void leader_tick(struct zab *z)
     if (z->leaving)
         return;
     leader_ping_all(z);
-    history_trim(&z->history, z->committed, (size_t)z->opt.history_count, z->opt.history_bytes);
 }
 
 int64_t leader_next_tick_ms(const struct zab *z)

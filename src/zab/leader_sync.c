@@ -115,6 +115,7 @@ void leader_newleader_acked(struct zab *z, struct learner *f)
         f->state = LEARNER_UP;
         put(z, f, PEER_UPTODATE, -1, (struct slice){ 0 });
         log_info("zab.learner.synced", "sid=%lld", (long long)f->sid);
+        leader_try_commit(z);
         return;
     }
     if (ld->phase == LEADING_NEWLEADER && leader_quorum_synced(z))
