@@ -175,6 +175,8 @@ static void settle(struct zab *z)
         z->truncating = z->reloading = true;
         return;
     }
+    if (history_end(&z->history) != z->appended) /* at start: the snapshot is newer than the log that was remembered */
+        history_restart(&z->history, z->appended);
     while (z->committed < z->appended)
         zab_commit_next(z);
     z->settling = false;
