@@ -192,7 +192,8 @@ struct zab {
 
     int64_t accepted_epoch, current_epoch; /* durable, or being saved */
     bool saving_epochs, truncating, reloading, saving_image;
-    bool dirty; /* the tree is not what the log would give: it must be read again before it counts */
+    bool wants_image; /* the log cannot be cut to what the leader has: only an image helps */
+    bool dirty;       /* the tree is not what the log would give: it must be read again before it counts */
     struct history history;
     int64_t appended, synced; /* end of the log, and its durable end */
     int64_t committed;        /* given to the core as committed; at most appended */
