@@ -50,6 +50,8 @@ static void learner_free(struct zab *z, struct learner *f)
 {
     if (f->state == LEARNER_IMAGE || f->state == LEARNER_WAIT_IMAGE)
         zab_emit(z, ZAB_FX_IMAGE_DROPPED)->link = f->conn->id;
+    if (f->state == LEARNER_LOG)
+        zab_emit(z, ZAB_FX_LOG_DONE)->link = f->conn->id;
     list_remove(&f->link);
     buf_fini(&f->held);
     mem_free(f);

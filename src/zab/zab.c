@@ -362,6 +362,10 @@ static void dispatch(struct zab *z, const struct zab_event *ev)
         leader_epochs_saved(z);
         learner_epochs_saved(z);
         break;
+    case ZAB_EV_LOG_READ:
+        if ((l = link_find(z, ev->link)) != NULL && l->learner != NULL)
+            leader_log_read(z, l, ev);
+        break;
     case ZAB_EV_TRUNCATED:
         truncated(z, ev);
         break;
