@@ -45,6 +45,8 @@
  * server takes nothing and must catch up anew. */
 #define LIMIT_PEER_DRAINED_BYTES (256u * 1024)
 #define LIMIT_PEER_OUT_BYTES (256u * 1024 * 1024)
+/* Transactions kept in memory for servers that are behind, whatever commitLogCount says. */
+#define LIMIT_HISTORY_BYTES (64u * 1024 * 1024)
 /* Accepted links a port: so many, and two for every member. */
 #define LIMIT_PEER_STRANGERS 32u
 /* A piece of the answer to a four-letter word or an HTTP command. */
