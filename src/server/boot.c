@@ -152,6 +152,7 @@ static int recover(struct boot *b, const struct config *config, struct fs *fs, u
         b->past_cap = (size_t)boot_history_count(config);
         b->past = mem_zalloc(b->past_cap * sizeof *b->past);
         o.on_txn = keep_past;
+        o.on_txn_ctx = b;
     }
     b->began_ms = b->loaded_ms = clock_mono_ms();
     int rc = store_recover(fs, &b->dirs, &o, &b->found, &err);
