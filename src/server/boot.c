@@ -157,6 +157,10 @@ static int recover(struct boot *b, const struct config *config, struct fs *fs, u
     b->began_ms = b->loaded_ms = clock_mono_ms();
     int rc = store_recover(fs, &b->dirs, &o, &b->found, &err);
     b->ended_ms = clock_mono_ms();
+    /* A snapshot beyond the logs leaves a gap behind them: what is kept must end where the history does. */
+    if (b->past_count != 0 && b->past[(b->past_head + b->past_count - 1) % b->past_cap].zxid != b->found.last_zxid)
+        while (b->past_count != 0)
+            drop_oldest(b);
     if (rc == 0)
         return config->distributed ? read_epochs(b, fs) : 0;
     b->found.tree = NULL;
@@ -249,12 +253,18 @@ int boot_run(struct boot *b, const struct config *config, struct fs *fs, uint64_
     return 0;
 }
 
-void boot_fini(struct boot *b)
+void boot_forget_past(struct boot *b)
 {
-    tree_free(b->found.tree);
     while (b->past_count != 0)
         drop_oldest(b);
     mem_free(b->past);
+    b->past = NULL;
+}
+
+void boot_fini(struct boot *b)
+{
+    tree_free(b->found.tree);
+    boot_forget_past(b);
     mem_free(b->snap_dir);
     mem_free(b->log_dir);
 }

@@ -31,6 +31,8 @@ struct store_recover_options boot_recover_options(const struct config *config, u
 size_t boot_record_bytes_max(const struct config *config);
 /* commitLogCount, which is at least 500 in Apache, too. */
 int64_t boot_history_count(const struct config *config);
+/* Lets go of `past`. */
+void boot_forget_past(struct boot *b);
 /* Frees the names. The tree belongs to whoever took found.tree (set it to NULL), else it is freed. */
 void boot_fini(struct boot *b);
 

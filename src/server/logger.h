@@ -26,7 +26,8 @@ void logger_free(struct logger *l);
 
 /* Hands over appends, in order, with their references. Never waits for the disk. */
 void logger_submit(struct logger *l, const struct core_append *appends, size_t count);
-/* Work for the logger's thread: it comes after all that was submitted before, and not at all once the log has failed. */
+/* Work for the logger's thread: it comes after all that was submitted before, and not at all once the log has failed.
+ */
 struct logger_job {
     struct logger_job *next;
     void (*fn)(struct logger_job *job); /* on the logger's thread */

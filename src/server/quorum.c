@@ -61,8 +61,9 @@ static void epochs_done(struct quorum *q)
     struct epochs_job *e = &q->epochs;
     e->running = false;
     if (e->rc != 0) {
-        log_error("quorum.epochs", "%s next=\"nothing was promised that is not on disk; free or mend the disk, then "
-                                   "start again\"",
+        log_error("quorum.epochs",
+                  "%s next=\"nothing was promised that is not on disk; free or mend the disk, then "
+                  "start again\"",
                   e->err.text);
         q->opt.fail(q->opt.ctx, SERVER_EXIT_DATA);
         return;
@@ -195,8 +196,10 @@ static const struct member *on_member(void *ctx, int64_t sid)
 static void on_bind_failed(void *ctx, const char *why)
 {
     struct quorum *q = ctx;
-    log_error("quorum.listen", "port=election err=\"%s\" next=\"find what uses the port (ss -ltnp), or check the address in server.%lld\"",
-              why, (long long)q->opt.config->my_id);
+    log_error(
+        "quorum.listen",
+        "port=election err=\"%s\" next=\"find what uses the port (ss -ltnp), or check the address in server.%lld\"",
+        why, (long long)q->opt.config->my_id);
     q->opt.fail(q->opt.ctx, SERVER_EXIT_BIND);
 }
 
@@ -223,8 +226,7 @@ int64_t quorum_unsent_bytes(const struct quorum *q)
 
 /* ---- begin and end ---- */
 
-struct members *quorum_zab_options(const struct config *c, const struct boot *b, struct zab_options *to,
-                                   struct buf *why)
+struct members *quorum_members(const struct config *c, struct buf *why)
 {
     struct members *members = NULL;
     struct buf text;
@@ -232,7 +234,12 @@ struct members *quorum_zab_options(const struct config *c, const struct boot *b,
     config_put_members(c, &text);
     (void)members_parse(buf_slice(&text), why, &members);
     buf_fini(&text);
-    *to = (struct zab_options){
+    return members;
+}
+
+struct zab_options quorum_zab_options(const struct config *c, const struct boot *b, struct members *members)
+{
+    return (struct zab_options){
         .sid = c->my_id,
         .seed = process_entropy(),
         .members = members,
@@ -254,7 +261,6 @@ struct members *quorum_zab_options(const struct config *c, const struct boot *b,
         .accepted_epoch = b->epochs.accepted,
         .current_epoch = b->epochs.current,
     };
-    return members;
 }
 
 struct quorum *quorum_new(const struct quorum_options *options)

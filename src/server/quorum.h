@@ -25,11 +25,10 @@ struct quorum_options {
     void (*fail)(void *ctx, int exit_code);
 };
 
-/* What zab must know, from configuration and disk. The members are a reference of the caller's, to be given back once
- * core_new has run; NULL with why filled: the server lines make no ensemble (config_load has let them pass, so it does
- * not happen). */
-struct members *quorum_zab_options(const struct config *config, const struct boot *boot, struct zab_options *to,
-                                   struct buf *why);
+/* The members that the server lines make; NULL, with the reason in why, if they make no ensemble. One reference. */
+struct members *quorum_members(const struct config *config, struct buf *why);
+/* What zab must know, from configuration and disk. */
+struct zab_options quorum_zab_options(const struct config *config, const struct boot *boot, struct members *members);
 
 /* Begins to listen. The core exists. */
 struct quorum *quorum_new(const struct quorum_options *options);
