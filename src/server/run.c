@@ -49,7 +49,7 @@ struct server {
     struct loop_timer tick, purge, pace;
     struct loop_wake log_wake, snapshot_wake;
     struct loop_signal terminate, interrupt;
-    int64_t started_ms, swept_ms, stop_by_ms, synced_zxid;
+    int64_t started_ms, swept_ms, tick_due_ms, stop_by_ms, synced_zxid;
     int64_t wall_ms;                       /* 0: not asked for yet in this turn */
     size_t fx_seen, fx_last_n, turn_bytes; /* how much of `out` was counted */
     bool snapshot_open;                    /* begun and not ended: pieces are pulled */
@@ -96,6 +96,7 @@ static void forget_closed(struct server *s)
 }
 
 static void pull_snapshot(void *ctx);
+static void arm_tick(struct server *s);
 
 static void begin_snapshot(struct server *s, const struct core_snapshot_fx *snapshot)
 {
@@ -235,6 +236,9 @@ static void turn(void *ctx)
     do
         carry_out(s);
     while (run_ready(s));
+    /* What other servers say may set a nearer date: a pause before the next vote, a dial to be tried again. */
+    if (s->quorum != NULL && s->phase == PHASE_SERVING && core_next_tick_ms(s->core) < s->tick_due_ms)
+        arm_tick(s);
     s->wall_ms = 0;
     if (s->phase == PHASE_DRAINING && drained(s)) {
         s->phase = PHASE_LEAVING;
@@ -383,6 +387,7 @@ static void arm_tick(struct server *s)
         if (in_ms > s->config->tick_time_ms / 2)
             in_ms = s->config->tick_time_ms / 2;
     }
+    s->tick_due_ms = loop_now_ms(s->loop) + in_ms;
     loop_timer_set(&s->tick, in_ms);
 }
 
@@ -480,6 +485,7 @@ static void start_quorum(struct server *s)
                                                      .step = quorum_step,
                                                      .core = quorum_core,
                                                      .fail = quorum_fail });
+    step(s, &(struct core_event){ .type = CORE_EV_TICK }); /* it begins to look for a leader */
 }
 
 /* ---- what words ask ---- */
