@@ -11,6 +11,7 @@
 #include "server/limits.h"
 #include "server/listener.h"
 #include "server/logger.h"
+#include "server/quorum.h"
 #include "server/sasl_clients.h"
 #include "server/server.h"
 #include "server/snapshotter.h"
@@ -43,10 +44,12 @@ struct server {
     struct sasl_clients *sasl; /* NULL: not configured */
     struct command_host host;
     struct http_ports http;
+    struct members *members; /* at start; NULL: a standalone server */
+    struct quorum *quorum;   /* NULL: a standalone server */
     struct loop_timer tick, purge, pace;
     struct loop_wake log_wake, snapshot_wake;
     struct loop_signal terminate, interrupt;
-    int64_t started_ms, swept_ms, stop_by_ms, synced_zxid;
+    int64_t started_ms, swept_ms, tick_due_ms, stop_by_ms, synced_zxid;
     int64_t wall_ms;                       /* 0: not asked for yet in this turn */
     size_t fx_seen, fx_last_n, turn_bytes; /* how much of `out` was counted */
     bool snapshot_open;                    /* begun and not ended: pieces are pulled */
@@ -92,6 +95,18 @@ static void forget_closed(struct server *s)
     }
 }
 
+static void pull_snapshot(void *ctx);
+static void arm_tick(struct server *s);
+
+static void begin_snapshot(struct server *s, const struct core_snapshot_fx *snapshot)
+{
+    s->snapshot_open = true;
+    s->snapshot_zxid = snapshot->zxid;
+    s->snapshot_began_ms = loop_now_ms(s->loop);
+    loop_set_busy(s->loop, pull_snapshot, s);
+    snapshotter_begin(s->snapshotter, snapshot);
+}
+
 static void carry_out(struct server *s)
 {
     struct core_out *out = &s->out;
@@ -103,9 +118,13 @@ static void carry_out(struct server *s)
     }
     const struct core_snapshot_fx *snapshot = &out->snapshot;
     if (snapshot->begin)
-        snapshotter_begin(s->snapshotter, snapshot);
+        begin_snapshot(s, snapshot);
     if (snapshot->body.n != 0 || snapshot->end)
         snapshotter_body(s->snapshotter, snapshot->body, snapshot->end);
+    if (snapshot->abort)
+        snapshotter_abort(s->snapshotter);
+    if (out->peer_count != 0)
+        quorum_carry_out(s->quorum, out->peer_fx, out->peer_count);
     core_out_reset(out);
     s->fx_seen = s->fx_last_n = s->turn_bytes = 0;
 }
@@ -136,7 +155,7 @@ static void pull_snapshot(void *ctx)
         return;
     }
     step(s, &(struct core_event){ .type = CORE_EV_SNAPSHOT_PULL });
-    if (s->out.snapshot.end)
+    if (s->out.snapshot.end || s->out.snapshot.abort)
         s->snapshot_open = false;
     bool idle = s->frames == s->frames_at_pull;
     s->frames_at_pull = s->frames;
@@ -164,10 +183,13 @@ static void on_snapshot_wake(struct loop_wake *wake)
             summary_add(&s->snapshot_ms, loop_now_ms(s->loop) - s->snapshot_began_ms);
             http_ports_saved(&s->http, s->snapshot_zxid);
         }
-        step(s, &(struct core_event){ .type = CORE_EV_SNAPSHOT_DONE, .err = err });
+        if (s->quorum == NULL || quorum_snapshot_ended(s->quorum, s->snapshot_zxid, err))
+            step(s, &(struct core_event){ .type = CORE_EV_SNAPSHOT_DONE, .err = err });
     } else if (s->snapshot_open) {
         loop_set_busy(s->loop, pull_snapshot, s);
     }
+    if (s->quorum != NULL)
+        quorum_snapshot_changed(s->quorum);
 }
 
 static void snapshot_changed(void *ctx)
@@ -185,12 +207,17 @@ static bool all_sent(struct server *s)
 
 static bool drained(struct server *s)
 {
-    return !core_has_writes_in_flight(s->core) && (all_sent(s) || loop_now_ms(s->loop) >= s->stop_by_ms);
+    bool late = loop_now_ms(s->loop) >= s->stop_by_ms;
+    if (s->quorum != NULL && late) /* what is in flight may wait for other servers for ever */
+        return true;
+    return !core_has_writes_in_flight(s->core) && (all_sent(s) || late);
 }
 
-/* Connections that may go on: true if there were some, and the turn is not over yet. */
+/* Connections and links that may go on: true if there were some, and the turn is not over yet. */
 static bool run_ready(struct server *s)
 {
+    if (s->quorum != NULL && quorum_run_ready(s->quorum))
+        return true;
     if (s->fronts != NULL) {
         if (!fronts_has_ready(s->fronts))
             return false;
@@ -206,17 +233,12 @@ static bool run_ready(struct server *s)
 static void turn(void *ctx)
 {
     struct server *s = ctx;
-    for (;;) {
-        if (s->out.snapshot.begin) {
-            s->snapshot_open = true;
-            s->snapshot_zxid = s->out.snapshot.zxid;
-            s->snapshot_began_ms = loop_now_ms(s->loop);
-            loop_set_busy(s->loop, pull_snapshot, s);
-        }
+    do
         carry_out(s);
-        if (!run_ready(s))
-            break;
-    }
+    while (run_ready(s));
+    /* What other servers say may set a nearer date: a pause before the next vote, a dial to be tried again. */
+    if (s->quorum != NULL && s->phase == PHASE_SERVING && core_next_tick_ms(s->core) < s->tick_due_ms)
+        arm_tick(s);
     s->wall_ms = 0;
     if (s->phase == PHASE_DRAINING && drained(s)) {
         s->phase = PHASE_LEAVING;
@@ -335,6 +357,8 @@ static void on_log_wake(struct loop_wake *wake)
 {
     struct server *s = CONTAINER_OF(wake, struct server, log_wake);
     struct store_error err;
+    if (s->quorum != NULL)
+        (void)quorum_log_changed(s->quorum, &s->synced_zxid);
     int64_t synced = logger_synced(s->logger);
     if (synced > s->synced_zxid) {
         s->synced_zxid = synced;
@@ -363,13 +387,14 @@ static void arm_tick(struct server *s)
         if (in_ms > s->config->tick_time_ms / 2)
             in_ms = s->config->tick_time_ms / 2;
     }
+    s->tick_due_ms = loop_now_ms(s->loop) + in_ms;
     loop_timer_set(&s->tick, in_ms);
 }
 
 static void on_tick(struct loop_timer *timer)
 {
     struct server *s = CONTAINER_OF(timer, struct server, tick);
-    if (s->phase == PHASE_SERVING)
+    if (s->phase == PHASE_SERVING || s->quorum != NULL)
         step(s, &(struct core_event){ .type = CORE_EV_TICK });
     int64_t now_ms = loop_now_ms(s->loop);
     if (now_ms - s->swept_ms >= SWEEP_MS) {
@@ -383,6 +408,10 @@ static void on_tick(struct loop_timer *timer)
 static void on_purge(struct loop_timer *timer)
 {
     struct server *s = CONTAINER_OF(timer, struct server, purge);
+    if (s->quorum != NULL && !quorum_may_purge(s->quorum)) {
+        loop_timer_set(timer, SWEEP_MS);
+        return;
+    }
     snapshotter_purge(s->snapshotter);
     loop_timer_set(timer, (int64_t)s->config->purge_interval_hours * 3600 * 1000);
 }
@@ -417,6 +446,46 @@ static void on_terminate(struct loop_signal *signal)
 static void on_interrupt(struct loop_signal *signal)
 {
     begin_stop(CONTAINER_OF(signal, struct server, interrupt), "SIGINT");
+}
+
+/* ---- the other servers ---- */
+
+static bool quorum_step(void *ctx, struct core_event *ev)
+{
+    return step(ctx, ev);
+}
+
+static const struct core *quorum_core(void *ctx)
+{
+    struct server *s = ctx;
+    return s->core;
+}
+
+static void quorum_fail(void *ctx, int exit_code)
+{
+    struct server *s = ctx;
+    if (s->phase == PHASE_LEAVING)
+        return;
+    s->exit_code = exit_code;
+    s->phase = PHASE_LEAVING;
+    loop_stop(s->loop);
+}
+
+static void start_quorum(struct server *s)
+{
+    if (!s->config->distributed)
+        return;
+    s->quorum = quorum_new(&(struct quorum_options){ .loop = s->loop,
+                                                     .config = s->config,
+                                                     .boot = &s->boot,
+                                                     .fs = s->fs,
+                                                     .logger = s->logger,
+                                                     .snapshotter = s->snapshotter,
+                                                     .ctx = s,
+                                                     .step = quorum_step,
+                                                     .core = quorum_core,
+                                                     .fail = quorum_fail });
+    step(s, &(struct core_event){ .type = CORE_EV_TICK }); /* it begins to look for a leader */
 }
 
 /* ---- what words ask ---- */
@@ -462,9 +531,10 @@ static void host_dir_bytes(void *ctx, int64_t *snap_bytes, int64_t *log_bytes)
 static void host_conf(void *ctx, struct buf *out)
 {
     struct server *s = ctx;
-    struct config_facts facts = {
-        .snap_dir = s->boot.snap_dir, .log_dir = s->boot.log_dir, .client_port = s->port, .server_id = 0
-    };
+    struct config_facts facts = { .snap_dir = s->boot.snap_dir,
+                                  .log_dir = s->boot.log_dir,
+                                  .client_port = s->port,
+                                  .server_id = s->config->distributed ? s->config->my_id : 0 };
     host_dir_bytes(s, &facts.snap_dir_bytes, &facts.log_dir_bytes);
     config_conf(s->config, &facts, out);
 }
@@ -484,7 +554,7 @@ static struct core_options core_options_of(const struct config *c)
     return (struct core_options){
         .seed = process_entropy(),
         .start_wall_ms = clock_wall_ms(),
-        .server_id = 1,
+        .server_id = c->distributed ? (uint8_t)c->my_id : 1,
         .tick_time_ms = c->tick_time_ms,
         .session_timeout_ms_min = c->session_timeout_ms_min,
         .session_timeout_ms_max = c->session_timeout_ms_max,
@@ -527,6 +597,9 @@ static struct core_options core_options_of(const struct config *c)
         },
         .shell_schemes = sasl_schemes(c),
         .audit = c->audit_enabled,
+        .leader_serves = c->leader_serves,
+        .local_sessions = c->local_sessions,
+        .local_sessions_upgrade = c->local_sessions_upgrade,
     };
 }
 
@@ -543,7 +616,28 @@ static int check_config(const struct config *c)
         log_error("server.config", "clientPort is not set: there is no port to serve clients on");
         return SERVER_EXIT_USAGE;
     }
+    /* Servers that are told to protect what they say to each other must not say it in the clear. */
+    if (c->distributed && (c->ssl_quorum || c->quorum_sasl)) {
+        log_error("server.config",
+                  "%s=true next=\"this version has neither TLS nor SASL between servers: take the key out of the "
+                  "configuration\"",
+                  c->ssl_quorum ? "sslQuorum" : "quorum.auth.enableSasl");
+        return SERVER_EXIT_USAGE;
+    }
     return 0;
+}
+
+static int take_members(struct server *s)
+{
+    if (!s->config->distributed)
+        return 0;
+    struct buf why;
+    buf_init(&why, 1024);
+    s->members = quorum_members(s->config, &why);
+    if (s->members == NULL)
+        log_error("server.config", "%.*s", SLICE_ARG(buf_slice(&why)));
+    buf_fini(&why);
+    return s->members == NULL ? SERVER_EXIT_USAGE : 0;
 }
 
 static void start_threads(struct server *s)
@@ -579,7 +673,11 @@ static void start_serving(struct server *s, int listen_fd)
     struct front_sink sink = {
         .ctx = s, .accept = on_accept, .frame = on_frame, .lost = on_lost, .word = on_word, .word_more = on_word_more
     };
-    int64_t conns_max = files_max > 2 * LIMIT_FDS_RESERVED ? files_max - LIMIT_FDS_RESERVED : files_max / 2;
+    /* Both ports of the ensemble, and dials to every member. */
+    int64_t reserved = LIMIT_FDS_RESERVED;
+    if (c->distributed)
+        reserved += 2 * (LIMIT_PEER_STRANGERS + 2 * (int64_t)c->peer_count) + 4 * (int64_t)c->peer_count;
+    int64_t conns_max = files_max > 2 * reserved ? files_max - reserved : files_max / 2;
     if (s->net_threads == 0)
         front_init(&s->front, &(struct front_options){ .loop = loop,
                                                        .sink = sink,
@@ -615,6 +713,7 @@ static void start_serving(struct server *s, int listen_fd)
     loop_signal_open(loop, &s->interrupt, LOOP_SIGNAL_INTERRUPT, on_interrupt);
     loop_set_turn(loop, turn, s);
     start_threads(s);
+    start_quorum(s);
     if (c->purge_interval_hours > 0)
         loop_timer_set(&s->purge, 0);
     if (s->boot.found.txn_count > (uint64_t)c->snap_count / 2)
@@ -635,6 +734,7 @@ static void stop_serving(struct server *s)
         fronts_stop(s->fronts);
     else
         front_close_all(&s->front);
+    quorum_close(s->quorum);
     loop_timer_close(&s->tick);
     loop_timer_close(&s->purge);
     loop_timer_close(&s->pace);
@@ -658,6 +758,26 @@ static uint32_t net_threads_of(const struct config *c)
     return cpus <= 2 ? 0 : cpus < 8 ? (uint32_t)cpus / 2 : 4;
 }
 
+static void make_core(struct server *s)
+{
+    const struct config *c = s->config;
+    struct boot *b = &s->boot;
+    struct core_options options = core_options_of(c);
+    struct zab_options zab;
+    if (c->distributed) {
+        zab = quorum_zab_options(c, b, s->members);
+        options.zab = &zab;
+    }
+    s->core = core_new(&options, b->found.tree, loop_now_ms(s->loop));
+    b->found.tree = NULL; /* the core's now */
+    core_out_init(&s->out);
+    for (size_t i = 0; i < b->past_count; i++) {
+        const struct boot_past *p = &b->past[(b->past_head + i) % b->past_cap];
+        core_remember(s->core, p->zxid, p->txn);
+    }
+    boot_forget_past(b);
+}
+
 static int serve(struct server *s)
 {
     const struct config *c = s->config;
@@ -674,10 +794,7 @@ static int serve(struct server *s)
     s->port = net_port(listen_fd);
     s->net_threads = net_threads_of(c);
     s->loop = loop_new();
-    struct core_options options = core_options_of(c);
-    s->core = core_new(&options, s->boot.found.tree, loop_now_ms(s->loop));
-    s->boot.found.tree = NULL; /* the core's now */
-    core_out_init(&s->out);
+    make_core(s);
     start_serving(s, listen_fd);
     s->exit_code = http_ports_start(&s->http, s->loop, &s->host, &s->boot, s->port);
     log_info("server.started", "version=%s port=%u address=%s net_threads=%u pid=%lld took_ms=%lld", ZOKOR_VERSION,
@@ -695,6 +812,7 @@ static int serve(struct server *s)
         blob_unref(s->out.appends[i].txn);
     core_out_fini(&s->out);
     core_free(s->core);
+    quorum_free(s->quorum);
     log_info("server.stopped", "exit=%d", s->exit_code);
     return s->exit_code;
 }
@@ -709,6 +827,8 @@ int server_run(const struct config *config)
     process_raise_file_limit();
     int rc = check_config(config);
     if (rc == 0)
+        rc = take_members(s);
+    if (rc == 0)
         rc = sasl_clients_new(config, s->fs, &s->sasl);
     if (rc == 0) {
         rc = boot_run(&s->boot, config, s->fs, process_entropy());
@@ -717,6 +837,7 @@ int server_run(const struct config *config)
         boot_fini(&s->boot);
     }
     sasl_clients_free(s->sasl);
+    members_unref(s->members);
     mem_free(s);
     return rc;
 }
