@@ -261,6 +261,8 @@ void web_serve_closed(struct web_ask *ask)
 {
     ask->more = false;
     ask->failed = ask->answer != NULL;
+    if (ask->failed)
+        return;
     if ((ask->row->flags & WEB_RAW) != 0) {
         ask->status = WEB_DISABLED;
         return;
