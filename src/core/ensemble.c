@@ -185,6 +185,9 @@ static void carry_out(struct core *c, const struct zab_fx *fx)
     case ZAB_FX_LISTEN:
     case ZAB_FX_SAVE_EPOCHS:
     case ZAB_FX_TRUNCATE:
+    case ZAB_FX_LOG_READ:
+    case ZAB_FX_LOG_MORE:
+    case ZAB_FX_LOG_DONE:
         out_peer(c, fx);
         break;
     case ZAB_FX_ROLE:

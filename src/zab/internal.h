@@ -84,6 +84,7 @@ enum learner_state {
     LEARNER_WAIT_EPOCH, /* waits for the epoch to be decided and saved */
     LEARNER_TOLD_EPOCH, /* LEADERINFO sent */
     LEARNER_WAIT_SYNC,  /* ACKEPOCH has come; waits for its quorum */
+    LEARNER_LOG,        /* gets what only the log on disk holds */
     LEARNER_WAIT_IMAGE, /* needs an image; the core has not begun one */
     LEARNER_IMAGE,      /* bytes of the image go out; everything else is held back */
     LEARNER_SYNCING,    /* NEWLEADER sent */
@@ -98,9 +99,11 @@ struct learner {
     enum learner_state state;
     bool observer;   /* came with OBSERVERINFO: gets INFORM */
     bool registered; /* gets what is proposed and committed */
+    bool log_begun;  /* LEARNER_LOG: DIFF has been sent */
     bool doomed;     /* to be dropped at the end of the turn */
     int64_t accepted_epoch;
-    int64_t last_zxid;  /* of ACKEPOCH */
+    int64_t last_zxid;  /* of ACKEPOCH; while LEARNER_LOG: the last transaction sent */
+    int64_t log_to;     /* while LEARNER_LOG: what is being read ends here */
     int64_t acked_zxid; /* of proposals */
     int64_t registered_ms;
     int64_t opened_ms, heard_ms;
@@ -192,7 +195,8 @@ struct zab {
 
     int64_t accepted_epoch, current_epoch; /* durable, or being saved */
     bool saving_epochs, truncating, reloading, saving_image;
-    bool dirty; /* the tree is not what the log would give: it must be read again before it counts */
+    bool wants_image; /* the log cannot be cut to what the leader has: only an image helps */
+    bool dirty;       /* the tree is not what the log would give: it must be read again before it counts */
     struct history history;
     int64_t appended, synced; /* end of the log, and its durable end */
     int64_t committed;        /* given to the core as committed; at most appended */
@@ -274,6 +278,7 @@ void leader_established(struct zab *z);
 bool leader_quorum_synced(const struct zab *z);
 /* leader_sync.c */
 void leader_sync_learner(struct zab *z, struct learner *f);
+void leader_log_read(struct zab *z, struct link *l, const struct zab_event *ev);
 void leader_newleader_acked(struct zab *z, struct learner *f);
 /* leader_ping.c */
 void leader_ping_all(struct zab *z);
