@@ -35,7 +35,16 @@ bool word_mntr(struct command_answer *a, size_t bytes, struct buf *out)
 {
     (void)bytes;
     struct command_files files = { .open = process_files_open(), .max = process_file_limit() };
-    buf_printf(out, "zk_version\t%s\nzk_server_state\tstandalone\n", words_version);
+    enum core_mode mode = core_mode(a->host->core);
+    buf_printf(out, "zk_version\t%s\nzk_server_state\t%s\n", words_version, core_mode_name(mode));
+    if (mode == CORE_LEADING || mode == CORE_FOLLOWING || mode == CORE_OBSERVING) {
+        static const char *const doing[] = {
+            [CORE_LEADING] = "leading", [CORE_FOLLOWING] = "following", [CORE_OBSERVING] = "observing"
+        };
+        buf_printf(out, "zk_peer_state\t%s - broadcast\n", doing[mode]);
+    }
+    if (mode == CORE_OBSERVING)
+        buf_printf(out, "zk_observer_master_id\t%lld\n", (long long)zab_view(core_zab(a->host->core)).leader);
     if (a->host->with_metrics)
         metrics_visit(a->host, &files, put_metric, out);
     return false;

@@ -105,7 +105,7 @@ static bool hash(struct web_answer *a)
 
 static bool is_read_only(struct web_answer *a)
 {
-    json_member_bool(&a->json, "read_only", false);
+    json_member_bool(&a->json, "read_only", core_mode(a->core) == CORE_READ_ONLY);
     return false;
 }
 
@@ -304,6 +304,10 @@ static void answer_complete(struct web_ask *ask)
 
 void web_serve(struct web_host *host, struct web_ask *ask, size_t bytes)
 {
+    if (ask->answer == NULL && (ask->row->flags & WEB_ALWAYS) == 0 && core_mode(host->words->core) == CORE_LOOKING) {
+        web_serve_closed(ask);
+        return;
+    }
     if (ask->answer == NULL)
         answer_begin(host, ask);
     struct web_answer *a = ask->answer;

@@ -26,7 +26,7 @@ static void put_server_stats(struct web_answer *a, const struct core_stats *s, c
     json_member_number(j, "data_dir_size", a->ask->snap_bytes);
     json_member_number(j, "log_dir_size", a->ask->log_bytes);
     json_member_bool(j, "provider_null", false);
-    json_member_string(j, "server_state", "standalone");
+    json_member_string(j, "server_state", core_mode_name(core_mode(a->core)));
     json_member_number(j, "last_processed_zxid", s->last_zxid);
     json_member_number(j, "outstanding_requests", s->outstanding);
     json_key(j, "avg_latency");
@@ -96,7 +96,7 @@ static void put_metric(void *ctx, const struct metric *m)
 bool web_monitor(struct web_answer *a)
 {
     json_member_string(&a->json, "version", words_version);
-    json_member_string(&a->json, "server_state", "standalone");
+    json_member_string(&a->json, "server_state", core_mode_name(core_mode(a->core)));
     if (a->host->words->with_metrics)
         metrics_visit(a->host->words, &a->ask->files, put_metric, &a->json);
     return false;

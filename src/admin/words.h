@@ -16,6 +16,7 @@ struct command_answer {
     struct command_host *host;
     const struct word_row *row;
     struct slice argument; /* owned copy */
+    bool begun;
     int stage;             /* of answers with several parts */
     uint32_t cursor;       /* connections */
     uint64_t long_cursor;  /* watched paths; rows of `expiring` */

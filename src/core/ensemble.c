@@ -88,6 +88,7 @@ static void start_serving(struct core *c)
     session_table_rebuild(c);
     put_config(c);
     c->ens.serving = true;
+    c->ens.serving_since_ms = c->now_ms;
 }
 
 static void role_changed(struct core *c, const struct zab_fx *fx)

@@ -214,6 +214,7 @@ struct ensemble {
     struct zab *zab; /* NULL: a standalone server */
     enum peer_state role;
     bool serving;
+    int64_t serving_since_ms;
     int64_t epoch;
     int64_t leader;
     int64_t next_token;

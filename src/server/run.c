@@ -568,8 +568,15 @@ static void host_conf(void *ctx, struct buf *out)
                                   .log_dir = s->boot.log_dir,
                                   .client_port = s->port,
                                   .server_id = s->config->distributed ? s->config->my_id : 0 };
+    struct buf membership;
+    buf_init(&membership, SIZE_MAX / 2);
+    if (s->quorum != NULL) {
+        members_put(zab_members(core_zab(s->core)), &membership);
+        facts.membership = buf_slice(&membership);
+    }
     host_dir_bytes(s, &facts.snap_dir_bytes, &facts.log_dir_bytes);
     config_conf(s->config, &facts, out);
+    buf_fini(&membership);
 }
 
 static unsigned host_interest(void *ctx, uint32_t conn)
@@ -631,6 +638,7 @@ static struct core_options core_options_of(const struct config *c)
         .shell_schemes = sasl_schemes(c),
         .audit = c->audit_enabled,
         .leader_serves = c->leader_serves,
+        .read_only = c->read_only_mode,
         .local_sessions = c->local_sessions,
         .local_sessions_upgrade = c->local_sessions_upgrade,
     };
