@@ -41,6 +41,8 @@
 #define LIMIT_BACKLOG 4096
 /* Connections the kernel holds for the admin port and the metrics port. */
 #define LIMIT_HTTP_BACKLOG 64
+/* Failed TLS handshakes are told one in so long, with the number of those that were not. */
+#define LIMIT_TLS_WARN_MS 1000
 /* A piece of the answer to a four-letter word or an HTTP command. */
 #define LIMIT_WORD_PIECE_BYTES (32u * 1024)
 /* Pieces of a snapshot that wait for its thread. */
