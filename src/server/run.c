@@ -804,7 +804,9 @@ static int serve(struct server *s)
     s->loop = loop_new();
     make_core(s);
     start_serving(s, listen_fd);
-    s->exit_code = http_ports_start(&s->http, s->loop, &s->host, &s->boot, s->port);
+    rc = http_ports_start(&s->http, s->loop, &s->host, &s->boot, s->port);
+    if (s->exit_code == 0) /* the other servers' ports may have failed before */
+        s->exit_code = rc;
     log_info("server.started", "version=%s port=%u address=%s net_threads=%u pid=%lld took_ms=%lld", ZOKOR_VERSION,
              s->port, c->client_port_address[0] != '\0' ? c->client_port_address : "*", s->net_threads,
              (long long)process_id(), (long long)(clock_mono_ms() - s->started_ms));
