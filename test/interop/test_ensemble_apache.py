@@ -35,7 +35,12 @@ def test_everything_reaches_everybody(tmp_path, kinds):
                 assert c.create(path + "/e", flags=zkraw.EPHEMERAL).err == 0
                 assert c.sync("/").err == 0
                 c.close()
-        e.check_same(["/", "/zookeeper/config"] + ["/from%d" % m.sid for m in e])
+        e.check_same(["/"] + ["/from%d" % m.sid for m in e])
+        configs = set()
+        for m in e:
+            with m.raw() as c:
+                configs.add(c.get("/zookeeper/config").data)
+        assert len(configs) == 1
         assert lead is e.leader()
 
 
