@@ -168,17 +168,18 @@ static int recover(struct boot *b, const struct config *config, struct fs *fs, u
     return SERVER_EXIT_DATA;
 }
 
-static int write_tree(struct boot *b, const struct config *config, struct fs *fs, struct store_error *err)
+int boot_write_tree(struct tree *tree, const struct config *config, struct fs *fs, const char *dir,
+                    enum snapshot_codec codec, int64_t zxid, struct store_error *err)
 {
-    struct tree_walk *walk = tree_walk_begin(b->found.tree);
+    struct tree_walk *walk = tree_walk_begin(tree);
     struct snapshot_writer *w = NULL;
     struct snapshot_write_options o = {
-        .dir = b->snap_dir,
-        .zxid = b->found.last_zxid,
-        .codec = b->codec,
+        .dir = dir,
+        .zxid = zxid,
+        .codec = codec,
         .digest = config->digest_enabled,
         .tree_digest = tree_walk_digest(walk),
-        .digest_zxid = tree_walk_zxid(walk),
+        .digest_zxid = zxid,
         .last_zxid_block = config->serialize_last_zxid,
     };
     struct buf body;
@@ -205,7 +206,7 @@ static int first_snapshot(struct boot *b, const struct config *config, struct fs
     if (b->found.snapshot_zxid >= 0)
         return 0;
     struct store_error err = { "" };
-    int rc = write_tree(b, config, fs, &err);
+    int rc = boot_write_tree(b->found.tree, config, fs, b->snap_dir, b->codec, b->found.last_zxid, &err);
     if (rc == 0)
         return 0;
     log_error("server.first-snapshot", "%s", err.text);

@@ -36,4 +36,8 @@ void boot_forget_past(struct boot *b);
 /* Frees the names. The tree belongs to whoever took found.tree (set it to NULL), else it is freed. */
 void boot_fini(struct boot *b);
 
+/* Writes a whole tree as the snapshot of `zxid` into a directory. 0, or an error with its text. */
+int boot_write_tree(struct tree *tree, const struct config *config, struct fs *fs, const char *dir,
+                    enum snapshot_codec codec, int64_t zxid, struct store_error *err);
+
 #endif

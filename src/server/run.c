@@ -43,21 +43,25 @@ struct server {
     struct words words;
     struct sasl_clients *sasl; /* NULL: not configured */
     struct command_host host;
-    struct http_ports http;
+    struct http_ports *http;
     struct members *members; /* at start; NULL: a standalone server */
     struct quorum *quorum;   /* NULL: a standalone server */
     struct loop_timer tick, purge, pace;
     struct loop_wake log_wake, snapshot_wake;
     struct loop_signal terminate, interrupt;
+    int64_t snapshot_zxid; /* of the one being written, or the last */
+    int64_t began_ms;      /* of this life; started_ms: of the process */
     int64_t started_ms, swept_ms, tick_due_ms, stop_by_ms, synced_zxid;
     int64_t wall_ms;                       /* 0: not asked for yet in this turn */
     size_t fx_seen, fx_last_n, turn_bytes; /* how much of `out` was counted */
     bool snapshot_open;                    /* begun and not ended: pieces are pulled */
-    int64_t snapshot_zxid, snapshot_began_ms;
+    int64_t snapshot_began_ms;
     struct summary snapshot_ms;
     uint64_t frames, frames_at_pull; /* given to the core, and how many at the last piece */
     uint16_t port;
     enum phase phase;
+    bool begins_anew;  /* after this life another one follows, on what restore has put into the directory */
+    int64_t last_zxid; /* of that life */
     int exit_code;
 };
 
@@ -103,6 +107,7 @@ static void begin_snapshot(struct server *s, const struct core_snapshot_fx *snap
     s->snapshot_open = true;
     s->snapshot_zxid = snapshot->zxid;
     s->snapshot_began_ms = loop_now_ms(s->loop);
+    http_ports_snapshot_begun(s->http, snapshot->zxid);
     loop_set_busy(s->loop, pull_snapshot, s);
     snapshotter_begin(s->snapshotter, snapshot);
 }
@@ -179,10 +184,9 @@ static void on_snapshot_wake(struct loop_wake *wake)
     if (snapshotter_take_result(s->snapshotter, &err)) {
         s->snapshot_open = false;
         loop_set_busy(s->loop, NULL, NULL);
-        if (err == 0) {
+        if (err == 0)
             summary_add(&s->snapshot_ms, loop_now_ms(s->loop) - s->snapshot_began_ms);
-            http_ports_saved(&s->http, s->snapshot_zxid);
-        }
+        http_ports_snapshot_ended(s->http, err);
         if (s->quorum == NULL || quorum_snapshot_ended(s->quorum, s->snapshot_zxid, err))
             step(s, &(struct core_event){ .type = CORE_EV_SNAPSHOT_DONE, .err = err });
     } else if (s->snapshot_open) {
@@ -416,8 +420,23 @@ static void on_purge(struct loop_timer *timer)
     loop_timer_set(timer, (int64_t)s->config->purge_interval_hours * 3600 * 1000);
 }
 
+/* No new connections and requests; what is in flight is finished first. */
+static void begin_draining(struct server *s)
+{
+    s->phase = PHASE_DRAINING;
+    http_ports_close(s->http);
+    s->stop_by_ms = loop_now_ms(s->loop) + s->config->nio_shutdown_ms;
+    listener_close(&s->listener);
+    if (s->fronts != NULL)
+        fronts_stop_reading(s->fronts);
+    else
+        front_stop_reading(&s->front);
+    arm_tick(s);
+}
+
 static void begin_stop(struct server *s, const char *signal)
 {
+    s->begins_anew = false;
     if (s->phase != PHASE_SERVING) { /* asked twice: clients get no more time; what is durable stays durable */
         log_warn("server.stop", "signal=%s again=true", signal);
         s->phase = PHASE_LEAVING;
@@ -427,15 +446,7 @@ static void begin_stop(struct server *s, const char *signal)
     log_info("server.stop", "signal=%s connections=%lld writes_in_flight=%s", signal,
              (long long)(s->fronts != NULL ? fronts_open_count(s->fronts) : s->front.open_count),
              core_has_writes_in_flight(s->core) ? "yes" : "no");
-    s->phase = PHASE_DRAINING;
-    http_ports_close(&s->http);
-    s->stop_by_ms = loop_now_ms(s->loop) + s->config->nio_shutdown_ms;
-    listener_close(&s->listener);
-    if (s->fronts != NULL)
-        fronts_stop_reading(s->fronts);
-    else
-        front_stop_reading(&s->front);
-    arm_tick(s);
+    begin_draining(s);
 }
 
 static void on_terminate(struct loop_signal *signal)
@@ -488,6 +499,23 @@ static void start_quorum(struct server *s)
     step(s, &(struct core_event){ .type = CORE_EV_TICK }); /* it begins to look for a leader */
 }
 
+/* ---- what the HTTP ports ask ---- */
+
+static void want_snapshot(void *ctx)
+{
+    struct server *s = ctx;
+    step(s, &(struct core_event){ .type = CORE_EV_SNAPSHOT_WANT });
+}
+
+static void begin_anew(void *ctx)
+{
+    struct server *s = ctx;
+    log_info("server.begins-anew", "why=restore connections=%lld",
+             (long long)(s->fronts != NULL ? fronts_open_count(s->fronts) : s->front.open_count));
+    begin_draining(s);
+    s->begins_anew = true;
+}
+
 /* ---- what words ask ---- */
 
 static void boot_figures(const struct boot *b, struct command_figures *out)
@@ -511,6 +539,11 @@ static void host_figures(void *ctx, struct command_figures *out)
         .started_ms = s->started_ms,
         .fsync_slow_count = logger_slow_syncs(s->logger),
         .snapshot_ms = s->snapshot_ms,
+        .restore_ms = s->http->restore_ms,
+        .snapshot_errors = s->http->host.snapshot_errors,
+        .snapshots_limited = s->http->host.snapshots_limited,
+        .restore_errors = s->http->host.restore_errors,
+        .restores_limited = s->http->host.restores_limited,
         .net_queued_bytes = s->fronts != NULL ? fronts_unsent_bytes(s->fronts) : s->front.unsent_bytes,
     };
     logger_figures(s->logger, &log);
@@ -736,7 +769,7 @@ static void stop_serving(struct server *s)
 {
     loop_set_busy(s->loop, NULL, NULL);
     loop_set_turn(s->loop, NULL, NULL);
-    http_ports_stop(&s->http);
+    http_ports_detach(s->http);
     listener_close(&s->listener);
     if (s->fronts != NULL)
         fronts_stop(s->fronts);
@@ -791,10 +824,8 @@ static int serve(struct server *s)
     const struct config *c = s->config;
     struct net_error err;
     int listen_fd, backlog = c->listen_backlog > 0 ? c->listen_backlog : LIMIT_BACKLOG;
-    int rc = http_ports_listen(&s->http, c);
-    if (rc != 0)
-        return rc;
-    rc = net_listen(c->client_port_address, (uint16_t)c->client_port, backlog, c->client_keepalive, &listen_fd, &err);
+    int rc =
+        net_listen(c->client_port_address, (uint16_t)c->client_port, backlog, c->client_keepalive, &listen_fd, &err);
     if (rc != 0) {
         log_error("server.listen", "%s next=\"find what uses the port (ss -ltnp), or set clientPort\"", err.text);
         return SERVER_EXIT_BIND;
@@ -804,12 +835,18 @@ static int serve(struct server *s)
     s->loop = loop_new();
     make_core(s);
     start_serving(s, listen_fd);
-    rc = http_ports_start(&s->http, s->loop, &s->host, &s->boot, s->port);
-    if (s->exit_code == 0) /* the other servers' ports may have failed before */
+    rc = http_ports_attach(s->http, &(struct http_ports_server){ .ctx = s,
+                                                                 .loop = s->loop,
+                                                                 .words = &s->host,
+                                                                 .boot = &s->boot,
+                                                                 .client_port = s->port,
+                                                                 .want_snapshot = want_snapshot,
+                                                                 .restart = begin_anew });
+    if (s->exit_code == 0) /* the ports for other servers may have failed before */
         s->exit_code = rc;
     log_info("server.started", "version=%s port=%u address=%s net_threads=%u pid=%lld took_ms=%lld", ZOKOR_VERSION,
              s->port, c->client_port_address[0] != '\0' ? c->client_port_address : "*", s->net_threads,
-             (long long)process_id(), (long long)(clock_mono_ms() - s->started_ms));
+             (long long)process_id(), (long long)(clock_mono_ms() - s->began_ms));
     if (s->exit_code == 0)
         loop_run(s->loop);
     stop_serving(s);
@@ -821,33 +858,53 @@ static int serve(struct server *s)
     for (size_t i = 0; i < s->out.append_count; i++)
         blob_unref(s->out.appends[i].txn);
     core_out_fini(&s->out);
+    s->last_zxid = tree_last_zxid(core_tree(s->core));
+    s->begins_anew = s->begins_anew && s->exit_code == 0 && !core_has_writes_in_flight(s->core);
     core_free(s->core);
     quorum_free(s->quorum);
     log_info("server.stopped", "exit=%d", s->exit_code);
     return s->exit_code;
 }
 
-int server_run(const struct config *config)
+/* One life: from what is in the directory to the orderly end. True in *again if another one is to follow. */
+static int live(const struct config *config, struct http_ports *http, int64_t started_ms, bool *again)
 {
     struct server *s = mem_zalloc(sizeof *s);
     s->config = config;
     s->fs = fs_real();
-    s->started_ms = clock_mono_ms();
-    process_ignore_write_signals();
-    process_raise_file_limit();
-    int rc = check_config(config);
+    s->http = http;
+    s->started_ms = started_ms;
+    s->began_ms = clock_mono_ms();
+    int rc = sasl_clients_new(config, s->fs, &s->sasl);
     if (rc == 0)
         rc = take_members(s);
     if (rc == 0)
-        rc = sasl_clients_new(config, s->fs, &s->sasl);
-    if (rc == 0) {
         rc = boot_run(&s->boot, config, s->fs, process_entropy());
-        if (rc == 0)
-            rc = serve(s);
-        boot_fini(&s->boot);
-    }
+    if (rc == 0 && http->config == NULL)
+        rc = http_ports_listen(http, config);
+    if (rc == 0)
+        rc = serve(s);
+    *again = rc == 0 && s->begins_anew;
+    if (*again)
+        http_ports_install(http, s->fs, &s->boot.dirs, s->last_zxid);
+    boot_fini(&s->boot);
     sasl_clients_free(s->sasl);
     members_unref(s->members);
     mem_free(s);
+    return rc;
+}
+
+int server_run(const struct config *config)
+{
+    struct http_ports *http = mem_zalloc(sizeof *http);
+    int64_t started_ms = clock_mono_ms();
+    bool again = true;
+    process_ignore_write_signals();
+    process_raise_file_limit();
+    int rc = check_config(config);
+    while (rc == 0 && again)
+        rc = live(config, http, started_ms, &again);
+    http_ports_stop(http);
+    mem_free(http);
     return rc;
 }

@@ -12,7 +12,8 @@
 #define SID_NONE INT64_MIN /* the vote of an observer */
 #define STRANGERS_MAX 64u  /* peers of the election port that the configuration does not name */
 #define HELLO_MS 5000      /* a link that was accepted has this long to say who it is */
-#define REDIAL_MS 50       /* between two tries to reach the same election port */
+#define REDIAL_MS 50       /* between two tries to reach the same election port; doubles up to REDIAL_MS_MAX */
+#define REDIAL_MS_MAX 1000
 #define RETRY_LEADER_MS 10 /* between two tries to reach a leader that does not listen yet */
 #define RETRY_LEADER_FOR_MS 2000
 #define NOTIFICATION_MS_CAP 5000 /* a partition that heals is noticed within this */
@@ -54,13 +55,14 @@ struct vote {
 struct peer {
     struct peer *next;
     int64_t sid;
-    struct link *link;   /* NULL: none */
-    struct link *dial;   /* NULL: none under way */
-    bool dead;           /* the last thing heard of it was a refusal or a loss */
-    bool pending;        /* `last` has not been sent */
-    struct buf last;     /* the newest message for it, as sent */
-    struct buf said;     /* where it says it listens, if that is worth anything; from its hello */
-    int64_t redial_ms;   /* no dial before */
+    struct link *link; /* NULL: none */
+    struct link *dial; /* NULL: none under way */
+    bool dead;         /* the last thing heard of it was a refusal or a loss */
+    bool pending;      /* `last` has not been sent */
+    struct buf last;   /* the newest message for it, as sent */
+    struct buf said;   /* where it says it listens, if that is worth anything; from its hello */
+    int64_t redial_ms; /* no dial before */
+    int64_t redial_after_ms;
     struct vote recv;    /* its vote in this round */
     struct vote outside; /* its vote as one that follows or leads, of any round */
     struct vote early;   /* its vote, come before we could look */
