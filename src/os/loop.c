@@ -75,7 +75,8 @@ void loop_free(struct loop *loop)
     uv_close((uv_handle_t *)&loop->before, NULL);
     uv_close((uv_handle_t *)&loop->after, NULL);
     uv_close((uv_handle_t *)&loop->busy, NULL);
-    uv_run(&loop->uv, UV_RUN_DEFAULT);
+    while (uv_run(&loop->uv, UV_RUN_DEFAULT) != 0) /* a loop_stop that no loop_run has seen ends the first */
+        ;
     ASSERT(uv_loop_close(&loop->uv) == 0);
     mem_free(loop);
 }

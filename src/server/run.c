@@ -905,13 +905,15 @@ static int serve(struct server *s)
     s->loop = loop_new();
     make_core(s);
     start_serving(s, listen_fd, secure_fd);
-    s->exit_code = http_ports_attach(s->http, &(struct http_ports_server){ .ctx = s,
-                                                                           .loop = s->loop,
-                                                                           .words = &s->host,
-                                                                           .boot = &s->boot,
-                                                                           .client_port = s->port,
-                                                                           .want_snapshot = want_snapshot,
-                                                                           .restart = begin_anew });
+    rc = http_ports_attach(s->http, &(struct http_ports_server){ .ctx = s,
+                                                                 .loop = s->loop,
+                                                                 .words = &s->host,
+                                                                 .boot = &s->boot,
+                                                                 .client_port = s->port,
+                                                                 .want_snapshot = want_snapshot,
+                                                                 .restart = begin_anew });
+    if (s->exit_code == 0) /* the ports for other servers may have failed before */
+        s->exit_code = rc;
     log_info("server.started", "version=%s port=%u secure_port=%u address=%s net_threads=%u pid=%lld took_ms=%lld",
              ZOKOR_VERSION, s->port, s->secure_port, c->client_port_address[0] != '\0' ? c->client_port_address : "*",
              s->net_threads, (long long)process_id(), (long long)(clock_mono_ms() - s->began_ms));

@@ -165,7 +165,8 @@ class Ensemble:
         for m in self.running():
             with m.raw() as c:
                 c.sync("/")
-                seen[m.sid] = [c.get(p) for p in paths] + [sorted(c.children(p)) for p in paths]
+                replies = [c.get(p) for p in paths]
+                seen[m.sid] = [(r.err, r.data, r.stat) for r in replies] + [c.ls(p).children for p in paths]
         first = next(iter(seen.values()))
         assert all(x == first for x in seen.values()), seen
 

@@ -1,5 +1,7 @@
 """Ensembles of our servers: a leader is found, writes reach every member, and members come and go."""
 import os
+import signal
+import socket
 import struct
 
 import pytest
@@ -120,7 +122,7 @@ def test_write_anywhere_read_everywhere(trio):
             assert c.set("/from1", b"", version=7).err == zkraw.BAD_VERSION
             assert c.delete("/no/such").err == zkraw.NO_NODE
             results = c.multi([zkraw.m_create("/m%d" % m.sid), zkraw.m_delete("/m%d" % m.sid)]).results
-            assert [x.err for x in results] == [0, 0]
+            assert [x[1] for x in results] == [0, 0]
 
 
 def test_a_watch_sees_writes_of_other_members(trio):
@@ -138,7 +140,7 @@ def test_ephemerals_end_with_their_session_everywhere(trio):
     assert a.create("/mine", flags=zkraw.EPHEMERAL).err == 0
     with trio[3].raw() as b:
         b.sync("/")
-        assert b.exists("/mine", watch=True).stat.ephemeral_owner == a.session_id
+        assert b.exists("/mine", watch=True).stat.owner == a.session_id
         a.close()
         assert b.wait_events(1) == [(zkraw.DELETED, "/mine")]
 
@@ -160,7 +162,7 @@ def test_a_session_moves_to_another_member(trio):
     with trio[3].raw(session_id=a.session_id, password=a.password) as b:
         assert b.session_id == a.session_id
         assert b.sync("/").err == 0
-        assert b.exists("/moves").stat.ephemeral_owner == a.session_id
+        assert b.exists("/moves").stat.owner == a.session_id
         b.close()
 
 
@@ -296,37 +298,85 @@ def test_an_empty_disk_joins(tmp_path):
         e.check_same(["/here"])
 
 
+def in_log(member, text):
+    directory = os.path.join(member.data_dir, "version-2")
+    for name in os.listdir(directory):
+        if name.startswith("log."):
+            with open(os.path.join(directory, name), "rb") as f:
+                if text in f.read():
+                    return True
+    return False
+
+
+def leave_undecided(e, lead, count):
+    """The leader has writes on its disk that nobody else has; then all are dead."""
+    c = lead.raw()
+    others = [m for m in e.running() if m is not lead]
+    for m in others:
+        m.signal(signal.SIGSTOP)  # connected, but reads nothing
+    for i in range(count):
+        path = zkraw.text("/base/lost%d" % i)
+        c.send(zkraw.CREATE, path + zkraw.text(b"") + zkraw.acls(zkraw.OPEN) + zkraw.i32(0))
+    until(lambda: in_log(lead, b"/base/lost%d" % (count - 1)))
+    for m in others:
+        m.kill()
+    lead.kill()
+    c.drop()
+    return others
+
+
 def test_what_only_a_dead_leader_had_is_cut_off(tmp_path):
     """A transaction that no quorum has seen goes when its server comes back (TRUNC)."""
     with Ensemble(tmp_path) as e:
         lead = e.wait_serving()
         fill(lead, "/base", 10)
-        for m in list(e.followers()):
-            m.signal(19)  # SIGSTOP: connected, but answers nothing
-        c = lead.raw()
-        for i in range(5):
-            body = zkraw.text("/base/lost%d" % i) + zkraw.text(b"") + zkraw.acls(zkraw.OPEN) + zkraw.i32(0)
-            c.send(zkraw.CREATE, body)
-        log = os.path.join(lead.data_dir, "version-2")
-        until(lambda: any(b"/base/lost4" in open(os.path.join(log, n), "rb").read() for n in os.listdir(log)))
-        lead.kill()
-        c.drop()
-        for m in e:
-            if m is not lead:
-                m.signal(18)
-        others = [m for m in e if m is not lead]
-        until(lambda: any(m.mode() == "leader" for m in others))
-        for m in others:
-            m.wait_serving()
-        fill(e.wait_leader(), "/base", 20)
+        others = leave_undecided(e, lead, 5)
+        e.start(others)
+        fill(e.wait_serving(), "/base", 20)
         lead.start()
-        names = set()
+        assert "kind=TRUNC" in "".join(m.log() for m in others)
         with lead.raw() as c:
             c.sync("/")
-            names = set(c.ls("/base").children)
-        # Followers that had read a proposal before they were stopped may have kept it, in order: never a part of one,
-        # and everywhere the same.
-        assert {n for n in names if n.startswith("n")} == {"n%06d" % i for i in range(20)}
+            assert set(c.ls("/base").children) == {"n%06d" % i for i in range(20)}
+            assert c.create("/base/after").err == 0
+        e.check_same(["/base"])
+        # The file that was shortened, and the one that follows it, are read at the next start.
+        assert set(e.stop().values()) == {0}
+        e.start()
+        e.wait_serving()
+        assert children_everywhere(e, "/base") == {21}
+        assert not any(in_log(m, b"/base/lost0") for m in e)
+
+
+def test_what_a_dead_leader_had_lives_if_it_leads_again(tmp_path):
+    """It is in the log of whoever leads next, so it is decided then."""
+    with Ensemble(tmp_path) as e:
+        lead = e.wait_serving()
+        fill(lead, "/base", 10)
+        others = leave_undecided(e, lead, 5)
+        e.start([lead, others[0]])
+        e.wait_serving()
+        assert children_everywhere(e, "/base") == {15}
+        others[1].start()
+        assert children_everywhere(e, "/base") == {15}
+
+
+def test_cut_off_by_a_snapshot(tmp_path):
+    """The others have moved on too far for their memory: everything is replaced."""
+    with Ensemble(tmp_path, props=SNAPSHOTS_SOON) as e:
+        lead = e.wait_serving()
+        fill(lead, "/base", 10)
+        others = leave_undecided(e, lead, 5)
+        e.start(others)
+        fill(e.wait_serving(), "/base", 1500)
+        lead.start()
+        with lead.raw() as c:
+            c.sync("/")
+            assert len(c.ls("/base").children) == 1500
+            assert c.exists("/base/lost0").err == zkraw.NO_NODE
+        lead.kill()
+        lead.start()
+        assert children_everywhere(e, "/base") == {1500}
         e.check_same(["/base"])
 
 
@@ -383,8 +433,6 @@ def test_a_wrong_myid_stops_the_start(tmp_path, my_id, says):
 
 
 def test_the_election_port_is_taken(tmp_path):
-    import socket
-
     e = Ensemble(tmp_path, props={"zookeeper.electionPortBindRetry": "1"})
     with socket.socket() as s:
         s.bind(("127.0.0.1", e[1].election_port))
@@ -396,8 +444,6 @@ def test_the_election_port_is_taken(tmp_path):
 
 def test_strangers_at_the_doors(trio):
     """Nonsense on the ports between servers costs its sender the connection and nobody else anything."""
-    import socket
-
     lead = trio.leader()
     socks = []
     for port in (lead.election_port, lead.quorum_port):
