@@ -94,6 +94,8 @@ void leader_log_read(struct zab *z, struct link *l, const struct zab_event *ev)
         return;
     f->heard_ms = z->now_ms;
     if (ev->err != 0 && !f->log_begun) {
+        log_info("zab.sync", "sid=%lld kind=SNAP learner_zxid=0x%llx leader_zxid=0x%llx", (long long)f->sid,
+                 (unsigned long long)f->last_zxid, (unsigned long long)z->committed);
         want_image(z, f);
         return;
     }
