@@ -49,6 +49,8 @@
 #define LIMIT_HISTORY_BYTES (64u * 1024 * 1024)
 /* Accepted links a port: so many, and two for every member. */
 #define LIMIT_PEER_STRANGERS 32u
+/* Failed TLS handshakes are told one in so long, with the number of those that were not. */
+#define LIMIT_TLS_WARN_MS 1000
 /* A piece of the answer to a four-letter word or an HTTP command. */
 #define LIMIT_WORD_PIECE_BYTES (32u * 1024)
 /* Pieces of a snapshot that wait for its thread. */

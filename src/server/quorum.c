@@ -5,7 +5,10 @@
 #include "os/process.h"
 #include "server/config_peers.h"
 #include "server/limits.h"
+#include "server/log_feed.h"
 #include "server/server.h"
+
+#define SIZE_FACTOR_DEFAULT 0.33 /* stands for a snapshotSizeFactor above 1, as in Apache */
 
 struct epochs_job {
     struct logger_job job;
@@ -36,6 +39,8 @@ struct quorum {
     struct members *members; /* of the configuration at start: where to listen */
     struct epochs_job epochs;
     struct truncate_job truncate;
+    struct log_feed *feed;
+    struct loop_wake feed_wake;
 };
 
 /* ---- the epoch files ---- */
@@ -179,6 +184,30 @@ bool quorum_may_purge(const struct quorum *q)
     return !q->truncate.running && !q->truncate.again;
 }
 
+/* ---- past transactions for learners ---- */
+
+/* On the feed's thread. */
+static void on_feed_changed(void *ctx)
+{
+    struct quorum *q = ctx;
+    loop_wake(&q->feed_wake);
+}
+
+static void on_feed_wake(struct loop_wake *wake)
+{
+    struct quorum *q = CONTAINER_OF(wake, struct quorum, feed_wake);
+    struct log_feed_piece piece;
+    while (log_feed_take(q->feed, &piece)) {
+        struct zab_event ev = { .type = ZAB_EV_LOG_READ,
+                                .link = piece.link,
+                                .bytes = piece.bytes != NULL ? blob_slice(piece.bytes) : slice_of("", 0),
+                                .end = piece.end,
+                                .err = piece.err };
+        q->opt.step(q->opt.ctx, &(struct core_event){ .type = CORE_EV_PEER, .peer_event = &ev });
+        blob_unref(piece.bytes);
+    }
+}
+
 /* ---- links ---- */
 
 static bool on_peer_event(void *ctx, const struct zab_event *ev)
@@ -210,6 +239,12 @@ void quorum_carry_out(struct quorum *q, const struct zab_fx *fx, size_t count)
             begin_epochs(q, &fx[i]);
         else if (fx[i].type == ZAB_FX_TRUNCATE)
             begin_truncate(q, &fx[i]);
+        else if (fx[i].type == ZAB_FX_LOG_READ)
+            log_feed_open(q->feed, fx[i].link, fx[i].zxid, fx[i].to);
+        else if (fx[i].type == ZAB_FX_LOG_MORE)
+            log_feed_more(q->feed, fx[i].link);
+        else if (fx[i].type == ZAB_FX_LOG_DONE)
+            log_feed_close(q->feed, fx[i].link);
     }
     peers_apply(q->peers, fx, count);
 }
@@ -255,6 +290,7 @@ struct zab_options quorum_zab_options(const struct config *c, const struct boot 
         .history_bytes = LIMIT_HISTORY_BYTES,
         .packet_field_bytes_max = boot_record_bytes_max(c),
         .link_backlog_bytes_max = LIMIT_PEER_OUT_BYTES,
+        .log_sync = c->snapshot_size_factor >= 0,
         .force_snapshot_sync = c->force_snapshot_sync,
         .many_addresses = c->multi_address,
         .last_zxid = b->found.last_zxid,
@@ -274,6 +310,15 @@ struct quorum *quorum_new(const struct quorum_options *options)
     q->members = members_ref((struct members *)(uintptr_t)now);
     const struct member *self = members_find(now, c->my_id);
     ASSERT(self != NULL); /* config_load has looked */
+    loop_wake_open(options->loop, &q->feed_wake, on_feed_wake);
+    q->feed = log_feed_new(&(struct log_feed_options){
+        .fs = options->fs,
+        .dirs = &options->boot->dirs,
+        .record_bytes_max = boot_record_bytes_max(c),
+        .size_factor = c->snapshot_size_factor > 1 ? SIZE_FACTOR_DEFAULT : c->snapshot_size_factor,
+        .changed = on_feed_changed,
+        .ctx = q,
+    });
     int64_t leader_ms = (int64_t)c->connect_to_leader_limit_ticks * c->tick_time_ms;
     q->peers = peers_new(&(struct peers_options){
         .loop = options->loop,
@@ -293,8 +338,12 @@ struct quorum *quorum_new(const struct quorum_options *options)
 
 void quorum_close(struct quorum *q)
 {
-    if (q != NULL)
-        peers_close(q->peers);
+    if (q == NULL)
+        return;
+    peers_close(q->peers);
+    log_feed_free(q->feed);
+    q->feed = NULL;
+    loop_wake_close(&q->feed_wake);
 }
 
 void quorum_free(struct quorum *q)

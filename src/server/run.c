@@ -6,6 +6,7 @@
 #include "os/clock.h"
 #include "os/process.h"
 #include "server/boot.h"
+#include "server/client_tls.h"
 #include "server/fronts.h"
 #include "server/http_ports.h"
 #include "server/limits.h"
@@ -20,6 +21,7 @@
 #define SWEEP_MS 1000
 #define DRAIN_LOOK_MS 20
 #define SNAPSHOT_PACE_MS 1
+#define TLS_HANDSHAKE_MS 5000 /* Apache's, if the key says 0 */
 
 enum phase {
     PHASE_SERVING,
@@ -37,7 +39,8 @@ struct server {
     struct front front;    /* the connections, if there are no net threads */
     struct fronts *fronts; /* otherwise; NULL */
     uint32_t net_threads;
-    struct listener listener;
+    struct listener listener, secure_listener;
+    struct client_tls tls;
     struct logger *logger;
     struct snapshotter *snapshotter;
     struct words words;
@@ -58,7 +61,7 @@ struct server {
     int64_t snapshot_began_ms;
     struct summary snapshot_ms;
     uint64_t frames, frames_at_pull; /* given to the core, and how many at the last piece */
-    uint16_t port;
+    uint16_t port, secure_port;      /* 0: none */
     enum phase phase;
     bool begins_anew;  /* after this life another one follows, on what restore has put into the directory */
     int64_t last_zxid; /* of that life */
@@ -262,6 +265,16 @@ static enum front_went on_accept(void *ctx, uint32_t conn, const struct net_addr
     return step(s, &ev) ? FRONT_GO_ON : FRONT_PAUSED;
 }
 
+/* Apache's order: the super user's id comes before that of the scheme. */
+static void on_proved(void *ctx, uint32_t conn, struct slice subject)
+{
+    struct server *s = ctx;
+    if (client_tls_is_super(&s->tls, subject))
+        step(s,
+             &(struct core_event){ .type = CORE_EV_AUTHENTICATED, .conn = conn, .scheme = "super", .frame = subject });
+    step(s, &(struct core_event){ .type = CORE_EV_AUTHENTICATED, .conn = conn, .scheme = "x509", .frame = subject });
+}
+
 /* A reply to a SASL request may overtake those to earlier requests (client specification 6.4), but one that ends the
  * connection goes out behind what is ready. */
 static enum front_went answer_sasl(struct server *s, uint32_t conn, const struct sasl_answer *answer)
@@ -340,13 +353,23 @@ static bool listener_room(void *ctx)
     return s->fronts != NULL ? fronts_make_room(s->fronts) : front_make_room(&s->front);
 }
 
+static void add(struct server *s, int fd, const struct net_address *peer, enum front_port port)
+{
+    if (s->fronts != NULL)
+        fronts_add(s->fronts, fd, peer, port);
+    else
+        front_add(&s->front, fd, peer, port);
+}
+
 static void listener_add(void *ctx, int fd, const struct net_address *peer)
 {
     struct server *s = ctx;
-    if (s->fronts != NULL)
-        fronts_add(s->fronts, fd, peer);
-    else
-        front_add(&s->front, fd, peer);
+    add(s, fd, peer, s->config->client_unified ? FRONT_EITHER : FRONT_PLAIN);
+}
+
+static void listener_add_secure(void *ctx, int fd, const struct net_address *peer)
+{
+    add(ctx, fd, peer, FRONT_TLS);
 }
 
 /* ---- the log ---- */
@@ -427,6 +450,7 @@ static void begin_draining(struct server *s)
     http_ports_close(s->http);
     s->stop_by_ms = loop_now_ms(s->loop) + s->config->nio_shutdown_ms;
     listener_close(&s->listener);
+    listener_close(&s->secure_listener);
     if (s->fronts != NULL)
         fronts_stop_reading(s->fronts);
     else
@@ -588,8 +612,18 @@ static unsigned host_interest(void *ctx, uint32_t conn)
 
 /* ---- start ---- */
 
-static struct core_options core_options_of(const struct config *c)
+/* Schemes whose ids are valid in ACLs though the core cannot prove them. */
+static const char *shell_schemes(const struct server *s)
 {
+    bool sasl = sasl_schemes(s->config) != NULL;
+    if (s->tls.context == NULL)
+        return sasl ? "sasl" : NULL;
+    return sasl ? "sasl,x509" : "x509";
+}
+
+static struct core_options core_options_of(const struct server *s)
+{
+    const struct config *c = s->config;
     int64_t frame_max = c->jute_max_buffer_bytes;
     return (struct core_options){
         .seed = process_entropy(),
@@ -635,7 +669,7 @@ static struct core_options core_options_of(const struct config *c)
             .global_session_weight = c->connection_weight_global,
             .renew_weight = c->connection_weight_renew,
         },
-        .shell_schemes = sasl_schemes(c),
+        .shell_schemes = shell_schemes(s),
         .audit = c->audit_enabled,
         .leader_serves = c->leader_serves,
         .read_only = c->read_only_mode,
@@ -646,17 +680,6 @@ static struct core_options core_options_of(const struct config *c)
 
 static int check_config(const struct config *c)
 {
-    if (c->secure_client_port != 0) {
-        log_error("server.config",
-                  "secureClientPort=%d next=\"this version has no TLS: take the key out of the "
-                  "configuration\"",
-                  (int)c->secure_client_port);
-        return SERVER_EXIT_USAGE;
-    }
-    if (c->client_port == 0) {
-        log_error("server.config", "clientPort is not set: there is no port to serve clients on");
-        return SERVER_EXIT_USAGE;
-    }
     /* Servers that are told to protect what they say to each other must not say it in the clear. */
     if (c->distributed && (c->ssl_quorum || c->quorum_sasl)) {
         log_error("server.config",
@@ -706,14 +729,27 @@ static void start_threads(struct server *s)
     });
 }
 
-static void start_serving(struct server *s, int listen_fd)
+static void open_listener(struct server *s, struct listener *l, int fd,
+                          void (*take)(void *ctx, int fd, const struct net_address *peer))
+{
+    if (fd >= 0)
+        listener_open(
+            l, &(struct listener_options){ .loop = s->loop, .fd = fd, .ctx = s, .room = listener_room, .add = take });
+}
+
+static void start_serving(struct server *s, int listen_fd, int secure_fd)
 {
     const struct config *c = s->config;
     struct loop *loop = s->loop;
     int64_t files_max = process_file_limit();
-    struct front_sink sink = {
-        .ctx = s, .accept = on_accept, .frame = on_frame, .lost = on_lost, .word = on_word, .word_more = on_word_more
-    };
+    struct front_sink sink = { .ctx = s,
+                               .accept = on_accept,
+                               .proved = on_proved,
+                               .frame = on_frame,
+                               .lost = on_lost,
+                               .word = on_word,
+                               .word_more = on_word_more };
+    int64_t tls_handshake_ms = c->ssl_detect_ms > 0 ? c->ssl_detect_ms : TLS_HANDSHAKE_MS;
     /* Both ports of the ensemble, and dials to every member. */
     int64_t reserved = LIMIT_FDS_RESERVED;
     if (c->distributed)
@@ -725,13 +761,19 @@ static void start_serving(struct server *s, int listen_fd)
                                                        .index = 0,
                                                        .count = 1,
                                                        .frame_bytes_max = (size_t)c->jute_max_buffer_bytes,
-                                                       .conns_max = conns_max });
+                                                       .conns_max = conns_max,
+                                                       .tls = s->tls.context,
+                                                       .tls_handshake_ms = tls_handshake_ms,
+                                                       .tls_handshakes_max = c->handshakes_max });
     else
         s->fronts = fronts_new(&(struct fronts_options){ .threads = s->net_threads,
                                                          .core_loop = loop,
                                                          .sink = sink,
                                                          .frame_bytes_max = (size_t)c->jute_max_buffer_bytes,
-                                                         .conns_max = conns_max });
+                                                         .conns_max = conns_max,
+                                                         .tls = s->tls.context,
+                                                         .tls_handshake_ms = tls_handshake_ms,
+                                                         .tls_handshakes_max = c->handshakes_max });
     s->host = (struct command_host){
         .ctx = s,
         .core = s->core,
@@ -760,9 +802,9 @@ static void start_serving(struct server *s, int listen_fd)
     if (s->boot.found.txn_count > (uint64_t)c->snap_count / 2)
         step(s, &(struct core_event){ .type = CORE_EV_SNAPSHOT_WANT });
     arm_tick(s);
-    listener_open(&s->listener,
-                  &(struct listener_options){
-                      .loop = loop, .fd = listen_fd, .ctx = s, .room = listener_room, .add = listener_add });
+    client_tls_start(&s->tls, loop);
+    open_listener(s, &s->listener, listen_fd, listener_add);
+    open_listener(s, &s->secure_listener, secure_fd, listener_add_secure);
 }
 
 static void stop_serving(struct server *s)
@@ -770,7 +812,9 @@ static void stop_serving(struct server *s)
     loop_set_busy(s->loop, NULL, NULL);
     loop_set_turn(s->loop, NULL, NULL);
     http_ports_detach(s->http);
+    client_tls_stop(&s->tls);
     listener_close(&s->listener);
+    listener_close(&s->secure_listener);
     if (s->fronts != NULL)
         fronts_stop(s->fronts);
     else
@@ -803,7 +847,7 @@ static void make_core(struct server *s)
 {
     const struct config *c = s->config;
     struct boot *b = &s->boot;
-    struct core_options options = core_options_of(c);
+    struct core_options options = core_options_of(s);
     struct zab_options zab;
     if (c->distributed) {
         zab = quorum_zab_options(c, b, s->members);
@@ -819,22 +863,48 @@ static void make_core(struct server *s)
     boot_forget_past(b);
 }
 
+/* *fd is -1 for no port. 0 or an exit code. */
+static int listen_on(const struct config *c, const char *key, const char *address, int32_t port, int *fd,
+                     uint16_t *bound)
+{
+    struct net_error err;
+    *fd = -1;
+    if (port == 0)
+        return 0;
+    int backlog = c->listen_backlog > 0 ? c->listen_backlog : LIMIT_BACKLOG;
+    if (net_listen(address, (uint16_t)port, backlog, c->client_keepalive, fd, &err) != 0) {
+        log_error("server.listen", "%s next=\"find what uses the port (ss -ltnp), or set %s\"", err.text, key);
+        *fd = -1;
+        return SERVER_EXIT_BIND;
+    }
+    *bound = net_port(*fd);
+    return 0;
+}
+
+static int listen_to_clients(struct server *s, int *fd, int *secure_fd)
+{
+    const struct config *c = s->config;
+    int rc = listen_on(c, "clientPort", c->client_port_address, c->client_port, fd, &s->port);
+    if (rc != 0)
+        return rc;
+    rc = listen_on(c, "secureClientPort", c->secure_client_port_address, c->secure_client_port, secure_fd,
+                   &s->secure_port);
+    if (rc != 0 && *fd >= 0)
+        net_close(*fd);
+    return rc;
+}
+
 static int serve(struct server *s)
 {
     const struct config *c = s->config;
-    struct net_error err;
-    int listen_fd, backlog = c->listen_backlog > 0 ? c->listen_backlog : LIMIT_BACKLOG;
-    int rc =
-        net_listen(c->client_port_address, (uint16_t)c->client_port, backlog, c->client_keepalive, &listen_fd, &err);
-    if (rc != 0) {
-        log_error("server.listen", "%s next=\"find what uses the port (ss -ltnp), or set clientPort\"", err.text);
-        return SERVER_EXIT_BIND;
-    }
-    s->port = net_port(listen_fd);
+    int listen_fd, secure_fd;
+    int rc = listen_to_clients(s, &listen_fd, &secure_fd);
+    if (rc != 0)
+        return rc;
     s->net_threads = net_threads_of(c);
     s->loop = loop_new();
     make_core(s);
-    start_serving(s, listen_fd);
+    start_serving(s, listen_fd, secure_fd);
     rc = http_ports_attach(s->http, &(struct http_ports_server){ .ctx = s,
                                                                  .loop = s->loop,
                                                                  .words = &s->host,
@@ -844,9 +914,9 @@ static int serve(struct server *s)
                                                                  .restart = begin_anew });
     if (s->exit_code == 0) /* the ports for other servers may have failed before */
         s->exit_code = rc;
-    log_info("server.started", "version=%s port=%u address=%s net_threads=%u pid=%lld took_ms=%lld", ZOKOR_VERSION,
-             s->port, c->client_port_address[0] != '\0' ? c->client_port_address : "*", s->net_threads,
-             (long long)process_id(), (long long)(clock_mono_ms() - s->began_ms));
+    log_info("server.started", "version=%s port=%u secure_port=%u address=%s net_threads=%u pid=%lld took_ms=%lld",
+             ZOKOR_VERSION, s->port, s->secure_port, c->client_port_address[0] != '\0' ? c->client_port_address : "*",
+             s->net_threads, (long long)process_id(), (long long)(clock_mono_ms() - s->began_ms));
     if (s->exit_code == 0)
         loop_run(s->loop);
     stop_serving(s);
@@ -875,7 +945,9 @@ static int live(const struct config *config, struct http_ports *http, int64_t st
     s->http = http;
     s->started_ms = started_ms;
     s->began_ms = clock_mono_ms();
-    int rc = sasl_clients_new(config, s->fs, &s->sasl);
+    int rc = client_tls_init(&s->tls, config);
+    if (rc == 0)
+        rc = sasl_clients_new(config, s->fs, &s->sasl);
     if (rc == 0)
         rc = take_members(s);
     if (rc == 0)
@@ -890,6 +962,7 @@ static int live(const struct config *config, struct http_ports *http, int64_t st
     boot_fini(&s->boot);
     sasl_clients_free(s->sasl);
     members_unref(s->members);
+    client_tls_fini(&s->tls);
     mem_free(s);
     return rc;
 }
