@@ -64,6 +64,8 @@ class Member(Server):
         else:
             program = server_command()
         props = ["-D%s=%s" % kv for kv in sorted(self.props.items()) if kv[1] is not None]
+        if self.kind == OUR:
+            props += os.environ.get("ZOKOR_TEST_ARGS", "").split()
         return self.wrapper + program + ["server"] + props + [self.cfg]
 
     def write_cfg(self):
