@@ -257,7 +257,7 @@ static int pem_key(const struct content *c, const struct tls_store *s, const cha
     BIO_free(bio);
     if (*out != NULL)
         return 0;
-    if (pem_ended())
+    if (memmem(c->p, c->n, "PRIVATE KEY-----", 16) == NULL)
         return tls_fail(err, ERR_INVALID,
                         "%s: holds no private key; %s.location is one file with the key and its certificates",
                         s->location, what);
