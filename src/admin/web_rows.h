@@ -50,6 +50,11 @@ bool web_stats(struct web_answer *a);
 bool web_dump(struct web_answer *a);
 bool web_watches(struct web_answer *a);
 bool web_watches_by_path(struct web_answer *a);
+/* web_ensemble.c */
+bool web_leader(struct web_answer *a);
+bool web_observers(struct web_answer *a);
+bool web_voting_view(struct web_answer *a);
+bool web_zabstate(struct web_answer *a);
 /* web_figures.c */
 bool web_server_stats(struct web_answer *a);
 bool web_monitor(struct web_answer *a);
