@@ -168,7 +168,7 @@ static void host_conf(void *ctx, struct json *j)
     json_member_number(j, "max_client_cnxns", c->conns_per_ip_max);
     json_member_number(j, "min_session_timeout", c->session_timeout_ms_min);
     json_member_number(j, "max_session_timeout", c->session_timeout_ms_max);
-    json_member_number(j, "server_id", 0);
+    json_member_number(j, "server_id", c->distributed ? c->my_id : 0);
     json_member_number(j, "client_port_listen_backlog", c->listen_backlog);
 }
 
