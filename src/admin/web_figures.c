@@ -2,7 +2,6 @@
 #include "admin/metrics.h"
 #include "admin/web_rows.h"
 #include "os/system.h"
-#include <stdio.h>
 
 static void put_response_sizes(struct json *j, const char *key, const struct core_stats *s)
 {
@@ -57,26 +56,33 @@ bool web_server_stats(struct web_answer *a)
 
 /* ---- monitor, metrics ---- */
 
-static void put_summary_member(struct json *j, const char *prefix, const char *name, int64_t value)
+static void put_key(struct json *j, const char *prefix, const struct metric *m)
 {
-    char key[100];
-    snprintf(key, sizeof key, "%s_%s", prefix, name);
-    json_member_number(j, key, value);
+    struct buf key;
+    buf_init(&key, SIZE_MAX / 2);
+    buf_append(&key, prefix, strlen(prefix));
+    metric_put_name(&key, m);
+    json_key_slice(j, buf_slice(&key));
+    buf_fini(&key);
+}
+
+static void put_number(struct json *j, const char *prefix, const struct metric *m, int64_t value)
+{
+    put_key(j, prefix, m);
+    json_number(j, value);
 }
 
 static void put_summary(struct json *j, const struct metric *m)
 {
     const struct summary *s = m->summary;
-    char key[100];
-    snprintf(key, sizeof key, "avg_%s", m->name);
-    json_key(j, key);
+    put_key(j, "avg_", m);
     json_real(j, s->count == 0 ? 0 : (double)s->sum / (double)s->count);
-    put_summary_member(j, "min", m->name, s->min);
-    put_summary_member(j, "max", m->name, s->max);
-    put_summary_member(j, "cnt", m->name, s->count);
-    put_summary_member(j, "sum", m->name, s->sum);
+    put_number(j, "min_", m, s->min);
+    put_number(j, "max_", m, s->max);
+    put_number(j, "cnt_", m, s->count);
+    put_number(j, "sum_", m, s->sum);
     for (size_t i = 0; m->kind == METRIC_ADVANCED && i < ARRAY_COUNT(quantile_names); i++)
-        put_summary_member(j, quantile_names[i].prefix, m->name, summary_quantile(s, quantile_names[i].share));
+        put_number(j, quantile_names[i].prefix, m, summary_quantile(s, quantile_names[i].share));
 }
 
 static void put_metric(void *ctx, const struct metric *m)
@@ -84,13 +90,12 @@ static void put_metric(void *ctx, const struct metric *m)
     struct json *j = ctx;
     if (m->summary != NULL) {
         put_summary(j, m);
-        return;
-    }
-    json_key(j, m->name);
-    if (m->is_real)
+    } else if (m->is_real) {
+        put_key(j, "", m);
         json_real(j, m->real);
-    else
-        json_number(j, m->number);
+    } else {
+        put_number(j, "", m, m->number);
+    }
 }
 
 bool web_monitor(struct web_answer *a)
