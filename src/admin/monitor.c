@@ -49,18 +49,23 @@ static void put_metric(void *ctx, const struct metric *m)
         put_line(ctx, "", m, m->number);
 }
 
+const char *peer_state_name(enum core_mode mode)
+{
+    static const char *const names[] = { [CORE_LEADING] = "leading - broadcast",
+                                         [CORE_FOLLOWING] = "following - broadcast",
+                                         [CORE_OBSERVING] = "observing - broadcast",
+                                         [CORE_READ_ONLY] = NULL };
+    return names[mode];
+}
+
 bool word_mntr(struct command_answer *a, size_t bytes, struct buf *out)
 {
     (void)bytes;
     struct command_files files = { .open = process_files_open(), .max = process_file_limit() };
     enum core_mode mode = core_mode(a->host->core);
     buf_printf(out, "zk_version\t%s\nzk_server_state\t%s\n", words_version, core_mode_name(mode));
-    if (mode == CORE_LEADING || mode == CORE_FOLLOWING || mode == CORE_OBSERVING) {
-        static const char *const doing[] = {
-            [CORE_LEADING] = "leading", [CORE_FOLLOWING] = "following", [CORE_OBSERVING] = "observing"
-        };
-        buf_printf(out, "zk_peer_state\t%s - broadcast\n", doing[mode]);
-    }
+    if (peer_state_name(mode) != NULL)
+        buf_printf(out, "zk_peer_state\t%s\n", peer_state_name(mode));
     if (mode == CORE_OBSERVING)
         buf_printf(out, "zk_observer_master_id\t%lld\n", (long long)zab_view(core_zab(a->host->core)).leader);
     if (a->host->with_metrics)

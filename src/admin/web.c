@@ -120,42 +120,12 @@ static bool last_snapshot(struct web_answer *a)
     return false;
 }
 
-static bool leader(struct web_answer *a)
-{
-    web_set_error(a, "server is not initialized"); /* what Apache says of a server that is in no ensemble */
-    return false;
-}
-
-static bool observers(struct web_answer *a)
-{
-    json_member_number(&a->json, "synced_observers", 0);
-    json_key(&a->json, "observers");
-    json_array(&a->json);
-    json_array_end(&a->json);
-    return false;
-}
-
-static bool voting_view(struct web_answer *a)
-{
-    json_key(&a->json, "current_config");
-    json_object(&a->json);
-    json_object_end(&a->json);
-    return false;
-}
-
 static bool watch_summary(struct web_answer *a)
 {
     struct watch_counts n = watch_counts_of(core_tree(a->core), WATCH_DATA | WATCH_PERSISTENT | WATCH_RECURSIVE);
     json_member_number(&a->json, "num_connections", n.watchers);
     json_member_number(&a->json, "num_paths", n.paths);
     json_member_number(&a->json, "num_total_watches", n.watches);
-    return false;
-}
-
-static bool zabstate(struct web_answer *a)
-{
-    json_member_bool(&a->json, "voting", false);
-    json_member_string(&a->json, "zabstate", "");
     return false;
 }
 
@@ -173,10 +143,10 @@ static const struct web_row rows[] = {
     { "initial_configuration", { "icfg" }, 0, web_initial_configuration },
     { "is_read_only", { "isro" }, 0, is_read_only },
     { "last_snapshot", { "lsnp" }, 0, last_snapshot },
-    { "leader", { "lead" }, 0, leader },
+    { "leader", { "lead" }, 0, web_leader },
     { "monitor", { "mntr" }, WEB_FILES, web_monitor },
     { "observer_connection_stat_reset", { "orst" }, 0, nothing },
-    { "observers", { "obsr" }, 0, observers },
+    { "observers", { "obsr" }, 0, web_observers },
     { "restore", { "rest" }, WEB_POST, web_restore },
     { "ruok", { NULL }, 0, nothing },
     { "server_stats", { "srvr" }, WEB_DIRS, web_server_stats },
@@ -185,11 +155,11 @@ static const struct web_row rows[] = {
     { "stat_reset", { "srst" }, 0, stat_reset },
     { "stats", { "stat" }, WEB_DIRS, web_stats },
     { "system_properties", { "sysp" }, WEB_ALWAYS, web_system_properties },
-    { "voting_view", { NULL }, 0, voting_view },
+    { "voting_view", { NULL }, 0, web_voting_view },
     { "watch_summary", { "wchs" }, 0, watch_summary },
     { "watches", { "wchc" }, 0, web_watches },
     { "watches_by_path", { "wchp" }, 0, web_watches_by_path },
-    { "zabstate", { NULL }, WEB_ALWAYS, zabstate },
+    { "zabstate", { NULL }, WEB_ALWAYS, web_zabstate },
 };
 
 static const struct web_row metrics_row = { "/metrics", { NULL }, WEB_FILES | WEB_RAW, web_metrics };

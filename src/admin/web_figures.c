@@ -3,13 +3,13 @@
 #include "admin/web_rows.h"
 #include "os/system.h"
 
-static void put_response_sizes(struct json *j, const char *key, const struct core_stats *s)
+static void put_sizes(struct json *j, const char *key, int64_t last, int64_t min, int64_t max)
 {
     json_key(j, key);
     json_object(j);
-    json_member_number(j, "last_buffer_size", s->response_bytes_last);
-    json_member_number(j, "min_buffer_size", s->response_bytes_min);
-    json_member_number(j, "max_buffer_size", s->response_bytes_max);
+    json_member_number(j, "last_buffer_size", last);
+    json_member_number(j, "min_buffer_size", min);
+    json_member_number(j, "max_buffer_size", max);
     json_object_end(j);
 }
 
@@ -21,7 +21,7 @@ static void put_server_stats(struct web_answer *a, const struct core_stats *s, c
     json_member_number(j, "packets_sent", s->packets_sent);
     json_member_number(j, "packets_received", s->packets_received);
     json_member_number(j, "fsync_threshold_exceed_count", f->fsync_slow_count);
-    put_response_sizes(j, "client_response_stats", s);
+    put_sizes(j, "client_response_stats", s->response_bytes_last, s->response_bytes_min, s->response_bytes_max);
     json_member_number(j, "data_dir_size", a->ask->snap_bytes);
     json_member_number(j, "log_dir_size", a->ask->log_bytes);
     json_member_bool(j, "provider_null", false);
@@ -47,9 +47,13 @@ bool web_server_stats(struct web_answer *a)
     core_stats(a->core, &s);
     a->host->words->figures(a->host->words->ctx, &f);
     json_member_string(&a->json, "version", words_version);
-    json_member_bool(&a->json, "read_only", false);
+    json_member_bool(&a->json, "read_only", core_mode(a->core) == CORE_READ_ONLY);
     put_server_stats(a, &s, &f);
-    put_response_sizes(&a->json, "client_response", &s);
+    put_sizes(&a->json, "client_response", s.response_bytes_last, s.response_bytes_min, s.response_bytes_max);
+    if (core_mode(a->core) == CORE_LEADING) {
+        struct zab_view v = zab_view(core_zab(a->core));
+        put_sizes(&a->json, "proposal_stats", v.proposal_bytes_last, v.proposal_bytes_min, v.proposal_bytes_max);
+    }
     json_member_number(&a->json, "node_count", s.node_count + 1); /* Apache counts the root twice */
     return false;
 }
@@ -100,8 +104,13 @@ static void put_metric(void *ctx, const struct metric *m)
 
 bool web_monitor(struct web_answer *a)
 {
+    enum core_mode mode = core_mode(a->core);
     json_member_string(&a->json, "version", words_version);
-    json_member_string(&a->json, "server_state", core_mode_name(core_mode(a->core)));
+    json_member_string(&a->json, "server_state", core_mode_name(mode));
+    if (peer_state_name(mode) != NULL)
+        json_member_string(&a->json, "peer_state", peer_state_name(mode));
+    if (mode == CORE_OBSERVING)
+        json_member_number(&a->json, "observer_master_id", zab_view(core_zab(a->core)).leader);
     if (a->host->words->with_metrics)
         metrics_visit(a->host->words, &a->ask->files, put_metric, &a->json);
     return false;
