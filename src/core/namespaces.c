@@ -13,6 +13,7 @@ struct namespace_row {
 };
 
 struct namespaces {
+    struct namespace_row *last; /* most requests are about the same one as the request before */
     size_t count;
     struct namespace_row rows[SLOTS];
 };
@@ -38,11 +39,15 @@ static struct core_namespace *row_of(struct core *c, struct slice path)
     if (c->namespaces == NULL)
         c->namespaces = mem_zalloc(sizeof *c->namespaces);
     struct namespaces *all = c->namespaces;
+    if (all->last != NULL && slice_eq(all->last->n.name, name))
+        return &all->last->n;
     uint64_t hash = hash_slice(c->hash_key, name);
     for (size_t at = hash % SLOTS;; at = (at + 1) % SLOTS) {
         struct namespace_row *r = &all->rows[at];
-        if (r->n.name.p != NULL && r->hash == hash && slice_eq(r->n.name, name))
+        if (r->n.name.p != NULL && r->hash == hash && slice_eq(r->n.name, name)) {
+            all->last = r;
             return &r->n;
+        }
         if (r->n.name.p != NULL)
             continue;
         if (all->count >= SLOTS / 2)
