@@ -30,11 +30,9 @@ struct command_files {
 struct command_host {
     void *ctx;
     struct core *core;
-    const char *words_allowed;  /* 4lw.commands.whitelist */
-    int64_t server_id;          /* of a member of an ensemble */
-    const char *client_address; /* where clients are served: "0.0.0.0:2181" */
-    bool read_only_mode;        /* readonlymode.enabled: isro is allowed, too */
-    bool with_metrics;          /* false: metricsProvider.className is the one that keeps none */
+    const char *words_allowed; /* 4lw.commands.whitelist */
+    bool read_only_mode;       /* readonlymode.enabled: isro is allowed, too */
+    bool with_metrics;         /* false: metricsProvider.className is the one that keeps none */
     void (*figures)(void *ctx, struct command_figures *out);
     /* Appends the answer of `conf`. */
     void (*conf)(void *ctx, struct buf *out);

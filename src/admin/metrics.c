@@ -4,6 +4,7 @@
 #include "admin/metrics.h"
 #include "base/assert.h"
 #include "core/core.h"
+#include "tree/tree.h"
 #include <stddef.h>
 
 struct values {
@@ -233,6 +234,78 @@ static void look_at_ensemble(const struct core *core, struct values *v)
     v->non_voting = (int64_t)v->zab.synced_non_voting_followers;
 }
 
+/* ---- sets: one figure for each top node ---- */
+
+enum set { SET_READ, SET_WRITTEN, SET_EXCEEDED, SET_COUNT_LIMIT, SET_BYTES_LIMIT, SET_COUNT_USED, SET_BYTES_USED };
+
+static const char *const set_names[] = {
+    [SET_READ] = "read_per_namespace",
+    [SET_WRITTEN] = "write_per_namespace",
+    [SET_EXCEEDED] = "quota_exceeded_error_per_namespace",
+    [SET_COUNT_LIMIT] = "quota_count_limit_per_namespace",
+    [SET_BYTES_LIMIT] = "quota_bytes_limit_per_namespace",
+    [SET_COUNT_USED] = "quota_count_usage_per_namespace",
+    [SET_BYTES_USED] = "quota_bytes_usage_per_namespace",
+};
+
+struct set_visit {
+    const struct visit *visit;
+    enum set set;
+};
+
+static void give_spread(const struct set_visit *v, struct slice key, const struct core_spread *s)
+{
+    const struct summary summary = { .count = s->count, .sum = s->sum, .min = s->min, .max = s->max };
+    if (s->count != 0)
+        v->visit->fn(
+            v->visit->ctx,
+            &(struct metric){ .name = set_names[v->set], .key = key, .kind = METRIC_BASIC, .summary = &summary });
+}
+
+static void give_namespace(void *ctx, const struct core_namespace *n)
+{
+    const struct set_visit *v = ctx;
+    if (v->set == SET_READ)
+        give_spread(v, n->name, &n->read);
+    else if (v->set == SET_WRITTEN)
+        give_spread(v, n->name, &n->written);
+    else if (n->quota_exceeded != 0)
+        v->visit->fn(v->visit->ctx, &(struct metric){ .name = set_names[v->set],
+                                                      .key = n->name,
+                                                      .kind = METRIC_COUNTER,
+                                                      .number = n->quota_exceeded });
+}
+
+static void give_quota(void *ctx, struct slice name, const struct tree_quota_sums *s)
+{
+    const struct set_visit *v = ctx;
+    int64_t number = v->set == SET_COUNT_LIMIT   ? s->count_limit
+                     : v->set == SET_BYTES_LIMIT ? s->bytes_limit
+                     : v->set == SET_COUNT_USED  ? s->count_used
+                                                 : s->bytes_used;
+    v->visit->fn(v->visit->ctx,
+                 &(struct metric){ .name = set_names[v->set], .key = name, .kind = METRIC_GAUGE, .number = number });
+}
+
+static void give_sets(const struct visit *visit, const struct core *core)
+{
+    for (int set = SET_READ; set <= SET_EXCEEDED; set++)
+        core_namespace_list(core, give_namespace, &(struct set_visit){ visit, (enum set)set });
+    for (int set = SET_COUNT_LIMIT; set <= SET_BYTES_USED; set++)
+        tree_quotas(core_tree(core), give_quota, &(struct set_visit){ visit, (enum set)set });
+}
+
+void metric_put_name(struct buf *out, const struct metric *m)
+{
+    if (!slice_is_null(m->key)) {
+        buf_append_slice(out, m->key);
+        buf_append(out, "_", 1);
+    }
+    buf_append(out, m->name, strlen(m->name));
+}
+
+/* ---- all of them ---- */
+
 void metrics_visit(const struct command_host *host, const struct command_files *files,
                    void (*fn)(void *ctx, const struct metric *m), void *ctx)
 {
@@ -260,4 +333,5 @@ void metrics_visit(const struct command_host *host, const struct command_files *
     give_number(&v, "sync_processor_request_queued", METRIC_COUNTER, s->reads + s->writes);
     give_summaries(&v, METRIC_BASIC, basic, ARRAY_COUNT(basic));
     give_summaries(&v, METRIC_ADVANCED, advanced, ARRAY_COUNT(advanced));
+    give_sets(&v, host->core);
 }

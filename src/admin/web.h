@@ -23,6 +23,9 @@ struct web_limiter {
 struct web_host {
     void *ctx;
     struct command_host *words;
+    int64_t server_id;       /* in its ensemble; 0 without one */
+    const char *client_host; /* where this member serves clients, if no server line says so; NULL: not told */
+    uint16_t client_port;
     const char *config_text; /* zoo.cfg as it was read; NULL without one */
     /* The members of `configuration`. */
     void (*conf)(void *ctx, struct json *j);

@@ -1,6 +1,7 @@
 /* web_guarded: the two commands that need every permission on "/" (feature map 3.2): snapshot, and restore with a body.
  * The order of the checks, status and texts are those of Apache 3.9.5. */
 #include "admin/web_rows.h"
+#include "base/log.h"
 
 static bool refuse(struct web_answer *a, enum web_status status, const char *error)
 {
@@ -79,6 +80,13 @@ bool web_restore(struct web_answer *a)
 {
     struct web_host *h = a->host;
     if (a->ask->upload_failed) {
+        h->restore_errors++;
+        return refuse(a, WEB_FAILED, NULL);
+    }
+    if (core_zab(a->core) != NULL && is_allowed(a)) {
+        /* Apache lets each member take a tree of its own, and they differ from then on. */
+        log_warn("restore.failed", "reason=\"this server is a member of an ensemble: its tree is the leader's\" "
+                                   "next=\"stop all members, empty their directories, put the snapshot into each\"");
         h->restore_errors++;
         return refuse(a, WEB_FAILED, NULL);
     }

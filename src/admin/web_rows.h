@@ -50,11 +50,6 @@ bool web_stats(struct web_answer *a);
 bool web_dump(struct web_answer *a);
 bool web_watches(struct web_answer *a);
 bool web_watches_by_path(struct web_answer *a);
-/* web_ensemble.c */
-bool web_leader(struct web_answer *a);
-bool web_observers(struct web_answer *a);
-bool web_voting_view(struct web_answer *a);
-bool web_zabstate(struct web_answer *a);
 /* web_figures.c */
 bool web_server_stats(struct web_answer *a);
 bool web_monitor(struct web_answer *a);
@@ -62,6 +57,11 @@ bool web_metrics(struct web_answer *a);
 bool web_environment(struct web_answer *a);
 bool web_initial_configuration(struct web_answer *a);
 bool web_system_properties(struct web_answer *a);
+/* web_members.c */
+bool web_leader(struct web_answer *a);
+bool web_observers(struct web_answer *a);
+bool web_voting_view(struct web_answer *a);
+bool web_zabstate(struct web_answer *a);
 /* web_guarded.c */
 bool web_snapshot(struct web_answer *a);
 bool web_restore(struct web_answer *a);

@@ -271,6 +271,72 @@ static void names(void **state)
         assert_true(strcmp(web_name(i - 1), web_name(i)) < 0);
 }
 
+static void create(struct web_bench *w, const char *path, const char *data)
+{
+    struct buf frame, acl;
+    buf_init(&frame, 1000);
+    buf_init(&acl, 1000);
+    wire_put_acl(&acl, (struct wire_acl){ 31, { slice_str("world"), slice_str("anyone") } });
+    wire_put_request_header(&frame, &(struct wire_request_header){ 1, WIRE_OP_CREATE });
+    wire_put_create_request(&frame, &(struct wire_create_request){ .path = slice_str(path),
+                                                                   .data = slice_str(data),
+                                                                   .acl = { 1, buf_slice(&acl) } });
+    bench_send(&w->b, 1, &frame);
+    buf_fini(&frame);
+    buf_fini(&acl);
+}
+
+static void sets(void **state)
+{
+    (void)state;
+    struct web_bench w;
+    struct buf out;
+    open_bench(&w);
+    create(&w, "/a\"b", "12345");
+    create(&w, "/a\"b/c", "");
+    create(&w, "/zookeeper/quota/q", "");
+    create(&w, "/zookeeper/quota/q/zookeeper_limits", "count=5,bytes=-1=;byteHardLimit=100;countHardLimit=-1");
+    create(&w, "/zookeeper/quota/q/zookeeper_stats", "count=2,bytes=7");
+    ask_for(&w, "/metrics", 1 << 20, &out);
+    const char *text = (const char *)out.p;
+    assert_int_equal(count_of(&out, "# TYPE write_per_namespace summary\n"), 1);
+    assert_non_null(strstr(text, "\nwrite_per_namespace{key=\"a\\\"b\",quantile=\"0.5\"} NaN\n"
+                                 "write_per_namespace_count{key=\"a\\\"b\"} 2.0\n"
+                                 "write_per_namespace_sum{key=\"a\\\"b\"} 15.0\n"));
+    assert_non_null(strstr(text, "\nquota_count_limit_per_namespace{key=\"q\"} 5.0\n"));
+    assert_non_null(strstr(text, "\nquota_bytes_limit_per_namespace{key=\"q\"} 100.0\n"));
+    buf_fini(&out);
+    ask_for(&w, "monitor", 1 << 20, &out);
+    text = (const char *)out.p;
+    assert_non_null(strstr(text, "  \"cnt_a\\\"b_write_per_namespace\" : 2,\n"));
+    assert_non_null(strstr(text, "  \"max_a\\\"b_write_per_namespace\" : 9,\n"));
+    assert_non_null(strstr(text, "  \"q_quota_bytes_limit_per_namespace\" : 100,\n"));
+    buf_fini(&out);
+    bench_close(&w.b);
+}
+
+/* Names are the clients' choice: the table stays small. */
+static void sets_are_bounded(void **state)
+{
+    (void)state;
+    struct web_bench w;
+    struct buf out;
+    open_bench(&w);
+    for (unsigned i = 0; i < 1000; i++) {
+        char path[20];
+        snprintf(path, sizeof path, "/n%u", i);
+        create(&w, path, "");
+    }
+    ask_for(&w, "monitor", 1 << 20, &out);
+    assert_int_equal(count_of(&out, "\"cnt_n"), 256 + 5); /* and the figures about nodes and netty */
+    buf_fini(&out);
+    core_stats_reset(w.b.core);
+    ask_for(&w, "monitor", 1 << 20, &out);
+    assert_int_equal(count_of(&out, "per_namespace"), 0);
+    buf_fini(&out);
+    bench_close(&w.b);
+}
+
 static void page(void **state)
 {
     (void)state;
@@ -301,6 +367,8 @@ int main(void)
         cmocka_unit_test(limits),
         cmocka_unit_test(names),
         cmocka_unit_test(page),
+        cmocka_unit_test(sets),
+        cmocka_unit_test(sets_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -48,6 +48,8 @@ struct quantile_name {
     double share;
 };
 extern const struct quantile_name quantile_names[4];
+/* "leading - broadcast"; NULL for a server that takes no part in an ensemble now. */
+const char *peer_state_name(enum core_mode mode);
 bool word_mntr(struct command_answer *a, size_t bytes, struct buf *out);
 /* listings.c */
 bool word_cons(struct command_answer *a, size_t bytes, struct buf *out);

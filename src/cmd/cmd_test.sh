@@ -21,7 +21,8 @@ expect() {
 
 printf 'dataDir=%s\nclientPort=2181\ntickTime=2000\nfoo=1\n' "$dir" >"$dir/good.cfg"
 printf 'dataDir=%s\nclientPort=2181\n\ntickTime=abc\n' "$dir" >"$dir/bad.cfg"
-printf 'dataDir=%s\nclientPort=1\ninitLimit=5\nsyncLimit=2\nserver.1=127.0.0.1:1:2\nserver.2=127.0.0.1:3:4\n' "$dir" >"$dir/many.cfg"
+printf 'dataDir=%s\nclientPort=1\ninitLimit=5\nsyncLimit=2\n' "$dir" >"$dir/many.cfg"
+printf 'server.1=127.0.0.1:1:2\nserver.2=127.0.0.1:3:4\n' >>"$dir/many.cfg"
 echo 7 >"$dir/myid"
 
 expect 0 "(compatible with Apache ZooKeeper 3.9.5)" "$zokor" --version

@@ -358,6 +358,46 @@ static inline void go_dialled(struct cluster *cl, struct queued *q)
     peer_step(cl, me, (struct zab_event){ .type = ZAB_EV_CONNECTED, .link = id });
 }
 
+static inline void go_truncated(struct cluster *cl, struct queued *q)
+{
+    struct node *me = &cl->nodes[q->node];
+    struct core_event ev = { .type = CORE_EV_TRUNCATED };
+    node_truncate(me, q->zxid);
+    int64_t last;
+    struct tree *t = node_tree(cl, me, &last);
+    if (q->reload)
+        ev.tree = t;
+    else
+        tree_free(t);
+    ev.zxid = last;
+    cl->truncs++;
+    cluster_step(cl, q->node, ev);
+}
+
+static inline void go_log_read(struct cluster *cl, struct queued *q)
+{
+    struct node *me = &cl->nodes[q->node];
+    struct zab_event ev = { .type = ZAB_EV_LOG_READ, .link = me->reading_link };
+    struct buf b;
+    buf_init(&b, SIZE_MAX / 2);
+    size_t i = 0;
+    while (i < me->log_n && me->log[i].zxid < me->reading_from)
+        i++;
+    if (i == me->log_n || me->log[i].zxid != me->reading_from)
+        ev.err = ERR_NOT_FOUND;
+    for (size_t k = i + 1; ev.err == 0 && k < me->log_n && k < i + 8 && me->log[k].zxid <= me->reading_to; k++) {
+        wire_put_i64(&b, me->log[k].zxid);
+        wire_put_i32(&b, (int32_t)me->log[k].txn->n);
+        buf_append_slice(&b, blob_slice(me->log[k].txn));
+        me->reading_from = me->log[k].zxid;
+    }
+    ev.bytes = buf_slice(&b);
+    ev.end = me->reading_from == me->reading_to;
+    cl->logs_read += ev.end;
+    peer_step(cl, q->node, ev);
+    buf_fini(&b);
+}
+
 static inline void go(struct cluster *cl, struct queued *q)
 {
     struct node *me = &cl->nodes[q->node];
@@ -395,45 +435,15 @@ static inline void go(struct cluster *cl, struct queued *q)
         me->current = q->b;
         peer_step(cl, q->node, (struct zab_event){ .type = ZAB_EV_EPOCHS_SAVED });
         break;
-    case GO_TRUNCATED: {
-        struct core_event ev = { .type = CORE_EV_TRUNCATED };
-        node_truncate(me, q->zxid);
-        int64_t last;
-        struct tree *t = node_tree(cl, me, &last);
-        if (q->reload)
-            ev.tree = t;
-        else
-            tree_free(t);
-        ev.zxid = last;
-        cl->truncs++;
-        cluster_step(cl, q->node, ev);
+    case GO_TRUNCATED:
+        go_truncated(cl, q);
         break;
-    }
     case GO_PULL:
         cluster_step(cl, q->node, (struct core_event){ .type = CORE_EV_SNAPSHOT_PULL });
         break;
-    case GO_LOG_READ: {
-        struct zab_event ev = { .type = ZAB_EV_LOG_READ, .link = me->reading_link };
-        struct buf b;
-        buf_init(&b, SIZE_MAX / 2);
-        size_t i = 0;
-        while (i < me->log_n && me->log[i].zxid < me->reading_from)
-            i++;
-        if (i == me->log_n || me->log[i].zxid != me->reading_from)
-            ev.err = ERR_NOT_FOUND;
-        for (size_t k = i + 1; ev.err == 0 && k < me->log_n && k < i + 8 && me->log[k].zxid <= me->reading_to; k++) {
-            wire_put_i64(&b, me->log[k].zxid);
-            wire_put_i32(&b, (int32_t)me->log[k].txn->n);
-            buf_append_slice(&b, blob_slice(me->log[k].txn));
-            me->reading_from = me->log[k].zxid;
-        }
-        ev.bytes = buf_slice(&b);
-        ev.end = me->reading_from == me->reading_to;
-        cl->logs_read += ev.end;
-        peer_step(cl, q->node, ev);
-        buf_fini(&b);
+    case GO_LOG_READ:
+        go_log_read(cl, q);
         break;
-    }
     case GO_DONE:
         if (q->zxid == 0) {
             buf_reset(&me->image);

@@ -48,6 +48,7 @@ void core_stats(const struct core *c, struct core_stats *out)
 
 void core_stats_reset(struct core *c)
 {
+    namespaces_reset(c);
     c->stats = (struct core_stats){ .response_bytes_last = -1, .response_bytes_min = -1, .response_bytes_max = -1 };
 }
 

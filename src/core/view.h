@@ -89,6 +89,19 @@ void core_session_list(const struct core *core,
 /* The session bound to a connection number (0: none), for lists of watches. */
 int64_t core_conn_session(const struct core *core, uint32_t conn);
 
+/* What was read and written below a top node, in bytes of path and data as Apache counts them; writes that a hard
+ * quota has refused. */
+struct core_spread {
+    int64_t count, sum, min, max;
+};
+struct core_namespace {
+    struct slice name;
+    struct core_spread read, written;
+    int64_t quota_exceeded;
+};
+/* Up to 256 of them, those that were used first since the start or srst. */
+void core_namespace_list(const struct core *core, void (*fn)(void *ctx, const struct core_namespace *n), void *ctx);
+
 /* The remembered digests (every 128th zxid, the newest 1024), oldest first. */
 void core_digest_list(const struct core *core, void (*fn)(void *ctx, int64_t zxid, uint64_t digest), void *ctx);
 

@@ -168,7 +168,7 @@ static void host_conf(void *ctx, struct json *j)
     json_member_number(j, "max_client_cnxns", c->conns_per_ip_max);
     json_member_number(j, "min_session_timeout", c->session_timeout_ms_min);
     json_member_number(j, "max_session_timeout", c->session_timeout_ms_max);
-    json_member_number(j, "server_id", c->distributed ? c->my_id : 0);
+    json_member_number(j, "server_id", p->host.server_id);
     json_member_number(j, "client_port_listen_backlog", c->listen_backlog);
 }
 
@@ -408,6 +408,12 @@ static void first_attach(struct http_ports *p)
     p->codec = p->server.boot->codec;
     p->host = (struct web_host){
         .ctx = p,
+        .server_id = c->distributed ? c->my_id : 0,
+        /* Apache takes it out of zoo.cfg for its own member, unless reconfiguration is on. */
+        .client_host = c->reconfig_enabled              ? NULL
+                       : c->client_port_address[0] != 0 ? c->client_port_address
+                                                        : "0.0.0.0",
+        .client_port = p->server.client_port,
         .config_text = c->file_text,
         .conf = host_conf,
         .properties = host_properties,

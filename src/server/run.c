@@ -17,7 +17,6 @@
 #include "server/server.h"
 #include "server/snapshotter.h"
 #include "server/words.h"
-#include <stdio.h>
 
 #define SWEEP_MS 1000
 #define DRAIN_LOOK_MS 20
@@ -63,7 +62,6 @@ struct server {
     struct summary snapshot_ms;
     uint64_t frames, frames_at_pull; /* given to the core, and how many at the last piece */
     uint16_t port, secure_port;      /* 0: none */
-    char client_address[272];        /* "0.0.0.0:2181" */
     enum phase phase;
     bool begins_anew;  /* after this life another one follows, on what restore has put into the directory */
     int64_t last_zxid; /* of that life */
@@ -776,14 +774,10 @@ static void start_serving(struct server *s, int listen_fd, int secure_fd)
                                                          .tls = s->tls.context,
                                                          .tls_handshake_ms = tls_handshake_ms,
                                                          .tls_handshakes_max = c->handshakes_max });
-    const char *at = c->client_port_address[0] != '\0' ? c->client_port_address : "0.0.0.0";
-    snprintf(s->client_address, sizeof s->client_address, strchr(at, ':') != NULL ? "[%s]:%u" : "%s:%u", at, s->port);
     s->host = (struct command_host){
         .ctx = s,
         .core = s->core,
         .words_allowed = c->words_allowed,
-        .server_id = c->my_id,
-        .client_address = s->client_address,
         .read_only_mode = c->read_only_mode,
         .with_metrics = strstr(c->metrics_class, ".NullMetricsProvider") == NULL,
         .figures = host_figures,

@@ -1,5 +1,5 @@
-"""Three servers as one ensemble: CPU per operation summed over the members, latency of a lone write, and how long writes
-stop when the leader is killed; Apache's three and ours in turns."""
+"""Three servers as one ensemble: CPU per operation summed over the members, latency of a lone write, and how long
+writes stop when the leader is killed; Apache's three and ours in turns."""
 import json
 import os
 import statistics

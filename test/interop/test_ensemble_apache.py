@@ -30,8 +30,9 @@ def test_everything_reaches_everybody(tmp_path, kinds):
                 assert c.set(path, b"again", version=0).err == 0
                 assert c.set(path, b"", version=0).err == zkraw.BAD_VERSION
                 assert c.delete("/from").err == zkraw.NO_NODE
-                ops = [zkraw.m_create(path + "/m"), zkraw.m_set(path, b"multi"), zkraw.m_delete(path + "/m")]
-                assert [x[1] for x in c.multi(ops).results] == [0, 0, 0]
+                there_and_back = [zkraw.m_create(path + "/m"), zkraw.m_set(path, b"multi"), zkraw.m_delete(path + "/m")]
+                results = c.multi(there_and_back)
+                assert [x[1] for x in results.results] == [0, 0, 0]
                 assert c.create(path + "/e", flags=zkraw.EPHEMERAL).err == 0
                 assert c.sync("/").err == 0
                 c.close()
