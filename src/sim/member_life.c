@@ -1,0 +1,236 @@
+/* member_life: how a member starts, and the ways in which it ends. */
+#include "base/mem.h"
+#include "sim/cluster.h"
+#include "sim/member.h"
+#include "sim/member_internal.h"
+
+const struct store_dirs member_dirs = { .snap_dir = "/data/version-2", .log_dir = "/log/version-2" };
+
+static struct tree_options tree_options(const struct sim_member *m)
+{
+    return (struct tree_options){ .hash_key = m->cluster->opt.seed + m->life,
+                                  .extended_types = true,
+                                  .digest_enabled = true };
+}
+
+static struct core_options core_options(const struct sim_member *m)
+{
+    const struct cluster *c = m->cluster;
+    return (struct core_options){
+        .seed = c->opt.seed * 31 + (uint64_t)m->sid * 7 + m->life,
+        .start_wall_ms = member_wall_ms(m),
+        .server_id = (uint8_t)m->sid,
+        .tick_time_ms = (int32_t)opt(c, OPT_tick_ms),
+        .session_timeout_ms_min = (int32_t)opt(c, OPT_tick_ms) * 2,
+        .session_timeout_ms_max = (int32_t)opt(c, OPT_tick_ms) * 20,
+        .handshake_timeout_ms = 10000,
+        .frame_bytes_max = 1048575,
+        .txn_bytes_max = 2097150,
+        .extended_types = true,
+        .digest_enabled = true,
+        .reconfig_enabled = true,
+        .digest_auth_enabled = true,
+        .digest_algorithm = "SHA1",
+        .container_check_interval_ms = opt(c, OPT_reap_ms),
+        .container_max_per_minute = 10000,
+        .outstanding_limit = 1000,
+        .snap_count = opt(c, OPT_snap_count),
+        .leader_serves = true,
+    };
+}
+
+/* A server never logs before a snapshot is there: readers refuse logs without one. */
+static int first_snapshot(struct sim_member *m, struct tree *t, struct store_error *err)
+{
+    struct snapshot_writer *w = NULL;
+    struct tree_walk *walk = tree_walk_begin(t);
+    struct buf body;
+    buf_init(&body, SIZE_MAX / 2);
+    bool more = true;
+    int rc = snapshot_write_begin(disk_fs(m->disk),
+                                  &(struct snapshot_write_options){ .dir = member_dirs.snap_dir,
+                                                                    .zxid = tree_walk_zxid(walk),
+                                                                    .digest = true,
+                                                                    .tree_digest = tree_walk_digest(walk),
+                                                                    .digest_zxid = tree_walk_zxid(walk),
+                                                                    .last_zxid_block = true },
+                                  &w, err);
+    while (rc == 0 && more) {
+        buf_reset(&body);
+        more = tree_walk_next(walk, 65536, &body);
+        rc = snapshot_write_body(w, buf_slice(&body), err);
+    }
+    if (rc == 0)
+        rc = snapshot_write_end(w, err);
+    else
+        snapshot_write_abort(w);
+    tree_walk_end(walk);
+    buf_fini(&body);
+    return rc;
+}
+
+static int recover(struct sim_member *m, struct store_recovered *out, struct store_error *err)
+{
+    struct fs *fs = disk_fs(m->disk);
+    struct store_recover_options o = { .tree = tree_options(m) };
+    int rc = fs->ops->make_dir(fs, member_dirs.snap_dir);
+    if (rc == 0)
+        rc = fs->ops->make_dir(fs, member_dirs.log_dir);
+    if (rc == 0)
+        rc = store_recover(fs, &member_dirs, &o, out, err);
+    if (rc != 0)
+        return rc;
+    if (out->snapshot_zxid < 0 && (rc = first_snapshot(m, out->tree, err)) != 0)
+        tree_free(out->tree);
+    return rc;
+}
+
+static void try_again(struct sim_member *m)
+{
+    int64_t wait_us = dice_wait(&m->dice, opt(m->cluster, OPT_down_ms) * 1000);
+    cluster_at(m->cluster, m->cluster->now_us + wait_us, HAPPEN_RESTART, m->index, m->life, NULL);
+}
+
+bool member_start(struct sim_member *m)
+{
+    struct cluster *c = m->cluster;
+    struct store_recovered r = { 0 };
+    struct store_error err = { "" };
+    m->life++;
+    int rc = recover(m, &r, &err);
+    if (rc != 0) {
+        if (!disk_fault_hit(m->disk))
+            finding_set(&c->finding, c->now_us, "store.recovery", "member %u does not start: %s (%s)", m->index + 1,
+                        err_name(rc), err.text);
+        disk_set_fault(m->disk, (struct disk_fault){ 0 });
+        try_again(m);
+        return false;
+    }
+    if (r.digest_mismatches != 0)
+        finding_set(&c->finding, c->now_us, "store.digest", "member %u: %llu digests differ in its log", m->index + 1,
+                    (unsigned long long)r.digest_mismatches);
+    cover(&c->coverage, COVER_restarts);
+    m->log =
+        txnlog_new(disk_fs(m->disk),
+                   &(struct txnlog_options){ .dir = member_dirs.log_dir, .prealloc_bytes = 4096, .force_sync = true });
+    core_out_init(&m->out);
+    m->up = true;
+    m->tick_us = INT64_MAX;
+    ghost_recovered(c, m, r.last_zxid);
+    m->appended_zxid = m->durable_zxid = r.last_zxid;
+    struct core_options o = core_options(m);
+    m->core = core_new(&o, r.tree, member_now_ms(m));
+    member_step(m, (struct core_event){ .type = CORE_EV_TICK });
+    return true;
+}
+
+/* Part of a flush that was under way reaches the disk before the end. */
+static void break_off_flush(struct sim_member *m)
+{
+    struct store_error err;
+    if (!m->flushing || dice_one_in(&m->dice, 3))
+        return;
+    cover(&m->cluster->coverage, COVER_torn_flushes);
+    disk_cut_power_at(m->disk, disk_op_count(m->disk) + (uint64_t)dice_between(&m->dice, 1, 4));
+    (void)member_flush(m, &err);
+}
+
+static void lose_power(struct sim_member *m)
+{
+    static const enum disk_crash_kind kinds[] = { DISK_CRASH_SEED, DISK_CRASH_SEED, DISK_CRASH_LOSE, DISK_CRASH_KEEP,
+                                                  DISK_CRASH_PREFIX };
+    struct disk_crash_plan plan = { kinds[dice_between(&m->dice, 0, ARRAY_COUNT(kinds) - 1)], rng_u64(&m->dice.rng) };
+    if (plan.kind == DISK_CRASH_PREFIX)
+        plan.number = (uint64_t)dice_between(&m->dice, 0, (int64_t)disk_pending_count(m->disk));
+    struct disk *after = disk_crash(m->disk, plan);
+    struct disk *before = m->disk;
+    m->disk = after;
+    txnlog_free(m->log);
+    snapshot_write_abort(m->image);
+    disk_free(before);
+}
+
+static void drop_process(struct sim_member *m, enum member_end end)
+{
+    struct cluster *c = m->cluster;
+    break_off_flush(m);
+    if (end == MEMBER_POWERLESS) {
+        lose_power(m);
+        m->boot_us = c->now_us;
+    } else {
+        disk_cut_power_at(m->disk, disk_op_count(m->disk));
+        txnlog_free(m->log);
+        snapshot_write_abort(m->image);
+        disk_revive(m->disk);
+        disk_cut_power_at(m->disk, 0);
+    }
+    disk_set_fault(m->disk, (struct disk_fault){ 0 });
+    core_free(m->core);
+    core_out_fini(&m->out);
+    m->core = NULL;
+    m->log = NULL;
+    m->image = NULL;
+    m->image_open = false;
+    m->flushing = false;
+    m->touch_count = 0;
+    member_drop_waiting(m, m->waiting_count);
+}
+
+void member_stop(struct sim_member *m, enum member_end end)
+{
+    struct cluster *c = m->cluster;
+    if (!m->up)
+        return;
+    m->up = false;
+    m->paused = false;
+    m->life++;
+    if (m->seen_zxid == 0 || dice_one_in(&m->dice, 4))
+        core_check(m->core);
+    drop_process(m, end);
+    bool silent = end == MEMBER_POWERLESS && dice_one_in(&m->dice, 2);
+    for (uint32_t i = 0; i < c->chronicle.cables; i++)
+        if (c->cables[i].member == m->index && c->cables[i].member_open)
+            cable_orphan(c, i, silent);
+    try_again(m);
+}
+
+void member_pause(struct sim_member *m, int64_t us)
+{
+    struct cluster *c = m->cluster;
+    if (!m->up || m->paused)
+        return;
+    m->paused = true;
+    m->resume_us = c->now_us + us;
+    cover(&c->coverage, COVER_pauses);
+    cluster_at(c, m->resume_us, HAPPEN_RESUME, m->index, m->life, NULL);
+}
+
+void member_new(struct cluster *c, uint32_t index)
+{
+    struct sim_member *m = mem_zalloc(sizeof *m);
+    c->members[index] = m;
+    m->cluster = c;
+    m->index = index;
+    m->sid = index + 1;
+    m->disk = disk_new(c->opt.seed * 13 + index);
+    m->dice = dice_of(c->opt.seed, "member", index);
+    struct dice clock = dice_of(c->opt.seed, "clock", index);
+    m->drift_ppm = dice_between(&clock, -opt(c, OPT_drift_ppm), opt(c, OPT_drift_ppm));
+    shadow_init(&m->shadow);
+}
+
+void member_free(struct sim_member *m)
+{
+    if (m->up) {
+        txnlog_free(m->log);
+        snapshot_write_abort(m->image);
+        core_free(m->core);
+        core_out_fini(&m->out);
+    }
+    member_drop_waiting(m, m->waiting_count);
+    shadow_fini(&m->shadow);
+    disk_free(m->disk);
+    mem_free(m->waiting);
+    mem_free(m->touches);
+    mem_free(m);
+}

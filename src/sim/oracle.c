@@ -1,0 +1,5 @@
+#include "sim/oracle.h"
+void oracle_judge(struct cluster *c)
+{
+    (void)c;
+}
