@@ -444,6 +444,14 @@ void client_away(struct client *k)
     let_go(k, dice_between(&k->dice, timeout_ms / 2, timeout_ms * 3) * 1000);
 }
 
+void client_back(struct client *k)
+{
+    if (k->state != CLIENT_IDLE)
+        return;
+    k->dial_us = k->cluster->now_us;
+    wake_at(k, k->dial_us);
+}
+
 void client_close_session(struct client *k)
 {
     if (k->state != CLIENT_CONNECTED || k->closing)

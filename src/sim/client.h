@@ -35,6 +35,8 @@ void client_woken(struct client *k, uint64_t mark);
 void client_cut(struct client *k);
 void client_mute(struct client *k);
 void client_away(struct client *k);
+/* It comes back at once if it is away. */
+void client_back(struct client *k);
 void client_close_session(struct client *k);
 
 /* Nothing is under way: every request has its answer and it is connected. */

@@ -135,6 +135,8 @@ static void fault(struct cluster *c, enum sim_option kind)
 static void heal(struct cluster *c)
 {
     c->healing = true;
+    for (uint32_t i = 0; i < c->client_count; i++)
+        client_back(c->clients[i]);
     for (uint32_t i = 0; i < c->member_count; i++) {
         struct sim_member *m = c->members[i];
         disk_set_fault(m->disk, (struct disk_fault){ 0 });
@@ -166,6 +168,20 @@ static struct sim_member *taker(struct cluster *c, const struct agenda_item *it)
     }
 }
 
+static void happen(struct cluster *c, const struct agenda_item *it);
+
+/* In the order in which it came, before anything newer. */
+static void unkeep(struct cluster *c, struct sim_member *m)
+{
+    struct agenda_item *items = m->backlog;
+    size_t count = m->backlog_count;
+    m->backlog = NULL;
+    m->backlog_count = m->backlog_cap = 0;
+    for (size_t i = 0; i < count; i++)
+        happen(c, &items[i]);
+    mem_free(items);
+}
+
 static void member_happening(struct cluster *c, const struct agenda_item *it)
 {
     struct sim_member *m = c->members[it->who];
@@ -181,6 +197,7 @@ static void member_happening(struct cluster *c, const struct agenda_item *it)
             (void)member_start(m);
     } else if (it->kind == HAPPEN_RESUME) {
         m->paused = false;
+        unkeep(c, m);
     } else if (it->kind == HAPPEN_LOG_DONE) {
         member_log_done(m);
     } else if (it->kind == HAPPEN_IMAGE) {
@@ -197,6 +214,9 @@ static void happen(struct cluster *c, const struct agenda_item *it)
     case HAPPEN_RESTART:
     case HAPPEN_RESUME:
         member_happening(c, it);
+        break;
+    case HAPPEN_BACKLOG:
+        unkeep(c, c->members[it->who]);
         break;
     case HAPPEN_CABLE_ACCEPT:
         cable_accepted(c, it->who);
@@ -237,8 +257,7 @@ static void run_until(struct cluster *c, int64_t until_us)
         c->now_us = it.at_us;
         struct sim_member *m = taker(c, &it);
         if (m != NULL && m->paused) { /* a process that stands still finds it when it goes on */
-            it.at_us = m->resume_us > c->now_us ? m->resume_us : c->now_us + 1;
-            agenda_add(&c->agenda, it);
+            member_keep(m, it);
             continue;
         }
         c->steps++;

@@ -22,6 +22,7 @@ enum happening {
     HAPPEN_IMAGE,         /* member; life */
     HAPPEN_RESTART,       /* member; life */
     HAPPEN_RESUME,        /* member; life */
+    HAPPEN_BACKLOG,       /* member: what was kept while it stood still */
     HAPPEN_CABLE_ACCEPT,  /* cable */
     HAPPEN_CABLE_UP,      /* cable; p: struct message */
     HAPPEN_CABLE_DOWN,    /* cable; p: struct message */

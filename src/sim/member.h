@@ -5,6 +5,7 @@
 #define ZOKOR_SIM_MEMBER_H
 
 #include "core/core.h"
+#include "sim/agenda.h"
 #include "sim/dice.h"
 #include "sim/disk.h"
 #include "sim/ghost.h"
@@ -26,6 +27,8 @@ struct sim_member {
     bool paused;
     bool stopping; /* an error has ended it: killed at the end of the step */
     int64_t resume_us;
+    struct agenda_item *backlog; /* what came while it stood still */
+    size_t backlog_count, backlog_cap;
     struct disk *disk;
     struct core *core;
     struct core_out out;
@@ -75,6 +78,8 @@ enum member_end {
 };
 void member_stop(struct sim_member *m, enum member_end end);
 void member_pause(struct sim_member *m, int64_t us);
+/* Keeps an item for when it goes on. */
+void member_keep(struct sim_member *m, struct agenda_item item);
 void member_wipe(struct sim_member *m);
 void member_snapshot(struct sim_member *m);
 void member_purge(struct sim_member *m);

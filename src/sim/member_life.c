@@ -184,6 +184,7 @@ void member_stop(struct sim_member *m, enum member_end end)
     m->up = false;
     m->paused = false;
     m->life++;
+    cluster_at(c, c->now_us, HAPPEN_BACKLOG, m->index, 0, NULL);
     if (m->seen_zxid == 0 || dice_one_in(&m->dice, 4))
         core_check(m->core);
     drop_process(m, end);
@@ -203,6 +204,15 @@ void member_pause(struct sim_member *m, int64_t us)
     m->resume_us = c->now_us + us;
     cover(&c->coverage, COVER_pauses);
     cluster_at(c, m->resume_us, HAPPEN_RESUME, m->index, m->life, NULL);
+}
+
+void member_keep(struct sim_member *m, struct agenda_item item)
+{
+    if (m->backlog_count == m->backlog_cap) {
+        m->backlog_cap = m->backlog_cap == 0 ? 64 : m->backlog_cap * 2;
+        m->backlog = mem_realloc(m->backlog, m->backlog_cap * sizeof *m->backlog);
+    }
+    m->backlog[m->backlog_count++] = item;
 }
 
 void member_new(struct cluster *c, uint32_t index)
@@ -230,6 +240,9 @@ void member_free(struct sim_member *m)
     member_drop_waiting(m, m->waiting_count);
     shadow_fini(&m->shadow);
     disk_free(m->disk);
+    for (size_t i = 0; i < m->backlog_count; i++)
+        mem_free(m->backlog[i].p);
+    mem_free(m->backlog);
     mem_free(m->waiting);
     mem_free(m->touches);
     mem_free(m);
