@@ -97,6 +97,8 @@ bool member_start(struct sim_member *m)
     struct store_recovered r = { 0 };
     struct store_error err = { "" };
     m->life++;
+    if (m->wall_offset_ms < 0) /* session ids begin with the wall clock: a start in the past could give one again */
+        m->wall_offset_ms = 0;
     int rc = recover(m, &r, &err);
     if (rc != 0) {
         if (!disk_fault_hit(m->disk))

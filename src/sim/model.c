@@ -651,7 +651,7 @@ bool model_close_session(struct model *m, int64_t session_id, struct wire_vec pa
     return count_owned(m, session_id) == 0;
 }
 
-bool model_reap(struct model *m, struct slice path, int64_t zxid)
+bool model_reap(struct model *m, struct slice path, int64_t zxid, int64_t time_ms)
 {
     m->zxid = zxid;
     struct model_node *n = model_find(m, path);
@@ -659,6 +659,8 @@ bool model_reap(struct model *m, struct slice path, int64_t zxid)
         return false;
     bool container = n->stat.ephemeral_owner == WIRE_OWNER_CONTAINER;
     if (n->stat.ephemeral_owner == 0 || is_ephemeral(n) || (container && n->stat.cversion == 0))
+        return false;
+    if (!container && time_ms - n->stat.mtime <= (n->stat.ephemeral_owner & WIRE_TTL_MS_MAX))
         return false;
     remove_node(m, n);
     return true;

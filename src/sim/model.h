@@ -74,7 +74,7 @@ void model_open_session(struct model *m, int64_t session_id, int32_t timeout_ms,
 /* paths: the order in which its nodes went. False if they are not exactly the nodes of the session. */
 bool model_close_session(struct model *m, int64_t session_id, struct wire_vec paths, int64_t zxid);
 /* A container or TTL node that was due; false if it may not go. */
-bool model_reap(struct model *m, struct slice path, int64_t zxid);
+bool model_reap(struct model *m, struct slice path, int64_t zxid, int64_t time_ms);
 /* Forgets the events. Between two transactions. */
 void model_settle(struct model *m);
 

@@ -70,6 +70,15 @@ static void replay_request(struct oracle *o, const struct txn *t, struct oracle_
                      q->xid, q->op, client, (unsigned long long)h->zxid, logged, o->txn_err);
 }
 
+static void reaped_wrongly(struct oracle *o, const struct txn *t)
+{
+    const struct model_node *n = model_find(&o->model, t->op.path);
+    oracle_wrong(o, "oracle.reaped", "0x%llx removes %.*s, which was not due: owner 0x%llx, cversion %d, children %d",
+                 (unsigned long long)t->header.zxid, SLICE_ARG(t->op.path),
+                 n == NULL ? 0 : (unsigned long long)n->stat.ephemeral_owner, n == NULL ? -1 : n->stat.cversion,
+                 n == NULL ? -1 : n->children);
+}
+
 /* What a server did by itself. */
 static void replay_own(struct oracle *o, const struct txn *t)
 {
@@ -85,11 +94,10 @@ static void replay_own(struct oracle *o, const struct txn *t)
                          (unsigned long long)h->zxid, (unsigned long long)h->session_id);
         break;
     case WIRE_OP_DELETE_CONTAINER:
-        if (model_reap(&o->model, t->op.path, h->zxid))
+        if (model_reap(&o->model, t->op.path, h->zxid, h->time_ms))
             cover(&o->c->coverage, COVER_containers_reaped);
         else
-            oracle_wrong(o, "oracle.reaped", "0x%llx removes %.*s, which was not due", (unsigned long long)h->zxid,
-                         SLICE_ARG(t->op.path));
+            reaped_wrongly(o, t);
         break;
     case WIRE_OP_ERROR:
         break;
