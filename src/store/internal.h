@@ -40,9 +40,52 @@ int store_files_list(struct fs *fs, const char *dir, const char *kind, struct st
                      struct store_error *err);
 void store_files_fini(struct store_files *files);
 
+/* ---- the records of all logs, one after the other ---- */
+
+struct log_record {
+    struct slice payload; /* lives until the next call */
+    size_t file;          /* its index in the list */
+    uint64_t offset;
+    int64_t zxid; /* -1 and type 0: the payload is shorter than a transaction's header */
+    int32_t type;
+};
+
+struct log_walk {
+    struct fs *fs;
+    const char *dir;
+    const struct store_files *files;
+    size_t record_bytes_max;
+    bool sync;   /* make each file durable when it has been read */
+    bool quiet;  /* do not tell of torn ends on the log */
+    size_t next; /* the file to open next */
+    struct txnlog_reader *reader;
+    struct store_path path;
+    bool torn; /* did the file before the record's end torn? */
+    struct store_error torn_text;
+    uint32_t torn_files;
+};
+
+/* The first file that can hold records above zxid: the newest that begins at or below it. */
+size_t store_logs_first(const struct store_files *files, int64_t zxid);
+/* 1 and the next record of files[next] and those behind it; 0 at the end of the last; or an error with err filled, with
+ * the rule of damage of store_recover. A newest file that is empty is passed over. */
+int log_walk_next(struct log_walk *w, struct log_record *out, struct store_error *err);
+/* Closes what is open. Safe on zeroed memory. */
+void log_walk_end(struct log_walk *w);
+
+/* How a record stands to the one before it in the history. */
+enum store_order {
+    STORE_FOLLOWS,
+    STORE_REPEATS, /* Apache writes the error of a request that it cannot decode under the zxid of the record before */
+    STORE_LOWER,
+    STORE_GAP, /* some between them are missing */
+};
+enum store_order store_order_of(int64_t last_zxid, const struct log_record *r);
+
 /* snapshot_looks_valid that tells 0, "no", from an error. */
 int snapshot_check(struct fs *fs, const char *dir, const char *name);
 /* Reads a whole snapshot and checks its structure and seals without making a tree. */
-int snapshot_verify(struct fs *fs, const char *dir, const char *name, size_t record_bytes_max, struct store_error *err);
+int snapshot_verify(struct fs *fs, const char *dir, const char *name, size_t record_bytes_max,
+                    struct snapshot_info *info, struct store_error *err);
 
 #endif

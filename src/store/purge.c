@@ -40,7 +40,8 @@ static int purge_find_oldest(struct purge *p, const struct store_files *snapshot
         if (looks == 0)
             continue;
         if (!whole) {
-            int rc = snapshot_verify(p->fs, p->dirs->snap_dir, f->name, 0, &why);
+            struct snapshot_info info;
+            int rc = snapshot_verify(p->fs, p->dirs->snap_dir, f->name, 0, &info, &why);
             whole = rc == 0;
             if (rc < 0)
                 log_warn("store.snapshot_damaged", "why=\"%s\" done=\"kept an older one\"", why.text);

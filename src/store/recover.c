@@ -10,6 +10,7 @@
 
 #define SNAPSHOTS_TRIED_MAX 100
 #define ARENA_BLOCK_BYTES (64u << 10)
+#define TXN_HEADER_BYTES 32u
 #define MISMATCHES_LOGGED_MAX 1 /* the first one tells where it began; the rest follow from it */
 
 struct recovery {
@@ -25,15 +26,10 @@ struct recovery {
     bool any;                /* was one replayed? */
     bool compare;            /* are digests compared by now? (3.4 rule 10) */
     bool gap_after_snapshot; /* the first record replayed is not the one behind the snapshot */
-    bool torn;               /* did the file before this one end torn? */
-    struct store_error torn_text;
+    struct log_walk walk;
+    int64_t told_zxid; /* of the last record that on_txn was told of */
     uint64_t lower_zxids;
 };
-
-static uint32_t zxid_epoch(int64_t zxid)
-{
-    return (uint32_t)((uint64_t)zxid >> 32);
-}
 
 /* ---- the snapshot ---- */
 
@@ -149,21 +145,23 @@ static void compare_begin(struct recovery *v)
 /* ---- the logs ---- */
 
 /* May this record follow? 1 yes; 0 it is to be passed over; or an error. */
-static int check_order(struct recovery *v, const char *name, const struct txn *txn, uint64_t offset)
+static int check_order(struct recovery *v, const char *name, const struct log_record *r)
 {
-    int64_t zxid = txn->header.zxid, last = v->last_zxid;
-    if (zxid <= last) {
-        /* Apache writes the error of a request that it cannot decode under the zxid of the record before. */
-        if (zxid == last && txn->header.type == WIRE_OP_ERROR)
-            return 0;
+    int64_t zxid = r->zxid, last = v->last_zxid;
+    switch (store_order_of(last, r)) {
+    case STORE_FOLLOWS:
+        return 1;
+    case STORE_REPEATS:
+        return 0;
+    case STORE_LOWER:
         if (v->lower_zxids++ == 0)
             log_warn("store.zxid_lower",
                      "file=\"%s/%s\" offset=%" PRIu64 " zxid=0x%" PRIx64 " after=0x%" PRIx64 " done=\"passed over\"",
-                     v->dirs->log_dir, name, offset, (uint64_t)zxid, (uint64_t)last);
+                     v->dirs->log_dir, name, r->offset, (uint64_t)zxid, (uint64_t)last);
         return 0;
+    case STORE_GAP:
+        break;
     }
-    if (zxid == last + 1 || zxid_epoch(zxid) != zxid_epoch(last))
-        return 1;
     if (!v->any) {
         v->gap_after_snapshot = v->out->snapshot_zxid >= 0;
         log_warn("store.zxid_gap",
@@ -175,21 +173,22 @@ static int check_order(struct recovery *v, const char *name, const struct txn *t
         v->err, ERR_GAP,
         "%s/%s: offset %" PRIu64 ": zxid 0x%" PRIx64 " follows 0x%" PRIx64
         ": transactions between them are missing%s%.300s. Put the missing log file back; else " STORE_LOG_REPAIR_HINT,
-        v->dirs->log_dir, name, offset, (uint64_t)zxid, (uint64_t)last, v->torn ? "; " : "",
-        v->torn ? v->torn_text.text : "", name);
+        v->dirs->log_dir, name, r->offset, (uint64_t)zxid, (uint64_t)last, v->walk.torn ? "; " : "",
+        v->walk.torn ? v->walk.torn_text.text : "", name);
 }
 
-static int replay_record(struct recovery *v, const char *name, struct slice payload, uint64_t offset)
+static int replay_record(struct recovery *v, const struct log_record *r)
 {
+    const char *name = v->logs.at[r->file].name;
     struct txn txn;
-    int rc = txn_decode(payload, &txn);
+    int rc = txn_decode(r->payload, &txn);
     if (rc != 0)
         return store_fail(
             v->err, ERR_CORRUPT,
             "%s/%s: offset %" PRIu64 ": a record with a right checksum cannot be decoded (%s); the record "
             "before it has zxid 0x%" PRIx64 ". A newer version may have written it; else " STORE_LOG_REPAIR_HINT,
-            v->dirs->log_dir, name, offset, err_text(rc), (uint64_t)v->last_zxid, name);
-    rc = check_order(v, name, &txn, offset);
+            v->dirs->log_dir, name, r->offset, err_text(rc), (uint64_t)v->last_zxid, name);
+    rc = check_order(v, name, r);
     if (rc <= 0)
         return rc;
     struct tree_applied applied;
@@ -210,50 +209,29 @@ static int replay_record(struct recovery *v, const char *name, struct slice payl
     return 0;
 }
 
-static int replay_file(struct recovery *v, const struct store_file *f, bool newest)
+/* Who collects the end of the history gets each record once, in order. */
+static void tell_txn(struct recovery *v, const struct log_record *r)
 {
-    struct store_path path;
-    struct txnlog_reader *r = NULL;
-    struct slice payload;
-    uint64_t offset;
-    store_path_join(&path, v->dirs->log_dir, f->name);
-    int rc = txnlog_reader_open(v->fs, path.text, v->options->record_bytes_max, &r, v->err);
-    if (rc == ERR_END && newest) { /* created and not written: as 3.9.5, which deletes it */
-        log_warn("store.log_empty", "file=\"%s\" done=\"passed over\"", path.text);
-        return 0;
-    }
-    if (rc < 0)
-        return rc == ERR_END
-                   ? store_fail(v->err, ERR_CORRUPT, "%s: is empty, and newer logs exist; " STORE_LOG_REPAIR_HINT,
-                                path.text, path.text)
-                   : rc;
-    while ((rc = txnlog_reader_next(r, &payload, &offset, v->err)) == 1) {
-        if (payload.n >= 20 && (int64_t)load_be64(payload.p + 12) <= v->snapshot.zxid)
-            continue;
-        if ((rc = replay_record(v, f->name, payload, offset)) < 0)
-            break;
-    }
-    v->torn = rc == 0 && txnlog_reader_end(r) == TXNLOG_END_TORN;
-    if (v->torn) {
-        (void)store_fail(&v->torn_text, 0, "%s", txnlog_reader_torn_text(r));
-        log_warn("store.log_torn", "what=\"%s\" done=\"%s\"", v->torn_text.text,
-                 "went on with what is before it; nothing behind it was acknowledged");
-        v->out->torn_files++;
-    }
-    if (rc == 0)
-        rc = txnlog_reader_sync(r, v->err);
-    txnlog_reader_close(r);
-    return rc;
+    if (v->options->on_txn == NULL || r->zxid <= v->told_zxid)
+        return;
+    v->told_zxid = r->zxid;
+    v->options->on_txn(v->options->on_txn_ctx, r->zxid, r->payload);
 }
 
 static int replay(struct recovery *v)
 {
-    size_t first = 0;
-    while (first + 1 < v->logs.count && v->logs.at[first + 1].zxid <= v->snapshot.zxid)
-        first++;
-    int rc = 0;
-    for (size_t i = first; i < v->logs.count && rc == 0; i++)
-        rc = replay_file(v, &v->logs.at[i], i + 1 == v->logs.count);
+    struct log_record r;
+    int rc;
+    v->walk.next = store_logs_first(&v->logs, v->snapshot.zxid);
+    while ((rc = log_walk_next(&v->walk, &r, v->err)) == 1) {
+        if (r.zxid > v->snapshot.zxid || r.payload.n < TXN_HEADER_BYTES)
+            rc = replay_record(v, &r);
+        if (rc < 0)
+            break;
+        tell_txn(v, &r);
+    }
+    log_walk_end(&v->walk);
+    v->out->torn_files = v->walk.torn_files;
     if (v->lower_zxids > 1)
         log_warn("store.zxid_lower", "count=%" PRIu64, v->lower_zxids);
     return rc;
@@ -345,7 +323,10 @@ static int recover(struct recovery *v)
 int store_recover(struct fs *fs, const struct store_dirs *dirs, const struct store_recover_options *options,
                   struct store_recovered *out, struct store_error *err)
 {
-    struct recovery v = { .fs = fs, .dirs = dirs, .options = options, .out = out, .err = err };
+    struct recovery v = { .fs = fs, .dirs = dirs, .options = options, .out = out, .err = err, .told_zxid = -1 };
+    v.walk = (struct log_walk){
+        .fs = fs, .dir = dirs->log_dir, .files = &v.logs, .record_bytes_max = options->record_bytes_max, .sync = true
+    };
     *out = (struct store_recovered){ .snapshot_zxid = -1 };
     arena_init(&v.arena, ARENA_BLOCK_BYTES);
     int rc = recover(&v);

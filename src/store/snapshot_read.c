@@ -238,10 +238,10 @@ int snapshot_read(struct fs *fs, const char *dir, const char *name, const struct
     return read_file(fs, dir, name, &options->tree, options->record_bytes_max, tree, info, err);
 }
 
-int snapshot_verify(struct fs *fs, const char *dir, const char *name, size_t record_bytes_max, struct store_error *err)
+int snapshot_verify(struct fs *fs, const char *dir, const char *name, size_t record_bytes_max,
+                    struct snapshot_info *info, struct store_error *err)
 {
-    struct snapshot_info info;
-    return read_file(fs, dir, name, NULL, record_bytes_max, NULL, &info, err);
+    return read_file(fs, dir, name, NULL, record_bytes_max, NULL, info, err);
 }
 
 /* As Apache's check: how a plain file ends, how a compressed one begins. 1, 0 or an error. */

@@ -74,7 +74,7 @@ static void comes_back_in_every_compression(void **state)
         struct snapshot_info info;
         assert_int_equal(write_snapshot(f->fs, f->history.tree, (enum snapshot_codec)codec, &f->err), 0);
         assert_true(snapshot_looks_valid(f->fs, DIR_NAME, names[codec]));
-        assert_int_equal(snapshot_verify(f->fs, DIR_NAME, names[codec], 0, &f->err), 0);
+        assert_int_equal(snapshot_verify(f->fs, DIR_NAME, names[codec], 0, &info, &f->err), 0);
         assert_int_equal(read_back(f, names[codec], &info), 0);
         assert_int_equal(info.zxid, RECORDS);
         assert_int_equal(info.digest_version, 2);

@@ -23,6 +23,11 @@ struct store_recover_options {
     size_t record_bytes_max;   /* jute.maxbuffer + extrasize */
     void (*snapshot_loaded)(void *ctx); /* or NULL: called between the snapshot and the logs, to take the time */
     void *ctx;
+    /* If not NULL: told of every record read, in ascending order of zxids and each once, those at or below the
+     * snapshot's zxid too that stand in the same file, so that the caller can keep the end of the history. zxids may
+     * skip where a snapshot fills the gap. The payload lives for the call. Nothing of it counts if recovery fails. */
+    void (*on_txn)(void *ctx, int64_t zxid, struct slice payload);
+    void *on_txn_ctx;
 };
 
 struct store_recovered {
@@ -47,5 +52,20 @@ struct store_recovered {
  * the same file, a wrong checksum, or an impossible length is damage and refused. */
 int store_recover(struct fs *fs, const struct store_dirs *dirs, const struct store_recover_options *options,
                   struct store_recovered *out, struct store_error *err);
+
+/* Makes zxid the end of the history on disk (TRUNC, and before what a SNAP brought is saved; quorum specification 4.8
+ * and 9): durably removes every snapshot whose content is above it and every log record above it. If the record zxid
+ * itself is not there the log ends with the last one below it; if nothing is above it nothing is touched. May be called
+ * again. No log may be open for writing and no snapshot in the making; a txnlog made afterwards begins a new file.
+ *
+ * Power may fail at any moment: recovery then finds a history that was there, which ends somewhere from zxid to the old
+ * end. So snapshots go first if the logs lead from an older snapshot to their end without a gap; else the logs go
+ * first, newest first, which shortens the history of the newest snapshot. ERR_NOT_FOUND: there is no usable snapshot at
+ * or below zxid that the logs continue up to it. Then the log ends at zxid, but the snapshots above it are kept, since
+ * without them nothing could be recovered: save a snapshot of zxid, then call again. ERR_CORRUPT, ERR_IO, ERR_NO_SPACE,
+ * ...: this server must not go on with the history it has in memory. err is filled in every case. record_bytes_max as
+ * in store_recover_options. */
+int store_truncate(struct fs *fs, const struct store_dirs *dirs, size_t record_bytes_max, int64_t zxid,
+                   struct store_error *err);
 
 #endif
