@@ -235,6 +235,8 @@ static void dial(struct client *k)
     k->state = CLIENT_DIALLING;
     k->sent_head = k->sent_count = 0;
     uint32_t member = (uint32_t)dice_between(&k->dice, 0, c->member_count - 1);
+    while (c->outside[member])
+        member = (member + 1) % c->member_count;
     if (k->had_session && member != k->member)
         cover(&c->coverage, COVER_sessions_moved);
     k->member = member;
@@ -446,8 +448,11 @@ void client_away(struct client *k)
 
 void client_back(struct client *k)
 {
-    if (k->state != CLIENT_IDLE)
+    if (k->state != CLIENT_IDLE) {
+        if (k->cluster->outside[k->member])
+            let_go(k, 1);
         return;
+    }
     k->dial_us = k->cluster->now_us;
     wake_at(k, k->dial_us);
 }

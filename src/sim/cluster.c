@@ -62,6 +62,33 @@ static void step_wall(struct cluster *c, struct dice *d)
     some_member(c, d)->wall_offset_ms = dice_between(d, -ms, ms);
 }
 
+static void split(struct cluster *c, struct dice *d)
+{
+    if (c->member_count < 2)
+        return;
+    simnet_split(c, d);
+    c->disturbed_us = c->now_us;
+    cluster_at(c, c->now_us + dice_wait(d, opt(c, OPT_partition_length_ms) * 1000), HAPPEN_UNSPLIT, 0, 0, NULL);
+}
+
+/* A disk that is lost takes promises with it: only where all others hold everything that was ever promised. */
+static void wipe_one(struct cluster *c, struct dice *d)
+{
+    struct sim_member *m = some_member(c, d);
+    if (c->member_count < 3 || m->leads)
+        return;
+    bool led = false;
+    for (uint32_t i = 0; i < c->member_count; i++) {
+        const struct sim_member *other = c->members[i];
+        led = led || (other->up && other->leads);
+        if (other != m && (!other->up || other->durable_zxid < c->ghost.committed || !member_serves(other) ||
+                           other->epochs.current != c->ghost.led_epoch || other->epochs.accepted != c->ghost.led_epoch))
+            return;
+    }
+    if (led)
+        member_wipe(m);
+}
+
 static void break_something(struct cluster *c, enum sim_option kind)
 {
     struct dice *d = &c->faults[kind];
@@ -99,6 +126,19 @@ static void break_something(struct cluster *c, enum sim_option kind)
     case OPT_wall_step_ms:
         step_wall(c, d);
         break;
+    case OPT_partition_ms:
+        split(c, d);
+        break;
+    case OPT_link_ms:
+        simnet_break_one(c, d);
+        c->disturbed_us = c->now_us;
+        break;
+    case OPT_flap_ms:
+        simnet_flap(c, d);
+        break;
+    case OPT_wipe_ms:
+        wipe_one(c, d);
+        break;
     case OPT_cut_ms:
         client_cut(some_client(c, d));
         break;
@@ -132,16 +172,43 @@ static void fault(struct cluster *c, enum sim_option kind)
     next_fault(c, kind);
 }
 
+/* Who must make progress now: often all, sometimes just a quorum while the others stay dead, deaf or alone for ever. */
+static void choose_core(struct cluster *c)
+{
+    struct dice d = dice_of(c->opt.seed, "core", 0);
+    uint32_t voters = (uint32_t)opt(c, OPT_members), left = (voters - 1) / 2;
+    if (c->member_count < 2 || dice_one_in(&d, 2))
+        return;
+    for (uint32_t i = 0; i < voters && left != 0; i++) {
+        if (dice_one_in(&d, 2))
+            continue;
+        left--;
+        c->outside[i] = true;
+        int64_t how = dice_between(&d, 0, 2);
+        if (how == 0)
+            member_stop(c->members[i], MEMBER_KILLED);
+        for (uint32_t j = 0; j < c->member_count && how != 0; j++) {
+            c->net.blocked[j][i] = j != i;
+            c->net.blocked[i][j] = j != i && how == 1;
+        }
+    }
+}
+
 static void heal(struct cluster *c)
 {
     c->healing = true;
+    c->disturbed_us = c->now_us;
+    simnet_heal(c);
+    choose_core(c);
     for (uint32_t i = 0; i < c->client_count; i++)
         client_back(c->clients[i]);
     for (uint32_t i = 0; i < c->member_count; i++) {
         struct sim_member *m = c->members[i];
         disk_set_fault(m->disk, (struct disk_fault){ 0 });
         m->stalled_until_us = 0;
-        if (!m->up)
+        if (c->outside[i] && !m->up)
+            m->life++; /* no restart finds it */
+        else if (!m->up)
             cluster_at(c, c->now_us + 1, HAPPEN_RESTART, i, m->life, NULL);
         else if (m->paused)
             cluster_at(c, c->now_us + 1, HAPPEN_RESUME, i, m->life, NULL);
@@ -153,11 +220,23 @@ static void heal(struct cluster *c)
 /* The member an item is for, if it is one that a standing process cannot take; NULL otherwise. */
 static struct sim_member *taker(struct cluster *c, const struct agenda_item *it)
 {
+    uint32_t i;
     switch ((enum happening)it->kind) {
     case HAPPEN_TICK:
     case HAPPEN_LOG_DONE:
     case HAPPEN_IMAGE:
+    case HAPPEN_EPOCHS:
+    case HAPPEN_TRUNCATED:
         return c->members[it->who];
+    case HAPPEN_WIRE_ACCEPTED:
+    case HAPPEN_WIRE_CONNECTED:
+    case HAPPEN_WIRE_FAILED:
+    case HAPPEN_WIRE_REFUSED:
+    case HAPPEN_WIRE_ARRIVED:
+    case HAPPEN_WIRE_DRAINED:
+    case HAPPEN_WIRE_RESUMED:
+        i = simnet_member_of(c, it->who, (unsigned)it->mark);
+        return i < c->member_count ? c->members[i] : NULL;
     case HAPPEN_CABLE_ACCEPT:
     case HAPPEN_CABLE_UP:
     case HAPPEN_CABLE_LOST:
@@ -202,6 +281,38 @@ static void member_happening(struct cluster *c, const struct agenda_item *it)
         member_log_done(m);
     } else if (it->kind == HAPPEN_IMAGE) {
         member_image(m);
+    } else if (it->kind == HAPPEN_EPOCHS) {
+        member_epochs_done(m);
+    } else if (it->kind == HAPPEN_TRUNCATED) {
+        member_truncated(m);
+    }
+}
+
+static void wire_happening(struct cluster *c, const struct agenda_item *it)
+{
+    unsigned side = (unsigned)it->mark;
+    switch ((enum happening)it->kind) {
+    case HAPPEN_WIRE_DIALLED:
+        simnet_dialled(c, it->who);
+        break;
+    case HAPPEN_WIRE_ACCEPTED:
+        simnet_accepted(c, it->who);
+        break;
+    case HAPPEN_WIRE_CONNECTED:
+        simnet_connected(c, it->who);
+        break;
+    case HAPPEN_WIRE_FAILED:
+    case HAPPEN_WIRE_REFUSED:
+        simnet_failed(c, it->who, it->kind == HAPPEN_WIRE_REFUSED);
+        break;
+    case HAPPEN_WIRE_ARRIVED:
+        simnet_arrived(c, it->who, side);
+        break;
+    case HAPPEN_WIRE_DRAINED:
+        simnet_drained(c, it->who, side);
+        break;
+    default:
+        simnet_resumed(c, it->who, side);
     }
 }
 
@@ -211,6 +322,8 @@ static void happen(struct cluster *c, const struct agenda_item *it)
     case HAPPEN_TICK:
     case HAPPEN_LOG_DONE:
     case HAPPEN_IMAGE:
+    case HAPPEN_EPOCHS:
+    case HAPPEN_TRUNCATED:
     case HAPPEN_RESTART:
     case HAPPEN_RESUME:
         member_happening(c, it);
@@ -235,6 +348,21 @@ static void happen(struct cluster *c, const struct agenda_item *it)
         break;
     case HAPPEN_CABLE_RESUMED:
         cable_resumed(c, it->who);
+        break;
+    case HAPPEN_WIRE_DIALLED:
+    case HAPPEN_WIRE_ACCEPTED:
+    case HAPPEN_WIRE_CONNECTED:
+    case HAPPEN_WIRE_FAILED:
+    case HAPPEN_WIRE_REFUSED:
+    case HAPPEN_WIRE_ARRIVED:
+    case HAPPEN_WIRE_DRAINED:
+    case HAPPEN_WIRE_RESUMED:
+        wire_happening(c, it);
+        break;
+    case HAPPEN_UNSPLIT:
+        if (!c->healing)
+            simnet_heal(c);
+        c->disturbed_us = c->now_us;
         break;
     case HAPPEN_CLIENT:
         client_woken(c->clients[it->who], it->mark);
@@ -274,7 +402,8 @@ static bool at_rest(struct cluster *c)
         if (!client_is_at_rest(c->clients[i]))
             return false;
     for (uint32_t i = 0; i < c->member_count; i++)
-        if (!c->members[i]->up || core_has_writes_in_flight(c->members[i]->core))
+        if (!c->outside[i] &&
+            (!c->members[i]->up || core_has_writes_in_flight(c->members[i]->core) || !member_serves(c->members[i])))
             return false;
     return true;
 }
@@ -295,6 +424,20 @@ static void judge_rest(struct cluster *c)
             ghost_check(c, c->members[i]);
 }
 
+static void make_ensemble(struct cluster *c)
+{
+    if (c->member_count < 2)
+        return;
+    struct buf text;
+    buf_init(&text, 10000);
+    for (uint32_t i = 0; i < c->member_count; i++)
+        buf_printf(&text, "server.%u=10.0.0.%u:2888:3888:%s;0.0.0.0:2181\n", i + 1, i + 1,
+                   i < (uint32_t)opt(c, OPT_members) ? "participant" : "observer");
+    int rc = members_parse(buf_slice(&text), NULL, &c->ensemble);
+    ASSERT(rc == 0);
+    buf_fini(&text);
+}
+
 static void begin(struct cluster *c)
 {
     agenda_init(&c->agenda);
@@ -303,8 +446,11 @@ static void begin(struct cluster *c)
     c->client_count = (uint32_t)opt(c, OPT_clients);
     c->members = mem_zalloc(c->member_count * sizeof(struct sim_member *));
     c->clients = mem_zalloc(c->client_count * sizeof(struct client *));
-    for (uint32_t i = 0; i < c->member_count; i++) {
+    simnet_init(c);
+    make_ensemble(c);
+    for (uint32_t i = 0; i < c->member_count; i++)
         member_new(c, i);
+    for (uint32_t i = 0; i < c->member_count; i++) {
         (void)member_start(c->members[i]);
     }
     for (uint32_t i = 0; i < c->client_count; i++)
@@ -321,8 +467,10 @@ static void end(struct cluster *c)
 {
     for (uint32_t i = 0; i < c->client_count; i++)
         client_free(c->clients[i]);
+    simnet_fini(c);
     for (uint32_t i = 0; i < c->member_count; i++)
         member_free(c->members[i]);
+    members_unref(c->ensemble);
     for (uint32_t i = 0; i < c->chronicle.cables; i++)
         cable_free_inbox(&c->cables[i]);
     mem_free(c->cables);
@@ -343,6 +491,9 @@ void cluster_run(const struct sim_options *options, struct sim_result *result)
     run_until(c, faults_us + heal_us);
     if (!c->finding.is)
         judge_rest(c);
+    for (uint32_t i = 0; i < c->member_count; i++)
+        if (c->members[i]->up)
+            member_count(c->members[i]);
     if (!c->finding.is)
         oracle_judge(c);
     *result = (struct sim_result){ .finding = c->finding,

@@ -10,6 +10,7 @@
 #include "sim/finding.h"
 #include "sim/ghost.h"
 #include "sim/chronicle.h"
+#include "sim/net.h"
 #include "sim/options.h"
 
 struct sim_member;
@@ -20,6 +21,8 @@ enum happening {
     HAPPEN_TICK,          /* member; mark: serial of the timer */
     HAPPEN_LOG_DONE,      /* member; mark: its life */
     HAPPEN_IMAGE,         /* member; life */
+    HAPPEN_EPOCHS,        /* member; life */
+    HAPPEN_TRUNCATED,     /* member; life */
     HAPPEN_RESTART,       /* member; life */
     HAPPEN_RESUME,        /* member; life */
     HAPPEN_BACKLOG,       /* member: what was kept while it stood still */
@@ -29,9 +32,18 @@ enum happening {
     HAPPEN_CABLE_RESUMED, /* cable: its core takes frames again */
     HAPPEN_CABLE_LOST,    /* cable: its member learns that it is over */
     HAPPEN_CABLE_GONE,    /* cable: its client learns it */
-    HAPPEN_CLIENT,        /* client; mark: serial of its alarm */
-    HAPPEN_FAULT,         /* option that gives its mean time */
-    HAPPEN_HEAL,          /* faults end */
+    HAPPEN_WIRE_DIALLED,  /* wire, and so below; mark: the side */
+    HAPPEN_WIRE_ACCEPTED,
+    HAPPEN_WIRE_CONNECTED,
+    HAPPEN_WIRE_FAILED,
+    HAPPEN_WIRE_REFUSED,
+    HAPPEN_WIRE_ARRIVED,
+    HAPPEN_WIRE_DRAINED,
+    HAPPEN_WIRE_RESUMED,
+    HAPPEN_UNSPLIT, /* a partition ends */
+    HAPPEN_CLIENT,  /* client; mark: serial of its alarm */
+    HAPPEN_FAULT,   /* option that gives its mean time */
+    HAPPEN_HEAL,    /* faults end */
 };
 
 struct cluster {
@@ -45,6 +57,10 @@ struct cluster {
     uint32_t client_count;
     struct cable *cables;
     size_t cable_cap; /* their number is chronicle.cables */
+    struct net net;
+    struct members *ensemble;      /* NULL: a standalone server */
+    int64_t disturbed_us;          /* when something was last wrong between members */
+    bool outside[NET_MEMBERS_MAX]; /* after the faults: not of the core that must make progress */
     struct chronicle chronicle;
     struct ghost ghost;
     struct coverage coverage;

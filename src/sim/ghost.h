@@ -11,6 +11,8 @@ struct sim_member;
 struct ghost {
     int64_t committed; /* the last transaction that was applied anywhere */
     uint64_t digest;   /* of the tree after it */
+    int64_t led_epoch; /* the newest epoch in which somebody has led */
+    uint32_t leader;   /* who */
 };
 
 /* A member's log as it was handed over, from the first record that the ghost has not compared. */
@@ -28,6 +30,8 @@ void shadow_init(struct shadow *s);
 void shadow_fini(struct shadow *s);
 /* Takes its own reference. */
 void shadow_push(struct shadow *s, int64_t zxid, struct blob *txn);
+/* Forgets records at or below zxid: an image has taken their place. */
+void shadow_drop(struct shadow *s, int64_t zxid);
 /* Forgets records above zxid. */
 void shadow_cut(struct shadow *s, int64_t zxid);
 

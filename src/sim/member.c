@@ -72,7 +72,7 @@ static void touched(struct sim_member *m, int64_t session_id)
 static void start_flush(struct sim_member *m)
 {
     struct cluster *c = m->cluster;
-    if (m->flushing || m->waiting_count == 0)
+    if (m->flushing || m->waiting_count == 0 || m->truncating)
         return;
     m->flushing = true;
     m->flush_count = m->waiting_count;
@@ -118,11 +118,26 @@ static void next_image(struct sim_member *m)
 
 static void take_snapshot(struct sim_member *m)
 {
-    if (!m->out.snapshot.begin)
+    const struct core_snapshot_fx *s = &m->out.snapshot;
+    buf_reset(&m->image_body);
+    buf_append_slice(&m->image_body, s->body);
+    m->image_ends = s->end;
+    m->image_aborts = s->abort;
+    if (!s->begin)
         return;
     m->image_open = true;
-    m->image_wanted = m->out.snapshot;
+    m->image_given_up = false;
+    m->image_wanted = *s;
+    m->image_of_leader = !member_serves(m);
+    if (m->image_of_leader)
+        shadow_drop(&m->shadow, s->zxid);
     next_image(m);
+}
+
+bool member_serves(const struct sim_member *m)
+{
+    const struct zab *z = core_zab(m->core);
+    return z == NULL || zab_leads(z) || zab_learns(z);
 }
 
 bool member_step(struct sim_member *m, struct core_event ev)
@@ -131,6 +146,7 @@ bool member_step(struct sim_member *m, struct core_event ev)
     ev.wall_ms = member_wall_ms(m);
     bool go_on = core_step(m->core, &ev, &m->out);
     take_appends(m);
+    member_take_peer_effects(m);
     take_sends(m);
     take_snapshot(m);
     core_out_reset(&m->out);
@@ -218,19 +234,32 @@ void member_log_done(struct sim_member *m)
         member_stop(m, MEMBER_POWERLESS);
         return;
     }
-    m->durable_zxid = zxid;
+    if (zxid > m->durable_zxid)
+        m->durable_zxid = zxid;
     member_step(m, (struct core_event){ .type = CORE_EV_LOG_SYNCED, .zxid = zxid });
     start_flush(m);
+}
+
+/* An image of the leader stands for the log now; what a TRUNC could not remove before can go. */
+static int image_of_leader_saved(struct sim_member *m)
+{
+    struct store_error err;
+    int rc = 0;
+    if (m->truncate_again)
+        rc = store_truncate(disk_fs(m->disk), &member_dirs, 0, m->truncate_zxid, &err);
+    m->truncate_again = false;
+    if (rc == 0)
+        m->durable_zxid = m->image_wanted.zxid;
+    return rc;
 }
 
 static void image_done(struct sim_member *m, int rc)
 {
     m->image = NULL;
     m->image_open = false;
-    if (rc == 0)
-        cover(&m->cluster->coverage, COVER_snapshots);
-    else
-        cover(&m->cluster->coverage, COVER_disk_errors);
+    if (rc == 0 && m->image_of_leader)
+        rc = image_of_leader_saved(m);
+    cover(&m->cluster->coverage, rc == 0 ? COVER_snapshots : COVER_disk_errors);
     member_step(m, (struct core_event){ .type = CORE_EV_SNAPSHOT_DONE, .err = rc });
 }
 
@@ -255,16 +284,18 @@ void member_image(struct sim_member *m)
     if (!m->image_open)
         return;
     struct store_error err;
-    int rc = m->image == NULL ? image_begin(m, &err) : 0;
+    int rc = m->image_given_up ? ERR_IO : m->image == NULL ? image_begin(m, &err) : 0;
     if (rc != 0) {
         image_done(m, rc);
         return;
     }
-    struct core_event ev = { .type = CORE_EV_SNAPSHOT_PULL, .now_ms = member_now_ms(m), .wall_ms = member_wall_ms(m) };
-    (void)core_step(m->core, &ev, &m->out);
-    bool end = m->out.snapshot.end;
-    rc = snapshot_write_body(m->image, m->out.snapshot.body, &err);
-    core_out_reset(&m->out);
+    (void)member_step(m, (struct core_event){ .type = CORE_EV_SNAPSHOT_PULL });
+    bool end = m->image_ends, abort = m->image_aborts;
+    if (m->image == NULL) { /* given up by that step */
+        next_image(m);
+        return;
+    }
+    rc = abort ? ERR_IO : snapshot_write_body(m->image, buf_slice(&m->image_body), &err);
     if (rc != 0) {
         snapshot_write_abort(m->image);
         image_done(m, rc);

@@ -9,6 +9,8 @@
 #include "sim/dice.h"
 #include "sim/disk.h"
 #include "sim/ghost.h"
+#include "sim/net.h"
+#include "store/epochs.h"
 #include "store/snapshot.h"
 #include "store/txnlog.h"
 
@@ -36,7 +38,7 @@ struct sim_member {
     struct dice dice;
 
     /* Clock: monotonic from boot_us of virtual time on, running wrong by drift_ppm. */
-    int64_t boot_us, drift_ppm, wall_offset_ms;
+    int64_t boot_us, drift_ppm, wall_offset_ms, started_wall_ms;
     int64_t tick_us; /* when the timer that was set goes off; INT64_MAX none */
     uint64_t tick_mark;
 
@@ -50,7 +52,21 @@ struct sim_member {
 
     struct snapshot_writer *image;
     bool image_open;
+    bool image_given_up; /* the tree it was taken from is gone */
+    bool image_of_leader;
     struct core_snapshot_fx image_wanted;
+    struct buf image_body; /* of the last step */
+    bool image_ends, image_aborts;
+
+    /* Of an ensemble. */
+    uint32_t next_link;
+    bool listens, powerless, leads;
+    struct store_epochs epochs, epochs_wanted;
+    bool saving_epochs;
+    bool truncating, truncate_reload, truncate_again;
+    int64_t truncate_zxid;
+    struct blob **past; /* the newest transactions of the log, while it is recovered */
+    size_t past_count;
 
     struct shadow shadow;
     int64_t seen_zxid; /* end of the tree when the ghost looked last */
@@ -77,6 +93,8 @@ enum member_end {
     MEMBER_POWERLESS /* what was not synced may be lost, in any way */
 };
 void member_stop(struct sim_member *m, enum member_end end);
+/* Adds what its life has counted to the coverage. */
+void member_count(struct sim_member *m);
 void member_pause(struct sim_member *m, int64_t us);
 /* Keeps an item for when it goes on. */
 void member_keep(struct sim_member *m, struct agenda_item item);
@@ -89,7 +107,14 @@ bool member_accept(struct sim_member *m, uint32_t cable);
 bool member_frame(struct sim_member *m, uint32_t cable, struct slice frame);
 void member_conn_lost(struct sim_member *m, uint32_t cable);
 
+/* From the net; false: no more bytes of this link for now. */
+bool member_peer_event(struct sim_member *m, struct zab_event ev);
+/* It leads or follows, and takes clients. */
+bool member_serves(const struct sim_member *m);
+
 /* Happenings of its own. */
+void member_epochs_done(struct sim_member *m);
+void member_truncated(struct sim_member *m);
 void member_tick(struct sim_member *m, uint64_t mark);
 void member_log_done(struct sim_member *m);
 void member_image(struct sim_member *m);

@@ -13,4 +13,14 @@ int member_flush(struct sim_member *m, struct store_error *err);
 /* Forgets the oldest n appends that wait. */
 void member_drop_waiting(struct sim_member *m, size_t n);
 
+struct txnlog *member_new_log(const struct sim_member *m);
+int member_recover(struct sim_member *m, struct store_recovered *out, struct store_error *err);
+
+/* member_peer.c */
+void member_take_peer_effects(struct sim_member *m);
+struct zab_options member_zab_options(const struct sim_member *m);
+/* The disk's part of saving epochs, of cutting the log: also done by halves when power fails. */
+int member_write_epochs(struct sim_member *m);
+int member_cut(struct sim_member *m, struct store_error *err);
+
 #endif

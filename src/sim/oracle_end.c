@@ -66,7 +66,7 @@ static void judge_expiry(struct oracle *o)
 void oracle_end(struct oracle *o)
 {
     for (uint32_t i = 0; i < o->c->member_count; i++)
-        if (o->c->members[i]->up)
+        if (o->c->members[i]->up && !o->c->outside[i])
             compare_member(o, o->c->members[i]);
     judge_expiry(o);
 }
