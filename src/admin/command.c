@@ -18,9 +18,9 @@ static bool word_ruok(struct command_answer *a, size_t bytes, struct buf *out)
 
 static bool word_isro(struct command_answer *a, size_t bytes, struct buf *out)
 {
-    (void)a;
     (void)bytes;
-    buf_printf(out, "rw");
+    enum core_mode mode = core_mode(a->host->core);
+    buf_printf(out, mode == CORE_LOOKING ? "null" : mode == CORE_READ_ONLY ? "ro" : "rw");
     return false;
 }
 
@@ -165,6 +165,12 @@ bool command_next(struct command_answer *a, size_t bytes, struct buf *out)
         buf_printf(out, "%s is not executed because it is not in the whitelist.\n", a->row->name);
         return false;
     }
+    /* An answer that has begun is finished, whatever becomes of the server meanwhile. */
+    if (!a->begun && !a->row->works_always && core_mode(a->host->core) == CORE_LOOKING) {
+        buf_printf(out, "This ZooKeeper instance is not currently serving requests\n");
+        return false;
+    }
+    a->begun = true;
     return a->row->next(a, bytes, out);
 }
 

@@ -20,14 +20,22 @@ static void put_numbers(struct command_answer *a, struct buf *out)
 {
     struct core_stats s;
     core_stats(a->host->core, &s);
+    enum core_mode mode = core_mode(a->host->core);
+    if (mode == CORE_READ_ONLY)
+        buf_printf(out, "READ-ONLY mode; serving only read-only clients\n");
     buf_printf(out, "Latency min/avg/max: %lld/", (long long)s.latency_min_ms);
     put_decimal(out, s.latency_count == 0 ? 0 : (double)s.latency_sum_ms / (double)s.latency_count);
     buf_printf(out,
                "/%lld\nReceived: %lld\nSent: %lld\nConnections: %lld\nOutstanding: %lld\nZxid: 0x%llx\n"
-               "Mode: standalone\nNode count: %lld\n",
+               "Mode: %s\nNode count: %lld\n",
                (long long)s.latency_max_ms, (long long)s.packets_received, (long long)s.packets_sent,
                (long long)s.connections, (long long)s.outstanding, (unsigned long long)s.last_zxid,
-               (long long)s.node_count + 1); /* Apache counts the root twice */
+               core_mode_name(mode), (long long)s.node_count + 1); /* Apache counts the root twice */
+    if (mode != CORE_LEADING)
+        return;
+    struct zab_view v = zab_view(core_zab(a->host->core));
+    buf_printf(out, "Proposal sizes last/min/max: %lld/%lld/%lld\n", (long long)v.proposal_bytes_last,
+               (long long)v.proposal_bytes_min, (long long)v.proposal_bytes_max);
 }
 
 bool word_srvr(struct command_answer *a, size_t bytes, struct buf *out)

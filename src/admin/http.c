@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <strings.h>
 #include <sys/socket.h>
 
 #define CONNS_MAX 64u     /* beyond, the one that has been longest about its request makes room */
@@ -34,6 +35,14 @@ struct http_conn {
     int64_t since_ms; /* accepted, or the last request was answered */
 };
 
+enum upload_phase {
+    UPLOAD_NONE,
+    UPLOAD_ASKED,   /* may it come? */
+    UPLOAD_OPEN,    /* it comes */
+    UPLOAD_REFUSED, /* what comes is thrown away */
+    UPLOAD_LENT,    /* it is there, and the command works */
+};
+
 /* What one request needs until its last byte is sent. */
 struct request {
     struct web_ask ask;
@@ -42,6 +51,8 @@ struct request {
     atomic_bool lent;
     bool was_lent, is_answered;
     size_t sent; /* bytes of ask.piece */
+    enum upload_phase phase;
+    void *upload;
     char address[INET6_ADDRSTRLEN];
 };
 
@@ -149,9 +160,32 @@ static ssize_t read_piece(void *ctx, uint64_t at, char *to, size_t max)
     return 0;
 }
 
+/* The answer of snapshot: what was saved is told by two headers, and its bytes are the body if they are wanted. */
+static enum MHD_Result queue_file(struct request *r)
+{
+    const struct mhd *lib = r->http->lib;
+    struct slice text = buf_slice(&r->ask.piece);
+    struct MHD_Response *response;
+    char value[24];
+    if (r->ask.fd >= 0)
+        response = lib->create_response_from_fd64((uint64_t)r->ask.file_bytes, r->ask.fd);
+    else
+        response = lib->create_response_from_buffer(text.n, (void *)(uintptr_t)text.p, MHD_RESPMEM_MUST_COPY);
+    if (response == NULL)
+        return MHD_NO;
+    const char *type = r->ask.fd >= 0 ? "application/octet-stream" : web_content_type(r->ask.row);
+    r->ask.fd = -1; /* the library's now */
+    snprintf(value, sizeof value, "0x%llx", (unsigned long long)r->ask.zxid);
+    (void)lib->add_response_header(response, "last_zxid", value);
+    snprintf(value, sizeof value, "%lld", (long long)r->ask.file_bytes);
+    return queue(r, (unsigned)r->ask.status, type, response, "snapshot_size", value);
+}
+
 static enum MHD_Result queue_answer(struct request *r)
 {
     const char *type = web_content_type(r->ask.row);
+    if (r->ask.has_file)
+        return queue_file(r);
     if (!r->ask.more)
         return queue_bytes(r, (unsigned)r->ask.status, type, buf_slice(&r->ask.piece), NULL, NULL);
     struct MHD_Response *response =
@@ -210,9 +244,17 @@ static void set_address(struct request *r)
 static void prepare(struct request *r)
 {
     const struct http_options *o = &r->http->opt;
-    const char *mask = r->http->lib->lookup_connection_value(r->conn, MHD_GET_ARGUMENT_KIND, "traceMask");
+    const struct mhd *lib = r->http->lib;
+    /* These live as long as the request. */
+    const char *mask = lib->lookup_connection_value(r->conn, MHD_GET_ARGUMENT_KIND, "traceMask");
+    const char *streaming = lib->lookup_connection_value(r->conn, MHD_GET_ARGUMENT_KIND, "streaming");
+    const char *authorization = lib->lookup_connection_value(r->conn, MHD_HEADER_KIND, "Authorization");
     if (mask != NULL)
-        r->ask.trace_mask = slice_str(mask); /* lives as long as the request */
+        r->ask.trace_mask = slice_str(mask);
+    if (streaming != NULL)
+        r->ask.streaming = strcasecmp(streaming, "true") == 0;
+    if (authorization != NULL)
+        r->ask.authorization = slice_str(authorization);
     set_address(r);
     if (o->process_info && web_is_page(r->ask.row))
         process_usage(&r->ask.usage);
@@ -238,6 +280,12 @@ static enum MHD_Result refuse_method(struct request *r, const char *method)
     return queue_status(r, 501, "Not Implemented", NULL, NULL);
 }
 
+static bool find_row(struct request *r, const char *url, const char *name)
+{
+    r->ask.row = web_find(name, &r->ask.known_as);
+    return r->ask.row != NULL && (name == url) == web_is_page(r->ask.row);
+}
+
 /* The head is complete, and no body waits to be read. */
 static enum MHD_Result take_request(struct request *r, const char *url)
 {
@@ -246,11 +294,68 @@ static enum MHD_Result take_request(struct request *r, const char *url)
         return queue_status(r, 404, "Not Found", NULL, NULL);
     if (name[0] == '\0')
         return queue_links(r);
-    r->ask.row = web_find(name);
-    if (r->ask.row == NULL || (name == url) != web_is_page(r->ask.row))
+    if (!find_row(r, url, name))
         return queue_unknown(r, name);
+    if (web_is_post(r->ask.row))
+        return queue_status(r, 405, "Method Not Allowed", "Allow", "POST, OPTIONS");
     prepare(r);
     lend(r);
+    return MHD_YES;
+}
+
+/* ---- requests with a body ---- */
+
+/* The head of a POST: the command is asked whether the body may come. */
+static enum MHD_Result take_post(struct request *r, const char *url)
+{
+    const char *name = command_of(r->http, url);
+    if (name == NULL)
+        return queue_status(r, 404, "Not Found", NULL, NULL);
+    if (name[0] == '\0')
+        return queue_links(r);
+    if (!find_row(r, url, name))
+        return queue_unknown(r, name);
+    if (!web_is_post(r->ask.row))
+        return refuse_method(r, "POST");
+    prepare(r);
+    r->phase = UPLOAD_ASKED;
+    lend(r);
+    return MHD_YES;
+}
+
+/* The body is there, or it cannot be had: the command does what is left. */
+static void lend_upload(struct request *r, bool failed)
+{
+    r->phase = failed ? UPLOAD_REFUSED : UPLOAD_LENT;
+    r->ask.upload = r->upload;
+    r->ask.upload_failed = failed;
+    lend(r);
+}
+
+static enum MHD_Result take_body(struct request *r, const char *body, size_t *body_n)
+{
+    const struct http_options *o = &r->http->opt;
+    size_t n = *body_n;
+    *body_n = 0;
+    if (r->phase == UPLOAD_ASKED) { /* the command has said what it thinks of it */
+        bool welcome = r->ask.status == WEB_CONTINUE;
+        r->phase = welcome ? UPLOAD_OPEN : UPLOAD_REFUSED;
+        if (welcome) {
+            buf_reset(&r->ask.piece);
+            if (o->upload_begin(o->ctx, &r->upload) != 0)
+                lend_upload(r, true);
+            else if (n == 0)
+                return MHD_YES;
+        }
+        if (!welcome && n == 0)
+            return queue_answer(r);
+    }
+    if (r->phase == UPLOAD_OPEN && n != 0 && o->upload_write(r->upload, body, n) != 0)
+        lend_upload(r, true);
+    else if (r->phase == UPLOAD_OPEN && n == 0)
+        lend_upload(r, o->upload_end(r->upload) != 0);
+    else if (n == 0)
+        return queue_answer(r);
     return MHD_YES;
 }
 
@@ -266,23 +371,26 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *conn, const 
     struct http *h = ctx;
     struct request *r = *of_request;
     (void)version;
-    (void)body;
     if (r == NULL) { /* the head is complete; the library wants no answer yet, or it closes the connection after it */
         r = mem_zalloc(sizeof *r);
         r->http = h;
         r->conn = conn;
+        web_ask_init(&r->ask);
         r->ask.done = on_done;
-        buf_init(&r->ask.piece, SIZE_MAX / 2);
         *of_request = r;
         struct http_conn *k = conn_of(h, conn);
         if (k != NULL)
             k->in_request = true;
+        if (strcmp(method, "POST") == 0)
+            return take_post(r, url);
         if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
             return refuse_method(r, method);
         return MHD_YES;
     }
     if (r->is_answered)
         return MHD_YES;
+    if (r->phase != UPLOAD_NONE)
+        return take_body(r, body, body_n);
     if (*body_n != 0) { /* no command that takes one */
         *body_n = 0;
         return MHD_YES;
@@ -306,6 +414,8 @@ static void on_completed(void *ctx, struct MHD_Connection *conn, void **of_reque
     if (r == NULL)
         return;
     web_ask_fini(&r->ask);
+    if (r->upload != NULL)
+        h->opt.upload_drop(r->upload);
     mem_free(r);
     *of_request = NULL;
 }

@@ -17,6 +17,12 @@ struct http_options {
     int idle_ms;             /* a connection on which nothing happens for so long is closed */
     bool forwarded;          /* who asks is named by X-Forwarded-For */
     const char *snap_dir, *log_dir;
+    /* What comes with restore. On this port's thread: begin gives *upload, or an error; end looks at it as a whole, 0
+     * or an error; drop comes in any case where begin was well. */
+    int (*upload_begin)(void *ctx, void **upload);
+    int (*upload_write)(void *upload, const void *p, size_t n);
+    int (*upload_end)(void *upload);
+    void (*upload_drop)(void *upload);
     /* Lends the ask: ask->done will be called once, by any thread, perhaps before this returns. Any thread. */
     void (*ask)(void *ctx, struct web_ask *ask);
     void *ctx;

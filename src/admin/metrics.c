@@ -3,10 +3,14 @@
  * not a gap. */
 #include "admin/metrics.h"
 #include "base/assert.h"
+#include "core/core.h"
+#include "tree/tree.h"
 #include <stddef.h>
 
 struct values {
     struct core_stats core;
+    struct zab_view zab;
+    int64_t learners, followers, observers, non_voting;
     struct command_figures figures;
 };
 
@@ -17,6 +21,8 @@ struct row {
 
 #define NOTHING SIZE_MAX
 #define CORE(field) (offsetof(struct values, core) + offsetof(struct core_stats, field))
+#define ZAB(field) (offsetof(struct values, zab) + offsetof(struct zab_view, field))
+#define VALUE(field) offsetof(struct values, field)
 #define FIGURE(field) (offsetof(struct values, figures) + offsetof(struct command_figures, field))
 
 static const struct row gauges[] = {
@@ -38,6 +44,19 @@ static const struct row gauges[] = {
     { "auth_failed_count", CORE(auth_failed) },
     { "non_mtls_remote_conn_count", NOTHING },
     { "non_mtls_local_conn_count", NOTHING },
+};
+
+/* Of a server that leads. */
+static const struct row leader_gauges[] = {
+    { "learners", VALUE(learners) },
+    { "synced_followers", VALUE(followers) },
+    { "synced_non_voting_followers", VALUE(non_voting) },
+    { "synced_observers", VALUE(observers) },
+    { "pending_syncs", CORE(pending_syncs) },
+    { "leader_uptime", CORE(leading_ms) },
+    { "last_proposal_size", ZAB(proposal_bytes_last) },
+    { "max_proposal_size", ZAB(proposal_bytes_max) },
+    { "min_proposal_size", ZAB(proposal_bytes_min) },
 };
 
 static const struct row counters[] = {
@@ -68,15 +87,15 @@ static const struct row counters[] = {
     { "connection_revalidate_count", NOTHING },
     { "dead_watchers_cleared", NOTHING },
     { "dead_watchers_queued", NOTHING },
-    { "diff_count", NOTHING },
+    { "diff_count", ZAB(diffs_sent) },
     { "ensemble_auth_fail", NOTHING },
     { "ensemble_auth_skip", NOTHING },
     { "ensemble_auth_success", NOTHING },
     { "insecure_admin_count", NOTHING },
     { "learner_commit_received_count", NOTHING },
     { "learner_proposal_received_count", NOTHING },
-    { "looking_count", NOTHING },
-    { "proposal_count", NOTHING },
+    { "looking_count", ZAB(elections) },
+    { "proposal_count", ZAB(proposals) },
     { "quit_leading_due_to_disloyal_voter", NOTHING },
     { "request_commit_queued", NOTHING },
     { "request_throttle_wait_count", NOTHING },
@@ -87,7 +106,7 @@ static const struct row counters[] = {
     { "response_packet_get_children_cache_misses", NOTHING },
     { "revalidate_count", NOTHING },
     { "skip_learner_request_to_next_processor_count", NOTHING },
-    { "snap_count", NOTHING },
+    { "snap_count", ZAB(snaps_sent) },
     { "stale_replies", NOTHING },
     { "stale_requests", NOTHING },
     { "stale_requests_dropped", NOTHING },
@@ -203,6 +222,90 @@ static void give_summaries(const struct visit *v, enum metric_kind kind, const s
     }
 }
 
+static void look_at_ensemble(const struct core *core, struct values *v)
+{
+    const struct zab *zab = core_zab(core);
+    if (zab == NULL)
+        return;
+    v->zab = zab_view(zab);
+    v->learners = (int64_t)(v->zab.followers + v->zab.observers + v->zab.non_voting_followers);
+    v->followers = (int64_t)v->zab.synced_followers;
+    v->observers = (int64_t)v->zab.synced_observers;
+    v->non_voting = (int64_t)v->zab.synced_non_voting_followers;
+}
+
+/* ---- sets: one figure for each top node ---- */
+
+enum set { SET_READ, SET_WRITTEN, SET_EXCEEDED, SET_COUNT_LIMIT, SET_BYTES_LIMIT, SET_COUNT_USED, SET_BYTES_USED };
+
+static const char *const set_names[] = {
+    [SET_READ] = "read_per_namespace",
+    [SET_WRITTEN] = "write_per_namespace",
+    [SET_EXCEEDED] = "quota_exceeded_error_per_namespace",
+    [SET_COUNT_LIMIT] = "quota_count_limit_per_namespace",
+    [SET_BYTES_LIMIT] = "quota_bytes_limit_per_namespace",
+    [SET_COUNT_USED] = "quota_count_usage_per_namespace",
+    [SET_BYTES_USED] = "quota_bytes_usage_per_namespace",
+};
+
+struct set_visit {
+    const struct visit *visit;
+    enum set set;
+};
+
+static void give_spread(const struct set_visit *v, struct slice key, const struct core_spread *s)
+{
+    const struct summary summary = { .count = s->count, .sum = s->sum, .min = s->min, .max = s->max };
+    if (s->count != 0)
+        v->visit->fn(
+            v->visit->ctx,
+            &(struct metric){ .name = set_names[v->set], .key = key, .kind = METRIC_BASIC, .summary = &summary });
+}
+
+static void give_namespace(void *ctx, const struct core_namespace *n)
+{
+    const struct set_visit *v = ctx;
+    if (v->set == SET_READ)
+        give_spread(v, n->name, &n->read);
+    else if (v->set == SET_WRITTEN)
+        give_spread(v, n->name, &n->written);
+    else if (n->quota_exceeded != 0)
+        v->visit->fn(v->visit->ctx, &(struct metric){ .name = set_names[v->set],
+                                                      .key = n->name,
+                                                      .kind = METRIC_COUNTER,
+                                                      .number = n->quota_exceeded });
+}
+
+static void give_quota(void *ctx, struct slice name, const struct tree_quota_sums *s)
+{
+    const struct set_visit *v = ctx;
+    int64_t number = v->set == SET_COUNT_LIMIT   ? s->count_limit
+                     : v->set == SET_BYTES_LIMIT ? s->bytes_limit
+                     : v->set == SET_COUNT_USED  ? s->count_used
+                                                 : s->bytes_used;
+    v->visit->fn(v->visit->ctx,
+                 &(struct metric){ .name = set_names[v->set], .key = name, .kind = METRIC_GAUGE, .number = number });
+}
+
+static void give_sets(const struct visit *visit, const struct core *core)
+{
+    for (int set = SET_READ; set <= SET_EXCEEDED; set++)
+        core_namespace_list(core, give_namespace, &(struct set_visit){ visit, (enum set)set });
+    for (int set = SET_COUNT_LIMIT; set <= SET_BYTES_USED; set++)
+        tree_quotas(core_tree(core), give_quota, &(struct set_visit){ visit, (enum set)set });
+}
+
+void metric_put_name(struct buf *out, const struct metric *m)
+{
+    if (!slice_is_null(m->key)) {
+        buf_append_slice(out, m->key);
+        buf_append(out, "_", 1);
+    }
+    buf_append(out, m->name, strlen(m->name));
+}
+
+/* ---- all of them ---- */
+
 void metrics_visit(const struct command_host *host, const struct command_files *files,
                    void (*fn)(void *ctx, const struct metric *m), void *ctx)
 {
@@ -211,9 +314,14 @@ void metrics_visit(const struct command_host *host, const struct command_files *
     const struct core_stats *s = &values.core;
     const struct command_figures *f = &values.figures;
     core_stats(host->core, &values.core);
+    look_at_ensemble(host->core, &values);
     host->figures(host->ctx, &values.figures);
     give_real(&v, "avg_latency", s->latency_count == 0 ? 0 : (double)s->latency_sum_ms / (double)s->latency_count);
     give_numbers(&v, METRIC_GAUGE, gauges, ARRAY_COUNT(gauges));
+    if (core_mode(host->core) == CORE_LEADING)
+        give_numbers(&v, METRIC_GAUGE, leader_gauges, ARRAY_COUNT(leader_gauges));
+    if (core_zab(host->core) != NULL)
+        give_number(&v, "quorum_size", METRIC_GAUGE, values.zab.quorum_size);
     give_number(&v, "znode_count", METRIC_GAUGE, s->node_count + 1); /* Apache counts the root twice */
     give_number(&v, "uptime", METRIC_GAUGE, f->now_ms - f->started_ms);
     give_number(&v, "open_file_descriptor_count", METRIC_GAUGE, files->open);
@@ -225,4 +333,5 @@ void metrics_visit(const struct command_host *host, const struct command_files *
     give_number(&v, "sync_processor_request_queued", METRIC_COUNTER, s->reads + s->writes);
     give_summaries(&v, METRIC_BASIC, basic, ARRAY_COUNT(basic));
     give_summaries(&v, METRIC_ADVANCED, advanced, ARRAY_COUNT(advanced));
+    give_sets(&v, host->core);
 }

@@ -14,12 +14,17 @@ enum metric_kind {
 
 struct metric {
     const char *name; /* as Prometheus names it; mntr puts "zk_" before it */
+    struct slice key; /* of a set of figures with one name: the top node it is about; mntr puts it before the name.
+                         Null: no set. Those of a set come one after the other */
     enum metric_kind kind;
     bool is_real; /* `real` counts, not `number` */
     double real;
     int64_t number;
     const struct summary *summary; /* of the two last kinds */
 };
+
+/* "name", or "key_name": what mntr calls a figure. */
+void metric_put_name(struct buf *out, const struct metric *m);
 
 /* Everything is copied first, then fn is called once for each figure, gauges first, in a fixed order. Core's thread. */
 void metrics_visit(const struct command_host *host, const struct command_files *files,

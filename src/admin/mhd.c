@@ -16,6 +16,7 @@ static const struct {
     { "MHD_resume_connection", offsetof(struct mhd, resume_connection) },
     { "MHD_create_response_from_buffer", offsetof(struct mhd, create_response_from_buffer) },
     { "MHD_create_response_from_callback", offsetof(struct mhd, create_response_from_callback) },
+    { "MHD_create_response_from_fd64", offsetof(struct mhd, create_response_from_fd64) },
     { "MHD_add_response_header", offsetof(struct mhd, add_response_header) },
     { "MHD_queue_response", offsetof(struct mhd, queue_response) },
     { "MHD_destroy_response", offsetof(struct mhd, destroy_response) },

@@ -3,39 +3,71 @@
 #include "admin/words.h"
 #include "os/process.h"
 
-static void put_summary(struct buf *out, const char *name, const struct summary *s)
+const struct quantile_name quantile_names[4] = {
+    { "p50_", 0.5 }, { "p95_", 0.95 }, { "p99_", 0.99 }, { "p999_", 0.999 }
+};
+
+static void put_name(struct buf *out, const char *prefix, const struct metric *m)
 {
-    buf_printf(out, "zk_avg_%s\t", name);
-    put_decimal(out, s->count == 0 ? 0 : (double)s->sum / (double)s->count);
-    buf_printf(out, "\nzk_min_%s\t%lld\nzk_max_%s\t%lld\nzk_cnt_%s\t%lld\nzk_sum_%s\t%lld\n", name, (long long)s->min,
-               name, (long long)s->max, name, (long long)s->count, name, (long long)s->sum);
+    buf_printf(out, "zk_%s", prefix);
+    metric_put_name(out, m);
+    buf_append(out, "\t", 1);
 }
 
-const struct quantile_name quantile_names[4] = { { "p50", 0.5 }, { "p95", 0.95 }, { "p99", 0.99 }, { "p999", 0.999 } };
+static void put_line(struct buf *out, const char *prefix, const struct metric *m, int64_t value)
+{
+    put_name(out, prefix, m);
+    buf_printf(out, "%lld\n", (long long)value);
+}
+
+static void put_real_line(struct buf *out, const char *prefix, const struct metric *m, double value)
+{
+    put_name(out, prefix, m);
+    put_decimal(out, value);
+    buf_append(out, "\n", 1);
+}
+
+static void put_summary(struct buf *out, const struct metric *m)
+{
+    const struct summary *s = m->summary;
+    put_real_line(out, "avg_", m, s->count == 0 ? 0 : (double)s->sum / (double)s->count);
+    put_line(out, "min_", m, s->min);
+    put_line(out, "max_", m, s->max);
+    put_line(out, "cnt_", m, s->count);
+    put_line(out, "sum_", m, s->sum);
+    for (size_t i = 0; m->kind == METRIC_ADVANCED && i < ARRAY_COUNT(quantile_names); i++)
+        put_line(out, quantile_names[i].prefix, m, summary_quantile(s, quantile_names[i].share));
+}
 
 static void put_metric(void *ctx, const struct metric *m)
 {
-    struct buf *out = ctx;
-    if (m->summary != NULL) {
-        put_summary(out, m->name, m->summary);
-        for (size_t i = 0; m->kind == METRIC_ADVANCED && i < ARRAY_COUNT(quantile_names); i++)
-            buf_printf(out, "zk_%s_%s\t%lld\n", quantile_names[i].prefix, m->name,
-                       (long long)summary_quantile(m->summary, quantile_names[i].share));
-        return;
-    }
-    buf_printf(out, "zk_%s\t", m->name);
-    if (m->is_real)
-        put_decimal(out, m->real);
+    if (m->summary != NULL)
+        put_summary(ctx, m);
+    else if (m->is_real)
+        put_real_line(ctx, "", m, m->real);
     else
-        buf_printf(out, "%lld", (long long)m->number);
-    buf_append(out, "\n", 1);
+        put_line(ctx, "", m, m->number);
+}
+
+const char *peer_state_name(enum core_mode mode)
+{
+    static const char *const names[] = { [CORE_LEADING] = "leading - broadcast",
+                                         [CORE_FOLLOWING] = "following - broadcast",
+                                         [CORE_OBSERVING] = "observing - broadcast",
+                                         [CORE_READ_ONLY] = NULL };
+    return names[mode];
 }
 
 bool word_mntr(struct command_answer *a, size_t bytes, struct buf *out)
 {
     (void)bytes;
     struct command_files files = { .open = process_files_open(), .max = process_file_limit() };
-    buf_printf(out, "zk_version\t%s\nzk_server_state\tstandalone\n", words_version);
+    enum core_mode mode = core_mode(a->host->core);
+    buf_printf(out, "zk_version\t%s\nzk_server_state\t%s\n", words_version, core_mode_name(mode));
+    if (peer_state_name(mode) != NULL)
+        buf_printf(out, "zk_peer_state\t%s\n", peer_state_name(mode));
+    if (mode == CORE_OBSERVING)
+        buf_printf(out, "zk_observer_master_id\t%lld\n", (long long)zab_view(core_zab(a->host->core)).leader);
     if (a->host->with_metrics)
         metrics_visit(a->host, &files, put_metric, out);
     return false;

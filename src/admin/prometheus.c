@@ -5,15 +5,47 @@
 #include "admin/words.h"
 #include "os/process.h"
 
+struct page {
+    struct buf *out;
+    const char *family; /* whose head was written last */
+    struct buf totals;  /* of counters in sets, to come at the end: a family must be in one piece */
+};
+
 static void put_head(struct buf *out, const char *name, const char *suffix, const char *type)
 {
     buf_printf(out, "# HELP %s%s %s%s\n# TYPE %s%s %s\n", name, suffix, name, suffix, name, suffix, type);
 }
 
-static void put_number(struct buf *out, const struct metric *m, const char *suffix, const char *type)
+static void put_label_value(struct buf *out, struct slice s)
 {
-    put_head(out, m->name, suffix, type);
-    buf_printf(out, "%s%s ", m->name, suffix);
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] == '\\' || s.p[i] == '"')
+            buf_append(out, "\\", 1);
+        buf_append(out, s.p[i] == '\n' ? (const uint8_t *)"\\n" : s.p + i, s.p[i] == '\n' ? 2 : 1);
+    }
+}
+
+/* {key="...",quantile="..."}, or as much of it as there is. */
+static void put_labels(struct buf *out, struct slice key, const char *quantile)
+{
+    if (slice_is_null(key) && quantile == NULL)
+        return;
+    buf_append(out, "{", 1);
+    if (!slice_is_null(key)) {
+        buf_printf(out, "key=\"");
+        put_label_value(out, key);
+        buf_printf(out, quantile != NULL ? "\"," : "\"");
+    }
+    if (quantile != NULL)
+        buf_printf(out, "quantile=\"%s\"", quantile);
+    buf_append(out, "}", 1);
+}
+
+static void put_number(struct buf *out, const struct metric *m, const char *suffix)
+{
+    buf_printf(out, "%s%s", m->name, suffix);
+    put_labels(out, m->key, NULL);
+    buf_append(out, " ", 1);
     if (m->is_real)
         put_decimal(out, m->real);
     else
@@ -21,37 +53,49 @@ static void put_number(struct buf *out, const struct metric *m, const char *suff
     buf_append(out, "\n", 1);
 }
 
+/* Sets come without the buckets from which quantiles are read. */
 static void put_quantile(struct buf *out, const struct metric *m, const char *share_text, double share)
 {
-    buf_printf(out, "%s{quantile=\"%s\"} ", m->name, share_text);
-    if (m->summary->count == 0)
-        buf_printf(out, "NaN\n");
+    buf_append(out, m->name, strlen(m->name));
+    put_labels(out, m->key, share_text);
+    if (m->summary->count == 0 || !slice_is_null(m->key))
+        buf_printf(out, " NaN\n");
     else
-        buf_printf(out, "%lld.0\n", (long long)summary_quantile(m->summary, share));
+        buf_printf(out, " %lld.0\n", (long long)summary_quantile(m->summary, share));
 }
 
 static void put_summary(struct buf *out, const struct metric *m)
 {
-    put_head(out, m->name, "", "summary");
     put_quantile(out, m, "0.5", 0.5);
     if (m->kind == METRIC_ADVANCED) {
         put_quantile(out, m, "0.9", 0.9);
         put_quantile(out, m, "0.99", 0.99);
     }
-    buf_printf(out, "%s_count %lld.0\n%s_sum %lld.0\n", m->name, (long long)m->summary->count, m->name,
-               (long long)m->summary->sum);
+    buf_printf(out, "%s_count", m->name);
+    put_labels(out, m->key, NULL);
+    buf_printf(out, " %lld.0\n%s_sum", (long long)m->summary->count, m->name);
+    put_labels(out, m->key, NULL);
+    buf_printf(out, " %lld.0\n", (long long)m->summary->sum);
 }
 
 static void put_metric(void *ctx, const struct metric *m)
 {
+    struct page *p = ctx;
+    bool begins = p->family != m->name, counts = m->kind == METRIC_COUNTER;
+    p->family = m->name;
+    if (begins)
+        put_head(p->out, m->name, "", m->summary != NULL ? "summary" : counts ? "counter" : "gauge");
     if (m->summary != NULL) {
-        put_summary(ctx, m);
-    } else if (m->kind == METRIC_GAUGE) {
-        put_number(ctx, m, "", "gauge");
-    } else {
-        put_number(ctx, m, "", "counter");
-        put_number(ctx, m, "_total", "counter");
+        put_summary(p->out, m);
+        return;
     }
+    put_number(p->out, m, "");
+    if (!counts)
+        return;
+    struct buf *totals = slice_is_null(m->key) ? p->out : &p->totals;
+    if (begins)
+        put_head(totals, m->name, "_total", "counter");
+    put_number(totals, m, "_total");
 }
 
 /* The names that every client library of Prometheus gives these. */
@@ -67,8 +111,10 @@ static void put_process(const struct command_host *host, const struct command_fi
         { .name = "process_resident_memory_bytes", .number = u->resident_bytes },
         { .name = "process_virtual_memory_bytes", .number = u->virtual_bytes },
     };
-    for (size_t i = 0; i < ARRAY_COUNT(rows); i++)
-        put_number(out, &rows[i], "", "gauge");
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        put_head(out, rows[i].name, "", "gauge");
+        put_number(out, &rows[i], "");
+    }
     put_head(out, "process_cpu_seconds_total", "", "counter");
     buf_printf(out, "process_cpu_seconds_total %.2f\n", u->cpu_seconds);
 }
@@ -76,7 +122,11 @@ static void put_process(const struct command_host *host, const struct command_fi
 void metrics_put_prometheus(const struct command_host *host, const struct command_files *files,
                             const struct process_usage *usage, struct buf *out)
 {
-    metrics_visit(host, files, put_metric, out);
+    struct page page = { .out = out };
+    buf_init(&page.totals, SIZE_MAX / 2);
+    metrics_visit(host, files, put_metric, &page);
+    buf_append_slice(out, buf_slice(&page.totals));
+    buf_fini(&page.totals);
     if (usage->known)
         put_process(host, files, usage, out);
 }

@@ -105,7 +105,7 @@ static bool hash(struct web_answer *a)
 
 static bool is_read_only(struct web_answer *a)
 {
-    json_member_bool(&a->json, "read_only", false);
+    json_member_bool(&a->json, "read_only", core_mode(a->core) == CORE_READ_ONLY);
     return false;
 }
 
@@ -120,42 +120,12 @@ static bool last_snapshot(struct web_answer *a)
     return false;
 }
 
-static bool leader(struct web_answer *a)
-{
-    web_set_error(a, "server is not initialized"); /* what Apache says of a server that is in no ensemble */
-    return false;
-}
-
-static bool observers(struct web_answer *a)
-{
-    json_member_number(&a->json, "synced_observers", 0);
-    json_key(&a->json, "observers");
-    json_array(&a->json);
-    json_array_end(&a->json);
-    return false;
-}
-
-static bool voting_view(struct web_answer *a)
-{
-    json_key(&a->json, "current_config");
-    json_object(&a->json);
-    json_object_end(&a->json);
-    return false;
-}
-
 static bool watch_summary(struct web_answer *a)
 {
     struct watch_counts n = watch_counts_of(core_tree(a->core), WATCH_DATA | WATCH_PERSISTENT | WATCH_RECURSIVE);
     json_member_number(&a->json, "num_connections", n.watchers);
     json_member_number(&a->json, "num_paths", n.paths);
     json_member_number(&a->json, "num_total_watches", n.watches);
-    return false;
-}
-
-static bool zabstate(struct web_answer *a)
-{
-    json_member_bool(&a->json, "voting", false);
-    json_member_string(&a->json, "zabstate", "");
     return false;
 }
 
@@ -173,36 +143,45 @@ static const struct web_row rows[] = {
     { "initial_configuration", { "icfg" }, 0, web_initial_configuration },
     { "is_read_only", { "isro" }, 0, is_read_only },
     { "last_snapshot", { "lsnp" }, 0, last_snapshot },
-    { "leader", { "lead" }, 0, leader },
+    { "leader", { "lead" }, 0, web_leader },
     { "monitor", { "mntr" }, WEB_FILES, web_monitor },
     { "observer_connection_stat_reset", { "orst" }, 0, nothing },
-    { "observers", { "obsr" }, 0, observers },
+    { "observers", { "obsr" }, 0, web_observers },
+    { "restore", { "rest" }, WEB_POST, web_restore },
     { "ruok", { NULL }, 0, nothing },
     { "server_stats", { "srvr" }, WEB_DIRS, web_server_stats },
     { "set_trace_mask", { "stmk" }, WEB_ALWAYS, set_trace_mask },
+    { "snapshot", { "snap" }, 0, web_snapshot },
     { "stat_reset", { "srst" }, 0, stat_reset },
     { "stats", { "stat" }, WEB_DIRS, web_stats },
     { "system_properties", { "sysp" }, WEB_ALWAYS, web_system_properties },
-    { "voting_view", { NULL }, 0, voting_view },
+    { "voting_view", { NULL }, 0, web_voting_view },
     { "watch_summary", { "wchs" }, 0, watch_summary },
     { "watches", { "wchc" }, 0, web_watches },
     { "watches_by_path", { "wchp" }, 0, web_watches_by_path },
-    { "zabstate", { NULL }, WEB_ALWAYS, zabstate },
+    { "zabstate", { NULL }, WEB_ALWAYS, web_zabstate },
 };
 
 static const struct web_row metrics_row = { "/metrics", { NULL }, WEB_FILES | WEB_RAW, web_metrics };
 
-const struct web_row *web_find(const char *name)
+static bool is_called(const struct web_row *row, const char *name, const char **known_as)
 {
-    if (strcmp(name, metrics_row.name) == 0)
-        return &metrics_row;
-    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
-        if (strcmp(rows[i].name, name) == 0)
-            return &rows[i];
-        for (size_t k = 0; k < ARRAY_COUNT(rows[i].also); k++)
-            if (rows[i].also[k] != NULL && strcmp(rows[i].also[k], name) == 0)
-                return &rows[i];
+    const char *const names[] = { row->name, row->also[0], row->also[1] };
+    for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
+        *known_as = names[i];
+        if (names[i] != NULL && strcmp(names[i], name) == 0)
+            return true;
     }
+    return false;
+}
+
+const struct web_row *web_find(const char *name, const char **known_as)
+{
+    if (is_called(&metrics_row, name, known_as))
+        return &metrics_row;
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++)
+        if (is_called(&rows[i], name, known_as))
+            return &rows[i];
     return NULL;
 }
 
@@ -214,6 +193,11 @@ const char *web_name(size_t i)
 bool web_is_page(const struct web_row *row)
 {
     return row == &metrics_row;
+}
+
+bool web_is_post(const struct web_row *row)
+{
+    return (row->flags & WEB_POST) != 0;
 }
 
 const char *web_content_type(const struct web_row *row)
@@ -247,12 +231,14 @@ void web_serve_closed(struct web_ask *ask)
 {
     ask->more = false;
     ask->failed = ask->answer != NULL;
+    if (ask->failed)
+        return;
     if ((ask->row->flags & WEB_RAW) != 0) {
         ask->status = WEB_DISABLED;
         return;
     }
     ask->status = WEB_OK;
-    web_put_error(&ask->piece, ask->row->name, "This ZooKeeper instance is not currently serving requests");
+    web_put_error(&ask->piece, ask->known_as, "This ZooKeeper instance is not currently serving requests");
 }
 
 static void answer_end(struct web_ask *ask)
@@ -274,26 +260,52 @@ static void answer_begin(struct web_host *host, struct web_ask *ask)
         json_object(&a->json);
 }
 
-void web_serve(struct web_host *host, struct web_ask *ask, size_t bytes)
+static void answer_complete(struct web_ask *ask)
 {
-    if (ask->answer == NULL)
-        answer_begin(host, ask);
     struct web_answer *a = ask->answer;
-    a->stop = ask->piece.n + bytes;
-    ask->more = ask->row->next(a);
-    if (ask->more)
-        return;
     if ((ask->row->flags & WEB_RAW) == 0) {
-        json_member_string(&a->json, "command", ask->row->name);
+        json_member_string(&a->json, "command", a->named_as_asked ? ask->known_as : ask->row->name);
         if (!a->has_error)
-            json_member_string(&a->json, "error", NULL);
+            json_member_string(&a->json, "error", a->error);
         json_object_end(&a->json);
     }
     answer_end(ask);
 }
 
+void web_serve(struct web_host *host, struct web_ask *ask, size_t bytes)
+{
+    if (ask->answer == NULL && (ask->row->flags & WEB_ALWAYS) == 0 && core_mode(host->words->core) == CORE_LOOKING) {
+        web_serve_closed(ask);
+        return;
+    }
+    if (ask->answer == NULL)
+        answer_begin(host, ask);
+    struct web_answer *a = ask->answer;
+    a->stop = ask->piece.n + bytes;
+    ask->more = ask->row->next(a);
+    if (!ask->more && !ask->pending && ask->answer != NULL)
+        answer_complete(ask);
+}
+
+void web_finish(struct web_ask *ask, enum web_status status, int64_t last_zxid)
+{
+    ask->pending = false;
+    ask->status = status;
+    if (last_zxid >= 0)
+        json_member_number(&ask->answer->json, "last_zxid", last_zxid);
+    answer_complete(ask);
+}
+
+void web_ask_init(struct web_ask *ask)
+{
+    *ask = (struct web_ask){ .fd = -1, .streaming = true };
+    buf_init(&ask->piece, SIZE_MAX / 2);
+}
+
 void web_ask_fini(struct web_ask *ask)
 {
     answer_end(ask);
+    process_close(ask->fd);
+    ask->fd = -1;
     buf_fini(&ask->piece);
 }

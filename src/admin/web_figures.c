@@ -2,15 +2,14 @@
 #include "admin/metrics.h"
 #include "admin/web_rows.h"
 #include "os/system.h"
-#include <stdio.h>
 
-static void put_response_sizes(struct json *j, const char *key, const struct core_stats *s)
+static void put_sizes(struct json *j, const char *key, int64_t last, int64_t min, int64_t max)
 {
     json_key(j, key);
     json_object(j);
-    json_member_number(j, "last_buffer_size", s->response_bytes_last);
-    json_member_number(j, "min_buffer_size", s->response_bytes_min);
-    json_member_number(j, "max_buffer_size", s->response_bytes_max);
+    json_member_number(j, "last_buffer_size", last);
+    json_member_number(j, "min_buffer_size", min);
+    json_member_number(j, "max_buffer_size", max);
     json_object_end(j);
 }
 
@@ -22,11 +21,11 @@ static void put_server_stats(struct web_answer *a, const struct core_stats *s, c
     json_member_number(j, "packets_sent", s->packets_sent);
     json_member_number(j, "packets_received", s->packets_received);
     json_member_number(j, "fsync_threshold_exceed_count", f->fsync_slow_count);
-    put_response_sizes(j, "client_response_stats", s);
+    put_sizes(j, "client_response_stats", s->response_bytes_last, s->response_bytes_min, s->response_bytes_max);
     json_member_number(j, "data_dir_size", a->ask->snap_bytes);
     json_member_number(j, "log_dir_size", a->ask->log_bytes);
     json_member_bool(j, "provider_null", false);
-    json_member_string(j, "server_state", "standalone");
+    json_member_string(j, "server_state", core_mode_name(core_mode(a->core)));
     json_member_number(j, "last_processed_zxid", s->last_zxid);
     json_member_number(j, "outstanding_requests", s->outstanding);
     json_key(j, "avg_latency");
@@ -48,35 +47,46 @@ bool web_server_stats(struct web_answer *a)
     core_stats(a->core, &s);
     a->host->words->figures(a->host->words->ctx, &f);
     json_member_string(&a->json, "version", words_version);
-    json_member_bool(&a->json, "read_only", false);
+    json_member_bool(&a->json, "read_only", core_mode(a->core) == CORE_READ_ONLY);
     put_server_stats(a, &s, &f);
-    put_response_sizes(&a->json, "client_response", &s);
+    put_sizes(&a->json, "client_response", s.response_bytes_last, s.response_bytes_min, s.response_bytes_max);
+    if (core_mode(a->core) == CORE_LEADING) {
+        struct zab_view v = zab_view(core_zab(a->core));
+        put_sizes(&a->json, "proposal_stats", v.proposal_bytes_last, v.proposal_bytes_min, v.proposal_bytes_max);
+    }
     json_member_number(&a->json, "node_count", s.node_count + 1); /* Apache counts the root twice */
     return false;
 }
 
 /* ---- monitor, metrics ---- */
 
-static void put_summary_member(struct json *j, const char *prefix, const char *name, int64_t value)
+static void put_key(struct json *j, const char *prefix, const struct metric *m)
 {
-    char key[100];
-    snprintf(key, sizeof key, "%s_%s", prefix, name);
-    json_member_number(j, key, value);
+    struct buf key;
+    buf_init(&key, SIZE_MAX / 2);
+    buf_append(&key, prefix, strlen(prefix));
+    metric_put_name(&key, m);
+    json_key_slice(j, buf_slice(&key));
+    buf_fini(&key);
+}
+
+static void put_number(struct json *j, const char *prefix, const struct metric *m, int64_t value)
+{
+    put_key(j, prefix, m);
+    json_number(j, value);
 }
 
 static void put_summary(struct json *j, const struct metric *m)
 {
     const struct summary *s = m->summary;
-    char key[100];
-    snprintf(key, sizeof key, "avg_%s", m->name);
-    json_key(j, key);
+    put_key(j, "avg_", m);
     json_real(j, s->count == 0 ? 0 : (double)s->sum / (double)s->count);
-    put_summary_member(j, "min", m->name, s->min);
-    put_summary_member(j, "max", m->name, s->max);
-    put_summary_member(j, "cnt", m->name, s->count);
-    put_summary_member(j, "sum", m->name, s->sum);
+    put_number(j, "min_", m, s->min);
+    put_number(j, "max_", m, s->max);
+    put_number(j, "cnt_", m, s->count);
+    put_number(j, "sum_", m, s->sum);
     for (size_t i = 0; m->kind == METRIC_ADVANCED && i < ARRAY_COUNT(quantile_names); i++)
-        put_summary_member(j, quantile_names[i].prefix, m->name, summary_quantile(s, quantile_names[i].share));
+        put_number(j, quantile_names[i].prefix, m, summary_quantile(s, quantile_names[i].share));
 }
 
 static void put_metric(void *ctx, const struct metric *m)
@@ -84,19 +94,23 @@ static void put_metric(void *ctx, const struct metric *m)
     struct json *j = ctx;
     if (m->summary != NULL) {
         put_summary(j, m);
-        return;
-    }
-    json_key(j, m->name);
-    if (m->is_real)
+    } else if (m->is_real) {
+        put_key(j, "", m);
         json_real(j, m->real);
-    else
-        json_number(j, m->number);
+    } else {
+        put_number(j, "", m, m->number);
+    }
 }
 
 bool web_monitor(struct web_answer *a)
 {
+    enum core_mode mode = core_mode(a->core);
     json_member_string(&a->json, "version", words_version);
-    json_member_string(&a->json, "server_state", "standalone");
+    json_member_string(&a->json, "server_state", core_mode_name(mode));
+    if (peer_state_name(mode) != NULL)
+        json_member_string(&a->json, "peer_state", peer_state_name(mode));
+    if (mode == CORE_OBSERVING)
+        json_member_number(&a->json, "observer_master_id", zab_view(core_zab(a->core)).leader);
     if (a->host->words->with_metrics)
         metrics_visit(a->host->words, &a->ask->files, put_metric, &a->json);
     return false;

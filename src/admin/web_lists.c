@@ -5,7 +5,6 @@
 #include "base/hash.h"
 #include "base/mem.h"
 
-#define CONNS_A_LOOK 64u
 #define DATA_MODES (WATCH_DATA | WATCH_PERSISTENT | WATCH_RECURSIVE)
 
 static bool is_full(const struct web_answer *a)
@@ -74,7 +73,7 @@ static bool list_connections(struct web_answer *a, bool brief)
         json_key(&a->json, "connections");
         json_array(&a->json);
     }
-    while (core_conn_list(a->core, &a->cursor, CONNS_A_LOOK, put_connection, &p))
+    while (core_conn_list(a->core, &a->cursor, 1, put_connection, &p))
         if (is_full(a))
             return true;
     json_array_end(&a->json);

@@ -12,6 +12,8 @@ struct web_answer {
     struct core *core;
     struct json json;
     bool has_error;       /* the member `error` was written */
+    const char *error;    /* or is to have this value; NULL: null */
+    bool named_as_asked;  /* the member `command` is the name that was used, not the first one */
     size_t stop;          /* ask->piece.n at which the piece is full */
     int stage;            /* of answers with several parts */
     uint32_t cursor;      /* connections */
@@ -29,7 +31,6 @@ enum web_flags {
     WEB_DIRS = 4,   /* needs web_ask.snap_bytes and log_bytes */
     WEB_RAW = 8,    /* writes the whole answer, not the members of a JSON object */
     WEB_POST = 16,
-    WEB_AUTH = 32, /* needs every permission on "/" */
 };
 
 struct web_row {
@@ -56,5 +57,13 @@ bool web_metrics(struct web_answer *a);
 bool web_environment(struct web_answer *a);
 bool web_initial_configuration(struct web_answer *a);
 bool web_system_properties(struct web_answer *a);
+/* web_members.c */
+bool web_leader(struct web_answer *a);
+bool web_observers(struct web_answer *a);
+bool web_voting_view(struct web_answer *a);
+bool web_zabstate(struct web_answer *a);
+/* web_guarded.c */
+bool web_snapshot(struct web_answer *a);
+bool web_restore(struct web_answer *a);
 
 #endif

@@ -16,10 +16,11 @@ struct command_answer {
     struct command_host *host;
     const struct word_row *row;
     struct slice argument; /* owned copy */
-    int stage;             /* of answers with several parts */
-    uint32_t cursor;       /* connections */
-    uint64_t long_cursor;  /* watched paths; rows of `expiring` */
-    uint64_t skip;         /* entries of the thing at the cursor that were given */
+    bool begun;
+    int stage;            /* of answers with several parts */
+    uint32_t cursor;      /* connections */
+    uint64_t long_cursor; /* watched paths; rows of `expiring` */
+    uint64_t skip;        /* entries of the thing at the cursor that were given */
     struct expiring *expiring;
     size_t expiring_count, expiring_cap;
     int64_t wall_offset_ms; /* wall clock minus monotonic clock, when the answer began */
@@ -47,6 +48,8 @@ struct quantile_name {
     double share;
 };
 extern const struct quantile_name quantile_names[4];
+/* "leading - broadcast"; NULL for a server that takes no part in an ensemble now. */
+const char *peer_state_name(enum core_mode mode);
 bool word_mntr(struct command_answer *a, size_t bytes, struct buf *out);
 /* listings.c */
 bool word_cons(struct command_answer *a, size_t bytes, struct buf *out);

@@ -21,8 +21,9 @@ expect() {
 
 printf 'dataDir=%s\nclientPort=2181\ntickTime=2000\nfoo=1\n' "$dir" >"$dir/good.cfg"
 printf 'dataDir=%s\nclientPort=2181\n\ntickTime=abc\n' "$dir" >"$dir/bad.cfg"
-printf 'dataDir=%s\nclientPort=1\ninitLimit=5\nsyncLimit=2\nserver.1=a:1:2\nserver.2=b:1:2\n' "$dir" >"$dir/many.cfg"
-echo 1 >"$dir/myid"
+printf 'dataDir=%s\nclientPort=1\ninitLimit=5\nsyncLimit=2\n' "$dir" >"$dir/many.cfg"
+printf 'server.1=127.0.0.1:1:2\nserver.2=127.0.0.1:3:4\n' >>"$dir/many.cfg"
+echo 7 >"$dir/myid"
 
 expect 0 "(compatible with Apache ZooKeeper 3.9.5)" "$zokor" --version
 expect 0 "libuv" "$zokor" version
@@ -42,7 +43,7 @@ expect 2 "$dir: cannot be read" "$zokor" server "$dir"
 expect 2 "bad.cfg: line 4: tickTime: 'abc' is not a number (1..2147483647 ms)" "$zokor" server "$dir/bad.cfg"
 expect 2 "-Dzookeeper.tickTime: '0' is out of range" "$zokor" server -Dzookeeper.tickTime=0
 expect 2 "argument PORT: 'x'" "$zokor" server x "$dir"
-expect 2 "this version runs a single server" "$zokor" server "$dir/many.cfg"
+expect 2 "myid" "$zokor" server "$dir/many.cfg"
 expect 0 "tickTime=2000 minSessionTimeout=4000" "$zokor" server --check "$dir/good.cfg"
 expect 0 "line 4: foo: unknown key, ignored" "$zokor" server --check "$dir/good.cfg"
 expect 0 "clientPort=2182 clientPortAddress=*" "$zokor" server --check 2182 "$dir"

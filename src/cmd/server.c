@@ -169,10 +169,7 @@ static int run(const struct arguments *a)
     if (status != CMD_OK)
         goto out;
     log_config(&config);
-    if (config.distributed)
-        status = cmd_usage_error("%s: %zu server lines make an ensemble; this version runs a single server",
-                                 config.file, config.peer_count);
-    else if (!a->check_only)
+    if (!a->check_only)
         status = server_run(&config);
 out:
     config_fini(&config);

@@ -30,6 +30,8 @@ struct node {
     struct buf saving;
     int64_t saving_zxid;
     bool listens;
+    uint32_t reading_link; /* one learner at a time reads the log */
+    int64_t reading_from, reading_to;
     struct buf got[SHELL_CONNS];
     bool closed[SHELL_CONNS];
     int64_t life; /* counts starts: what was under way for an earlier one is dropped */
@@ -45,7 +47,18 @@ struct end { /* one end of a link */
     enum zab_port port;
 };
 
-enum happening { GO_BYTES, GO_LOST, GO_DIALLED, GO_SYNCED, GO_EPOCHS, GO_TRUNCATED, GO_PULL, GO_DRAINED, GO_DONE };
+enum happening {
+    GO_BYTES,
+    GO_LOST,
+    GO_DIALLED,
+    GO_SYNCED,
+    GO_EPOCHS,
+    GO_TRUNCATED,
+    GO_PULL,
+    GO_DRAINED,
+    GO_DONE,
+    GO_LOG_READ
+};
 
 struct queued {
     int64_t at_ms, seq;
@@ -67,6 +80,8 @@ struct cluster {
     struct core_options options;
     struct members *members;
     int32_t xid;
+    bool log_sync;
+    int logs_read;
     int diffs, truncs, images;
 };
 
@@ -206,6 +221,17 @@ static inline void take_peer_fx(struct cluster *cl, int n, const struct zab_fx *
         q->reload = fx->reload;
         break;
     }
+    case ZAB_FX_LOG_READ:
+        me->reading_link = fx->link;
+        me->reading_from = fx->zxid;
+        me->reading_to = fx->to;
+        cluster_add(cl, DELAY_MS, GO_LOG_READ, n);
+        break;
+    case ZAB_FX_LOG_MORE:
+        cluster_add(cl, DELAY_MS, GO_LOG_READ, n);
+        break;
+    case ZAB_FX_LOG_DONE:
+        break;
     default:
         fail_msg("not for the shell: %d", (int)fx->type);
     }
@@ -271,6 +297,7 @@ static inline void node_up(struct cluster *cl, int n)
         .notification_ms_min = 200,
         .notification_ms_max = 60000,
         .observer_delay_ms = 200,
+        .log_sync = cl->log_sync,
         .history_count = 20, /* small, so that images are needed soon */
         .history_bytes = 1 << 20,
         .packet_field_bytes_max = 2097150,
@@ -331,6 +358,46 @@ static inline void go_dialled(struct cluster *cl, struct queued *q)
     peer_step(cl, me, (struct zab_event){ .type = ZAB_EV_CONNECTED, .link = id });
 }
 
+static inline void go_truncated(struct cluster *cl, struct queued *q)
+{
+    struct node *me = &cl->nodes[q->node];
+    struct core_event ev = { .type = CORE_EV_TRUNCATED };
+    node_truncate(me, q->zxid);
+    int64_t last;
+    struct tree *t = node_tree(cl, me, &last);
+    if (q->reload)
+        ev.tree = t;
+    else
+        tree_free(t);
+    ev.zxid = last;
+    cl->truncs++;
+    cluster_step(cl, q->node, ev);
+}
+
+static inline void go_log_read(struct cluster *cl, struct queued *q)
+{
+    struct node *me = &cl->nodes[q->node];
+    struct zab_event ev = { .type = ZAB_EV_LOG_READ, .link = me->reading_link };
+    struct buf b;
+    buf_init(&b, SIZE_MAX / 2);
+    size_t i = 0;
+    while (i < me->log_n && me->log[i].zxid < me->reading_from)
+        i++;
+    if (i == me->log_n || me->log[i].zxid != me->reading_from)
+        ev.err = ERR_NOT_FOUND;
+    for (size_t k = i + 1; ev.err == 0 && k < me->log_n && k < i + 8 && me->log[k].zxid <= me->reading_to; k++) {
+        wire_put_i64(&b, me->log[k].zxid);
+        wire_put_i32(&b, (int32_t)me->log[k].txn->n);
+        buf_append_slice(&b, blob_slice(me->log[k].txn));
+        me->reading_from = me->log[k].zxid;
+    }
+    ev.bytes = buf_slice(&b);
+    ev.end = me->reading_from == me->reading_to;
+    cl->logs_read += ev.end;
+    peer_step(cl, q->node, ev);
+    buf_fini(&b);
+}
+
 static inline void go(struct cluster *cl, struct queued *q)
 {
     struct node *me = &cl->nodes[q->node];
@@ -368,22 +435,14 @@ static inline void go(struct cluster *cl, struct queued *q)
         me->current = q->b;
         peer_step(cl, q->node, (struct zab_event){ .type = ZAB_EV_EPOCHS_SAVED });
         break;
-    case GO_TRUNCATED: {
-        struct core_event ev = { .type = CORE_EV_TRUNCATED };
-        node_truncate(me, q->zxid);
-        int64_t last;
-        struct tree *t = node_tree(cl, me, &last);
-        if (q->reload)
-            ev.tree = t;
-        else
-            tree_free(t);
-        ev.zxid = last;
-        cl->truncs++;
-        cluster_step(cl, q->node, ev);
+    case GO_TRUNCATED:
+        go_truncated(cl, q);
         break;
-    }
     case GO_PULL:
         cluster_step(cl, q->node, (struct core_event){ .type = CORE_EV_SNAPSHOT_PULL });
+        break;
+    case GO_LOG_READ:
+        go_log_read(cl, q);
         break;
     case GO_DONE:
         if (q->zxid == 0) {

@@ -88,6 +88,7 @@ static void start_serving(struct core *c)
     session_table_rebuild(c);
     put_config(c);
     c->ens.serving = true;
+    c->ens.serving_since_ms = c->now_ms;
 }
 
 static void role_changed(struct core *c, const struct zab_fx *fx)
@@ -185,6 +186,9 @@ static void carry_out(struct core *c, const struct zab_fx *fx)
     case ZAB_FX_LISTEN:
     case ZAB_FX_SAVE_EPOCHS:
     case ZAB_FX_TRUNCATE:
+    case ZAB_FX_LOG_READ:
+    case ZAB_FX_LOG_MORE:
+    case ZAB_FX_LOG_DONE:
         out_peer(c, fx);
         break;
     case ZAB_FX_ROLE:

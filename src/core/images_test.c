@@ -73,6 +73,47 @@ static void a_server_inside_the_window_gets_the_difference(void **state)
     cluster_fini(&cl);
 }
 
+/* Behind the window, but the leader's log holds what is missing; writes go on meanwhile. */
+static void the_log_on_disk_serves_who_is_behind_the_window(void **state)
+{
+    (void)state;
+    struct cluster cl;
+    cluster_init(&cl);
+    cl.log_sync = true;
+    for (int i = 0; i < 3; i++)
+        node_up(&cl, i);
+    cluster_run(&cl, 500);
+    cluster_connect(&cl, 2, 1);
+    write_many(&cl, 2, "a", 5);
+    node_down(&cl, 0);
+    write_many(&cl, 2, "b", 100);
+    node_up(&cl, 0);
+    struct buf b;
+    buf_init(&b, 1000);
+    for (int i = 0; i < 60; i++) {
+        char path[20];
+        snprintf(path, sizeof path, "/c%d", i);
+        put_create(&b, path, "x", 0);
+        cluster_send(&cl, 2, 1, WIRE_OP_CREATE, &b);
+        cluster_run(&cl, 1);
+    }
+    cluster_run(&cl, 1000);
+    assert_true(cl.logs_read > 0);
+    assert_int_equal(zab_view(core_zab(cl.nodes[2].core)).snaps_sent, 0);
+    assert_int_equal(cluster_serving(&cl), 3);
+    assert_true(has(&cl, 0, "/c59"));
+    cluster_same(&cl);
+    /* An empty server is not helped by a log. */
+    node_down(&cl, 0);
+    wipe(&cl, 0);
+    node_up(&cl, 0);
+    cluster_run(&cl, 1000);
+    assert_int_equal(zab_view(core_zab(cl.nodes[2].core)).snaps_sent, 1);
+    cluster_same(&cl);
+    buf_fini(&b);
+    cluster_fini(&cl);
+}
+
 /* Writes go on while the image is on its way. */
 static void writes_during_the_image_arrive_behind_it(void **state)
 {
@@ -185,6 +226,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_empty_server_gets_the_tree),
         cmocka_unit_test(a_server_inside_the_window_gets_the_difference),
+        cmocka_unit_test(the_log_on_disk_serves_who_is_behind_the_window),
         cmocka_unit_test(writes_during_the_image_arrive_behind_it),
         cmocka_unit_test(an_image_that_breaks_off_leaves_no_trace),
         cmocka_unit_test(a_learner_that_dies_in_between_comes_back),

@@ -214,6 +214,7 @@ struct ensemble {
     struct zab *zab; /* NULL: a standalone server */
     enum peer_state role;
     bool serving;
+    int64_t serving_since_ms;
     int64_t epoch;
     int64_t leader;
     int64_t next_token;
@@ -286,9 +287,10 @@ struct core {
     uint32_t mark_head, mark_count;
 
     struct core_stats stats;
-    struct arena turn;    /* dies at the end of core_step */
-    struct buf body, txn; /* scratch for replies and transactions */
-    struct core_out *out; /* of the running step */
+    struct namespaces *namespaces; /* NULL: none was used */
+    struct arena turn;             /* dies at the end of core_step */
+    struct buf body, txn;          /* scratch for replies and transactions */
+    struct core_out *out;          /* of the running step */
 };
 
 /* out.c */
@@ -319,6 +321,12 @@ size_t conn_peer_text(const struct core_peer *peer, bool with_port, char *to, si
 
 /* audit.c */
 void audit_commit(struct core *c, const struct proposal *x, const struct txn *txn);
+
+/* namespaces.c */
+void namespaces_reset(struct core *c);
+void namespaces_read(struct core *c, struct slice path, size_t bytes);
+void namespaces_written(struct core *c, const struct tree_applied *applied);
+void namespaces_quota_exceeded(struct core *c, struct slice path);
 
 /* throttle.c */
 bool throttle_admits(struct core *c, bool renews_session);

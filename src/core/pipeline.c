@@ -382,6 +382,7 @@ static void commit(struct core *c, struct proposal x)
     if (!x.from_elsewhere || x.conn != NULL)
         audit_commit(c, &x, &txn);
     watches_notify(c, &applied, x.zxid);
+    namespaces_written(c, &applied);
     bool closed = txn.header.type == WIRE_OP_CLOSE_SESSION;
     struct conn *k = x.conn;
     if (k != NULL) {

@@ -23,6 +23,8 @@ static int check_quota(struct prep *p, struct slice path, int64_t count, int64_t
     if (soft || rc != 0)
         log_warn("quota.exceeded", "path=%.*s count=%lld bytes=%lld kind=%s", SLICE_ARG(path), (long long)count,
                  (long long)bytes, rc != 0 ? "hard" : "soft");
+    if (rc != 0 && p->core->opt.enforce_quota)
+        namespaces_quota_exceeded(p->core, path);
     return p->core->opt.enforce_quota ? rc : 0;
 }
 

@@ -30,8 +30,10 @@ int read_exists(struct core *c, struct conn *k, struct wire_reader *r, struct bu
         rc = may_read(c, k, n); /* as 3.9.2 and later */
     if (q.watch && (rc == 0 || rc == ERR_NO_NODE))
         watch_add(c->tree, k->id, q.path, WATCH_DATA);
-    if (rc == 0)
+    if (rc == 0) {
+        namespaces_read(c, q.path, 0);
         wire_put_stat(body, tree_stat(c->tree, n));
+    }
     return rc;
 }
 
@@ -44,6 +46,7 @@ int read_get_data(struct core *c, struct conn *k, struct wire_reader *r, struct 
         return rc;
     if (q.watch)
         watch_add(c->tree, k->id, q.path, WATCH_DATA);
+    namespaces_read(c, q.path, tree_data(c->tree, n).n);
     wire_put_buffer(body, tree_data(c->tree, n));
     wire_put_stat(body, tree_stat(c->tree, n));
     return 0;
@@ -74,7 +77,10 @@ static int get_children(struct core *c, struct conn *k, struct wire_reader *r, s
         return rc;
     if (q.watch)
         watch_add(c->tree, k->id, q.path, WATCH_CHILD);
+    size_t before = body->n;
     tree_put_children(c->tree, n, body);
+    size_t lengths = 4 + 4 * (size_t)tree_child_count(c->tree, n); /* what is in body beside the names */
+    namespaces_read(c, q.path, body->err != 0 ? 0 : body->n - before - lengths);
     if (with_stat)
         wire_put_stat(body, tree_stat(c->tree, n));
     return 0;

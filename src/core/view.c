@@ -2,11 +2,36 @@
 #include "core/internal.h"
 #include <stdlib.h>
 
+enum core_mode core_mode(const struct core *c)
+{
+    const struct ensemble *e = &c->ens;
+    if (e->zab == NULL)
+        return CORE_STANDALONE;
+    if (e->read_only)
+        return CORE_READ_ONLY;
+    if (!e->serving)
+        return CORE_LOOKING;
+    return e->role == PEER_LEADING ? CORE_LEADING : e->role == PEER_OBSERVING ? CORE_OBSERVING : CORE_FOLLOWING;
+}
+
+const char *core_mode_name(enum core_mode mode)
+{
+    static const char *const names[] = {
+        [CORE_STANDALONE] = "standalone", [CORE_LOOKING] = "leaderelection", [CORE_LEADING] = "leader",
+        [CORE_FOLLOWING] = "follower",    [CORE_OBSERVING] = "observer",     [CORE_READ_ONLY] = "read-only",
+    };
+    return names[mode];
+}
+
 void core_stats(const struct core *c, struct core_stats *out)
 {
     *out = c->stats;
     struct watch_counts w = watch_counts(c->tree);
-    out->last_zxid = tree_last_zxid(c->tree);
+    out->last_zxid = ensemble_leads(c) ? ensemble_seen_zxid(c) : tree_last_zxid(c->tree);
+    for (const struct sync_wait *at = c->ens.syncs; at != NULL; at = at->next)
+        out->pending_syncs++;
+    if (core_mode(c) == CORE_LEADING)
+        out->leading_ms = c->now_ms - c->ens.serving_since_ms;
     out->outstanding = pipeline_in_flight(c);
     out->connections = c->conn_count;
     out->sessions = (int64_t)c->session_count;
@@ -23,6 +48,7 @@ void core_stats(const struct core *c, struct core_stats *out)
 
 void core_stats_reset(struct core *c)
 {
+    namespaces_reset(c);
     c->stats = (struct core_stats){ .response_bytes_last = -1, .response_bytes_min = -1, .response_bytes_max = -1 };
 }
 

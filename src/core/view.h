@@ -9,8 +9,21 @@
 struct core;
 struct tree;
 
+/* What this server is to its clients now. */
+enum core_mode {
+    CORE_STANDALONE,
+    CORE_LOOKING, /* in an ensemble, serving nobody: between two leaders, or not up to date yet */
+    CORE_LEADING,
+    CORE_FOLLOWING,
+    CORE_OBSERVING,
+    CORE_READ_ONLY, /* cut off from its quorum; reads for clients that know */
+};
+enum core_mode core_mode(const struct core *core);
+/* As Apache's words show it: "standalone", "leader", "follower", "observer", "read-only", "leaderelection". */
+const char *core_mode_name(enum core_mode mode);
+
 struct core_stats {
-    int64_t last_zxid;
+    int64_t last_zxid;                      /* of a leader at least the begin of its epoch, as Apache shows it */
     int64_t packets_received, packets_sent; /* frames */
     int64_t bytes_received;                 /* of frames, their lengths included, as Apache counts */
     int64_t bytes_sent;                     /* of frames without their lengths, as Apache counts */
@@ -21,6 +34,8 @@ struct core_stats {
     int64_t sessions;
     int64_t node_count, ephemeral_count, data_size; /* node_count: root once */
     int64_t watch_count, watch_path_count, watcher_count;
+    int64_t pending_syncs; /* of a leader: sync requests that wait for a quorum */
+    int64_t leading_ms;    /* how long it has led, 0 if it does not */
     int64_t auth_failed, connections_rejected, sessions_expired, connections_dropped;
     int64_t handshakes_expired, unsuccessful_handshakes, digest_mismatches;
     int64_t reads, writes, txns_committed, snapshots_taken, large_requests_rejected, throttled_ops;
@@ -73,6 +88,19 @@ void core_session_list(const struct core *core,
                        void (*fn)(void *ctx, int64_t session_id, int32_t timeout_ms, int64_t expires_ms), void *ctx);
 /* The session bound to a connection number (0: none), for lists of watches. */
 int64_t core_conn_session(const struct core *core, uint32_t conn);
+
+/* What was read and written below a top node, in bytes of path and data as Apache counts them; writes that a hard
+ * quota has refused. */
+struct core_spread {
+    int64_t count, sum, min, max;
+};
+struct core_namespace {
+    struct slice name;
+    struct core_spread read, written;
+    int64_t quota_exceeded;
+};
+/* Up to 256 of them, those that were used first since the start or srst. */
+void core_namespace_list(const struct core *core, void (*fn)(void *ctx, const struct core_namespace *n), void *ctx);
 
 /* The remembered digests (every 128th zxid, the newest 1024), oldest first. */
 void core_digest_list(const struct core *core, void (*fn)(void *ctx, int64_t zxid, uint64_t digest), void *ctx);

@@ -75,7 +75,8 @@ void loop_free(struct loop *loop)
     uv_close((uv_handle_t *)&loop->before, NULL);
     uv_close((uv_handle_t *)&loop->after, NULL);
     uv_close((uv_handle_t *)&loop->busy, NULL);
-    uv_run(&loop->uv, UV_RUN_DEFAULT);
+    while (uv_run(&loop->uv, UV_RUN_DEFAULT) != 0) /* a loop_stop that no loop_run has seen ends the first */
+        ;
     ASSERT(uv_loop_close(&loop->uv) == 0);
     mem_free(loop);
 }
@@ -231,6 +232,87 @@ void loop_wake(struct loop_wake *wake)
 void loop_wake_close(struct loop_wake *wake)
 {
     uv_close((uv_handle_t *)wake_of(wake), NULL);
+}
+
+/* ---- addresses of names ---- */
+
+struct loop_lookup {
+    uv_getaddrinfo_t req;
+    uint16_t port;
+    void (*fn)(void *ctx, const struct net_address *at, size_t count, const char *why); /* NULL: dropped */
+    void *ctx;
+    const char *failed; /* the question could not even be put */
+    uv_idle_t later;
+};
+
+/* Adds those of one family behind what is there. */
+static size_t take_addresses(const struct addrinfo *list, int family, uint16_t port, struct net_address *to, size_t n)
+{
+    for (const struct addrinfo *a = list; a != NULL && n < LOOP_LOOKUP_MAX; a = a->ai_next) {
+        if (a->ai_family != family)
+            continue;
+        to[n] = (struct net_address){ .ipv6 = family == AF_INET6, .port = port };
+        if (family == AF_INET)
+            memcpy(to[n].bytes, &((const struct sockaddr_in *)(const void *)a->ai_addr)->sin_addr, 4);
+        else
+            memcpy(to[n].bytes, &((const struct sockaddr_in6 *)(const void *)a->ai_addr)->sin6_addr, 16);
+        n++;
+    }
+    return n;
+}
+
+static void on_lookup(uv_getaddrinfo_t *req, int status, struct addrinfo *list)
+{
+    struct loop_lookup *l = req->data;
+    struct net_address at[LOOP_LOOKUP_MAX];
+    size_t n = 0;
+    if (status == 0) {
+        n = take_addresses(list, AF_INET, l->port, at, n);
+        n = take_addresses(list, AF_INET6, l->port, at, n);
+        uv_freeaddrinfo(list);
+    }
+    if (l->fn != NULL)
+        l->fn(l->ctx, at, n, n != 0 ? "" : status != 0 ? uv_strerror(status) : "no address");
+    mem_free(l);
+}
+
+static void on_lookup_closed(uv_handle_t *h)
+{
+    mem_free(h->data);
+}
+
+static void on_lookup_failed(uv_idle_t *h)
+{
+    struct loop_lookup *l = h->data;
+    uv_idle_stop(h);
+    if (l->fn != NULL)
+        l->fn(l->ctx, NULL, 0, l->failed);
+    uv_close((uv_handle_t *)h, on_lookup_closed);
+}
+
+struct loop_lookup *loop_lookup(struct loop *loop, const char *host, uint16_t port,
+                                void (*fn)(void *ctx, const struct net_address *at, size_t count, const char *why),
+                                void *ctx)
+{
+    static const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
+    struct loop_lookup *l = mem_zalloc(sizeof *l);
+    l->port = port;
+    l->fn = fn;
+    l->ctx = ctx;
+    l->req.data = l->later.data = l;
+    int rc = uv_getaddrinfo(&loop->uv, &l->req, on_lookup, host, NULL, &hints);
+    if (rc == 0)
+        return l;
+    l->failed = uv_strerror(rc); /* a name too long, say: told in a later turn, too */
+    must(uv_idle_init(&loop->uv, &l->later), "idle");
+    must(uv_idle_start(&l->later, on_lookup_failed), "idle");
+    return l;
+}
+
+void loop_lookup_drop(struct loop_lookup *lookup)
+{
+    lookup->fn = NULL;
+    (void)uv_cancel((uv_req_t *)&lookup->req); /* fails if a thread has begun: then the answer is thrown away */
 }
 
 /* ---- signals ---- */

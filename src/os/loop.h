@@ -5,6 +5,7 @@
 #define ZOKOR_OS_LOOP_H
 
 #include "base/assert.h"
+#include "os/net.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -74,6 +75,20 @@ void loop_wake_open(struct loop *loop, struct loop_wake *wake, void (*fn)(struct
 /* Any thread. Several wakes before the loop comes round run fn once. */
 void loop_wake(struct loop_wake *wake);
 void loop_wake_close(struct loop_wake *wake);
+
+/* ---- addresses of names ---- */
+
+#define LOOP_LOOKUP_MAX 16 /* more addresses of one name are left out */
+
+struct loop_lookup; /* under way */
+
+/* Asks what addresses a host name has, IPv4 first; port is put into each. fn runs once, in a later turn; `at` lives for
+ * the call; count 0: why says what went wrong. Other threads do the waiting. */
+struct loop_lookup *loop_lookup(struct loop *loop, const char *host, uint16_t port,
+                                void (*fn)(void *ctx, const struct net_address *at, size_t count, const char *why),
+                                void *ctx);
+/* The answer is not wanted any more: fn will not run. Not after fn has run. */
+void loop_lookup_drop(struct loop_lookup *lookup);
 
 /* ---- signals ---- */
 

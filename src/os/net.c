@@ -79,6 +79,23 @@ static int listen_on(const struct sockaddr *address, socklen_t length, int backl
     return -1;
 }
 
+static socklen_t sockaddr_of(const struct net_address *a, struct sockaddr_storage *ss)
+{
+    memset(ss, 0, sizeof *ss);
+    if (!a->ipv6) {
+        struct sockaddr_in *four = (struct sockaddr_in *)ss;
+        four->sin_family = AF_INET;
+        four->sin_port = htons(a->port);
+        memcpy(&four->sin_addr, a->bytes, 4);
+        return sizeof *four;
+    }
+    struct sockaddr_in6 *six = (struct sockaddr_in6 *)ss;
+    six->sin6_family = AF_INET6;
+    six->sin6_port = htons(a->port);
+    memcpy(&six->sin6_addr, a->bytes, 16);
+    return sizeof *six;
+}
+
 static int listen_everywhere(uint16_t port, int backlog, bool keepalive, int *fd)
 {
     struct sockaddr_in6 six = { .sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = IN6ADDR_ANY_INIT };
@@ -118,6 +135,80 @@ int net_listen(const char *host, uint16_t port, int backlog, bool keepalive, int
     snprintf(err->text, sizeof err->text, "%.128s port %u: %s", host[0] != '\0' ? host : "every address", port,
              strerror(number));
     return err_of_errno(number);
+}
+
+int net_listen_at(const struct net_address *at, int backlog, bool keepalive, int *fd, struct net_error *err)
+{
+    struct sockaddr_storage ss;
+    char text[NET_ADDRESS_TEXT_BYTES];
+    socklen_t n = sockaddr_of(at, &ss);
+    if (listen_on((const struct sockaddr *)&ss, n, backlog, keepalive, fd) == 0)
+        return 0;
+    int number = errno;
+    net_address_text(at, text);
+    snprintf(err->text, sizeof err->text, "%s: %s", text, strerror(number));
+    return err_of_errno(number);
+}
+
+bool net_address_parse(const char *text, uint16_t port, struct net_address *to)
+{
+    *to = (struct net_address){ .port = port };
+    if (inet_pton(AF_INET, text, to->bytes) == 1)
+        return true;
+    to->ipv6 = true;
+    return inet_pton(AF_INET6, text, to->bytes) == 1;
+}
+
+void net_address_text(const struct net_address *a, char to[NET_ADDRESS_TEXT_BYTES])
+{
+    char host[INET6_ADDRSTRLEN];
+    if (inet_ntop(a->ipv6 ? AF_INET6 : AF_INET, a->bytes, host, sizeof host) == NULL)
+        host[0] = '\0';
+    snprintf(to, NET_ADDRESS_TEXT_BYTES, a->ipv6 ? "[%s]:%u" : "%s:%u", host, a->port);
+}
+
+static int err_of_dial(int number)
+{
+    switch (number) {
+    case 0:
+        return 0;
+    case ECONNREFUSED:
+        return ERR_CLOSED;
+    case EMFILE:
+    case ENFILE:
+        return ERR_TOO_MANY_FILES;
+    default:
+        return ERR_IO;
+    }
+}
+
+int net_dial(const struct net_address *to, bool keepalive, int *out)
+{
+    struct sockaddr_storage ss;
+    socklen_t n = sockaddr_of(to, &ss);
+    int on = 1;
+    int fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return err_of_dial(errno);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (keepalive)
+        setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    if (connect(fd, (const struct sockaddr *)&ss, n) == 0 || errno == EINPROGRESS || errno == EINTR) {
+        *out = fd;
+        return 0;
+    }
+    int number = errno;
+    close(fd);
+    return err_of_dial(number);
+}
+
+int net_dial_result(int fd)
+{
+    int number = 0;
+    socklen_t n = sizeof number;
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &number, &n) != 0)
+        return ERR_IO;
+    return err_of_dial(number);
 }
 
 uint16_t net_port(int fd)

@@ -23,6 +23,21 @@ int net_listen(const char *host, uint16_t port, int backlog, bool keepalive, int
 /* The port a socket is bound to, 0 if that cannot be said. */
 uint16_t net_port(int fd);
 
+/* The same for an address that is known already: never blocks. Port 0: the kernel chooses. */
+int net_listen_at(const struct net_address *at, int backlog, bool keepalive, int *fd, struct net_error *err);
+
+/* An address written in digits, IPv6 without brackets. False for anything else: it is a name. */
+bool net_address_parse(const char *text, uint16_t port, struct net_address *to);
+#define NET_ADDRESS_TEXT_BYTES 64
+/* "127.0.0.1:2888", "[::1]:2888". */
+void net_address_text(const struct net_address *a, char to[NET_ADDRESS_TEXT_BYTES]);
+
+/* Begins to connect, with TCP_NODELAY: 0 and a socket; once that is writable, net_dial_result tells how it went. Or
+ * ERR_TOO_MANY_FILES, ERR_CLOSED (refused at once), ERR_IO (no way there). */
+int net_dial(const struct net_address *to, bool keepalive, int *fd);
+/* 0; ERR_CLOSED: nobody listens there; ERR_IO: any other failure. */
+int net_dial_result(int fd);
+
 /* 0 and a socket; ERR_BUSY: none waits; ERR_TOO_MANY_FILES: no descriptor or memory is left, try again later;
  * ERR_CLOSED: that connection was gone already, go on. */
 int net_accept(int listen_fd, int *fd, struct net_address *peer);

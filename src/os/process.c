@@ -83,6 +83,24 @@ int64_t process_file_seconds(const char *path)
     return stat(path, &st) == 0 ? (int64_t)st.st_mtim.tv_sec : -1;
 }
 
+int process_open_read(const char *path, int64_t *bytes)
+{
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &st) != 0) {
+        process_close(fd);
+        return -1;
+    }
+    *bytes = st.st_size;
+    return fd;
+}
+
+void process_close(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
 /* "pages resident ..." */
 static void read_memory(struct process_usage *out)
 {

@@ -26,6 +26,9 @@ struct process_usage {
     int64_t resident_bytes, virtual_bytes;
 };
 void process_usage(struct process_usage *out);
+/* A file for reading by others' functions: descriptor and size, or -1. -1 may be closed. */
+int process_open_read(const char *path, int64_t *bytes);
+void process_close(int fd);
 /* Processors this process may run on, at least 1. */
 int process_cpus(void);
 int64_t process_id(void);

@@ -1,13 +1,16 @@
 #include "server/boot.h"
+#include "base/blob.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "os/clock.h"
 #include "os/process.h"
+#include "server/limits.h"
 #include "server/server.h"
 #include <stdio.h>
 
 #define BODY_SLICE_BYTES (256u * 1024)
+#define HISTORY_MIN 500
 
 static char *join(const char *a, const char *b)
 {
@@ -88,39 +91,95 @@ static void note_loaded(void *ctx)
     b->loaded_ms = clock_mono_ms();
 }
 
-static int recover(struct boot *b, const struct config *config, struct fs *fs, uint64_t hash_key)
+size_t boot_record_bytes_max(const struct config *config)
 {
-    struct store_error err = { "" };
-    struct store_recover_options o = {
+    return (size_t)(config->jute_max_buffer_bytes + config->jute_extra_bytes);
+}
+
+struct store_recover_options boot_recover_options(const struct config *config, uint64_t hash_key)
+{
+    return (struct store_recover_options){
         .tree = { .hash_key = hash_key,
                   .extended_types = config->extended_types,
                   .digest_enabled = config->digest_enabled },
         .trust_empty_snapshot = config->snapshot_trust_empty,
-        .record_bytes_max = (size_t)(config->jute_max_buffer_bytes + config->jute_extra_bytes),
-        .snapshot_loaded = note_loaded,
-        .ctx = b,
+        .record_bytes_max = boot_record_bytes_max(config),
     };
+}
+
+int64_t boot_history_count(const struct config *config)
+{
+    return config->commit_log_count < HISTORY_MIN ? HISTORY_MIN : config->commit_log_count;
+}
+
+static void drop_oldest(struct boot *b)
+{
+    struct boot_past *p = &b->past[b->past_head];
+    b->past_bytes -= p->txn->n;
+    blob_unref(p->txn);
+    b->past_head = (b->past_head + 1) % b->past_cap;
+    b->past_count--;
+}
+
+/* Servers that have missed no more than these are brought up to date with them, also right after a start. */
+static void keep_past(void *ctx, int64_t zxid, struct slice payload)
+{
+    struct boot *b = ctx;
+    if (b->past_count == b->past_cap)
+        drop_oldest(b);
+    b->past[(b->past_head + b->past_count++) % b->past_cap] = (struct boot_past){ zxid, blob_dup(payload) };
+    b->past_bytes += payload.n;
+    while (b->past_bytes > LIMIT_HISTORY_BYTES)
+        drop_oldest(b);
+}
+
+static int read_epochs(struct boot *b, struct fs *fs)
+{
+    struct store_error err = { "" };
+    if (store_epochs_read(fs, b->snap_dir, b->found.last_zxid, &b->epochs, &err) == 0)
+        return 0;
+    log_error("server.epochs", "%s", err.text);
+    return SERVER_EXIT_DATA;
+}
+
+static int recover(struct boot *b, const struct config *config, struct fs *fs, uint64_t hash_key)
+{
+    struct store_error err = { "" };
+    struct store_recover_options o = boot_recover_options(config, hash_key);
+    o.snapshot_loaded = note_loaded;
+    o.ctx = b;
+    if (config->distributed) {
+        b->past_cap = (size_t)boot_history_count(config);
+        b->past = mem_zalloc(b->past_cap * sizeof *b->past);
+        o.on_txn = keep_past;
+        o.on_txn_ctx = b;
+    }
     b->began_ms = b->loaded_ms = clock_mono_ms();
     int rc = store_recover(fs, &b->dirs, &o, &b->found, &err);
     b->ended_ms = clock_mono_ms();
+    /* A snapshot beyond the logs leaves a gap behind them: what is kept must end where the history does. */
+    if (b->past_count != 0 && b->past[(b->past_head + b->past_count - 1) % b->past_cap].zxid != b->found.last_zxid)
+        while (b->past_count != 0)
+            drop_oldest(b);
     if (rc == 0)
-        return 0;
+        return config->distributed ? read_epochs(b, fs) : 0;
     b->found.tree = NULL;
     log_error("server.recover", "%s", err.text);
     return SERVER_EXIT_DATA;
 }
 
-static int write_tree(struct boot *b, const struct config *config, struct fs *fs, struct store_error *err)
+int boot_write_tree(struct tree *tree, const struct config *config, struct fs *fs, const char *dir,
+                    enum snapshot_codec codec, int64_t zxid, struct store_error *err)
 {
-    struct tree_walk *walk = tree_walk_begin(b->found.tree);
+    struct tree_walk *walk = tree_walk_begin(tree);
     struct snapshot_writer *w = NULL;
     struct snapshot_write_options o = {
-        .dir = b->snap_dir,
-        .zxid = b->found.last_zxid,
-        .codec = b->codec,
+        .dir = dir,
+        .zxid = zxid,
+        .codec = codec,
         .digest = config->digest_enabled,
         .tree_digest = tree_walk_digest(walk),
-        .digest_zxid = tree_walk_zxid(walk),
+        .digest_zxid = zxid,
         .last_zxid_block = config->serialize_last_zxid,
     };
     struct buf body;
@@ -147,7 +206,7 @@ static int first_snapshot(struct boot *b, const struct config *config, struct fs
     if (b->found.snapshot_zxid >= 0)
         return 0;
     struct store_error err = { "" };
-    int rc = write_tree(b, config, fs, &err);
+    int rc = boot_write_tree(b->found.tree, config, fs, b->snap_dir, b->codec, b->found.last_zxid, &err);
     if (rc == 0)
         return 0;
     log_error("server.first-snapshot", "%s", err.text);
@@ -195,9 +254,18 @@ int boot_run(struct boot *b, const struct config *config, struct fs *fs, uint64_
     return 0;
 }
 
+void boot_forget_past(struct boot *b)
+{
+    while (b->past_count != 0)
+        drop_oldest(b);
+    mem_free(b->past);
+    b->past = NULL;
+}
+
 void boot_fini(struct boot *b)
 {
     tree_free(b->found.tree);
+    boot_forget_past(b);
     mem_free(b->snap_dir);
     mem_free(b->log_dir);
 }

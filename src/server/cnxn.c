@@ -3,6 +3,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "server/cnxn_tls.h"
 #include "server/limits.h"
 #include "wire/jute.h"
 
@@ -52,6 +53,8 @@ void cnxn_close(struct cnxn *c)
     if ((c->flags & CNXN_DEAD) != 0)
         return;
     cnxn_unfresh(c);
+    if (UNLIKELY(c->tls != NULL))
+        cnxn_tls_close(c);
     set_sent(c);
     drop_in(c);
     c->flags |= CNXN_DEAD;
@@ -212,6 +215,10 @@ static void on_bytes(struct cnxn *c)
     size_t have = c->in_end - c->in_off;
     uint8_t *p;
     size_t room;
+    if (UNLIKELY(c->tls != NULL)) {
+        cnxn_tls_bytes(c);
+        return;
+    }
     if (have <= LIMIT_COPY_BYTES) {
         p = f->scratch;
         if (have != 0)
@@ -230,6 +237,28 @@ static void on_bytes(struct cnxn *c)
         return;
     }
     size_t n = have + (size_t)got;
+    size_t used = cut(c, p, n);
+    if (used != n || c->in != NULL)
+        keep(c, p + used, n - used);
+}
+
+void cnxn_take(struct cnxn *c, const uint8_t *p, size_t n)
+{
+    size_t have = c->in_end - c->in_off;
+    if (have != 0) {
+        if (c->in_cap - c->in_end < n) {
+            memmove(c->in, c->in + c->in_off, have);
+            c->in_off = 0;
+            if (c->in_cap - have < n) {
+                c->in_cap = (uint32_t)(have + n + have / 2); /* spreads the copying of a long frame */
+                c->in = mem_realloc(c->in, c->in_cap);
+            }
+        }
+        memcpy(c->in + c->in_off + have, p, n);
+        p = c->in + c->in_off;
+        n += have;
+        c->in_end = c->in_off + (uint32_t)n;
+    }
     size_t used = cut(c, p, n);
     if (used != n || c->in != NULL)
         keep(c, p + used, n - used);
@@ -302,10 +331,8 @@ static bool offer(struct cnxn *c, struct slice **parts, size_t *count)
     return true;
 }
 
-void cnxn_send(struct cnxn *c, struct slice *parts, size_t count)
+static void send_parts(struct cnxn *c, struct slice *parts, size_t count)
 {
-    if ((c->flags & (CNXN_DEAD | CNXN_BROKEN)) != 0)
-        return;
     if (c->out_end == 0 && !offer(c, &parts, &count)) {
         cnxn_break(c);
         return;
@@ -331,6 +358,25 @@ void cnxn_send(struct cnxn *c, struct slice *parts, size_t count)
     if (c->out_end - c->out_off > LIMIT_OUT_SOFT_BYTES)
         c->flags |= CNXN_FULL;
     cnxn_watch(c);
+}
+
+void cnxn_send_raw(struct cnxn *c, struct slice bytes)
+{
+    if ((c->flags & (CNXN_DEAD | CNXN_BROKEN)) == 0)
+        send_parts(c, &bytes, 1);
+}
+
+void cnxn_send(struct cnxn *c, struct slice *parts, size_t count)
+{
+    if ((c->flags & (CNXN_DEAD | CNXN_BROKEN)) != 0)
+        return;
+    if (UNLIKELY(c->tls != NULL)) {
+        struct slice records = cnxn_tls_wrap(c, parts, count);
+        if (records.n != 0)
+            send_parts(c, &records, 1);
+        return;
+    }
+    send_parts(c, parts, count);
 }
 
 void cnxn_answer_mark(struct cnxn *c)
@@ -407,16 +453,24 @@ static void on_event(struct loop_poll *poll, unsigned events)
         on_bytes(c);
 }
 
-void cnxn_open(struct front *f, int fd, uint32_t id, struct cnxn **out)
+void cnxn_open(struct front *f, int fd, uint32_t id, const struct net_address *peer, enum front_port port,
+               struct cnxn **out)
 {
     struct cnxn *c = mem_zalloc(sizeof *c);
     *out = NULL;
-    if (loop_poll_open(f->opt.loop, &c->poll, fd, on_event) != 0) {
+    c->front = f;
+    c->fd = fd;
+    if (port != FRONT_PLAIN && !cnxn_tls_open(c, peer, port)) {
+        mem_free(c->tls);
         mem_free(c);
         return;
     }
-    c->front = f;
-    c->fd = fd;
+    if (loop_poll_open(f->opt.loop, &c->poll, fd, on_event) != 0) {
+        if (c->tls != NULL)
+            cnxn_tls_close(c);
+        mem_free(c);
+        return;
+    }
     c->id = id;
     c->flags = CNXN_FRESH;
     c->since_ms = loop_now_ms(f->opt.loop);

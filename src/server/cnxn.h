@@ -24,13 +24,16 @@ enum cnxn_flags {
 /* Any of these: no frame may be cut now. */
 #define CNXN_HELD (CNXN_PAUSED | CNXN_REFUSED | CNXN_FULL | CNXN_WORD | CNXN_CLOSING | CNXN_BROKEN | CNXN_DEAD)
 
+struct cnxn_tls;
+
 struct cnxn {
     struct loop_poll poll;
     struct front *front;
-    struct list link; /* of front.fresh or front.unsent */
-    int64_t since_ms; /* fresh: accepted; unsent: when the peer last took a byte */
-    uint8_t *in;      /* bytes that are no whole frame yet, or not wanted yet: in[in_off, in_end) */
-    uint8_t *out;     /* bytes the socket has not taken: out[out_off, out_end) */
+    struct cnxn_tls *tls; /* NULL: plain */
+    struct list link;     /* of front.fresh or front.unsent */
+    int64_t since_ms;     /* fresh: accepted; unsent: when the peer last took a byte */
+    uint8_t *in;          /* bytes that are no whole frame yet, or not wanted yet: in[in_off, in_end) */
+    uint8_t *out;         /* bytes the socket has not taken: out[out_off, out_end) */
     size_t out_off, out_end, out_cap;
     uint32_t in_off, in_end, in_cap;
     uint32_t id, fx_first, fx_last;
@@ -39,13 +42,19 @@ struct cnxn {
     uint8_t polled; /* LOOP_ flags that are set in the loop */
 };
 
-void cnxn_open(struct front *f, int fd, uint32_t id, struct cnxn **out);
+/* *out is NULL if there is no memory for it, or too much to do: the socket is still the caller's. */
+void cnxn_open(struct front *f, int fd, uint32_t id, const struct net_address *peer, enum front_port port,
+               struct cnxn **out);
 /* To be looked at by the next front_run_ready of this turn. */
 void cnxn_make_ready(struct cnxn *c);
 /* Cuts the frames that wait in its own buffer. */
 void cnxn_feed(struct cnxn *c);
+/* Bytes of the protocol, behind those that wait: whole frames go to the sink. p is not of its own buffer. */
+void cnxn_take(struct cnxn *c, const uint8_t *p, size_t n);
 /* Sends parts behind what is unsent; what the socket does not take is kept. A failure makes it BROKEN and ready. */
 void cnxn_send(struct cnxn *c, struct slice *parts, size_t count);
+/* The same for bytes that are TLS records already. */
+void cnxn_send_raw(struct cnxn *c, struct slice bytes);
 /* Closes when everything has been sent; reads nothing more. */
 void cnxn_end(struct cnxn *c);
 /* Closes the socket now. The sink is not told. */

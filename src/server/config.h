@@ -139,6 +139,7 @@ struct config_facts {
     int64_t snap_dir_bytes, log_dir_bytes;
     int32_t client_port; /* as bound */
     int64_t server_id;
+    struct slice membership; /* text of the ensemble's configuration; null: a standalone server */
 };
 
 /* The answer of the four-letter word conf, key=value lines in Apache's order. */

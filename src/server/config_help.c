@@ -1,3 +1,4 @@
+#include "server/config_peers.h"
 #include "server/config_table.h"
 
 /* The table in its order, with the titles between. */
@@ -23,7 +24,7 @@ static const struct {
 };
 
 static const char *const effect_names[] = {
-    [CONFIG_NOW] = "yes", [CONFIG_ENSEMBLE] = "ensembles", [CONFIG_LATER] = "not yet", [CONFIG_NONE] = "accepted"
+    [CONFIG_NOW] = "yes", [CONFIG_LATER] = "not yet", [CONFIG_NONE] = "accepted"
 };
 
 void config_value_text(const struct config *config, enum config_key key, struct buf *out)
@@ -110,7 +111,7 @@ void config_help_markdown(struct buf *out)
                "`zookeeper.`, too.\n\n"
                "A wrong value stops the start with file, line, key, value and what is allowed (exit status 2). An\n"
                "unknown key is warned of once.\n\n"
-               "The column *obeyed* says: **yes**; **ensembles**: checked and kept for a server in an ensemble;\n"
+               "The column *obeyed* says: **yes** (keys of ensembles: by their members);\n"
                "**not yet**: checked, without effect in this version, with a warning at start if set;\n"
                "**accepted**: a key of Apache's that has no meaning here.\n");
     for (size_t i = 0; i < ARRAY_COUNT(entries); i++) {
@@ -147,4 +148,14 @@ void config_conf(const struct config *config, const struct config_facts *facts, 
             print_conf_row(config, facts, (enum config_key)i, out);
     }
     buf_printf(out, "serverId=%lld\n", (long long)facts->server_id);
+    if (slice_is_null(facts->membership))
+        return;
+    const struct config_peer *me = config_peer_find(config, config->my_id);
+    buf_printf(out, "initLimit=%d\nsyncLimit=%d\nelectionAlg=%d\n", (int)config->init_limit_ticks,
+               (int)config->sync_limit_ticks, (int)config->election_algorithm);
+    if (me != NULL)
+        buf_printf(out, "electionPort=%u\nquorumPort=%u\npeerType=%d\n", me->addresses[0].election_port,
+                   me->addresses[0].quorum_port, me->observer ? 1 : 0);
+    buf_printf(out, "membership: \n");
+    buf_append_slice(out, facts->membership);
 }

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 
 #define NOW CONFIG_NOW
-#define ENSEMBLE CONFIG_ENSEMBLE
 #define LATER CONFIG_LATER
 #define NONE CONFIG_NONE
 #define CONF CONFIG_SHOWN

@@ -19,7 +19,7 @@ enum config_type {
     CONFIG_FAMILY
 };
 
-enum config_effect { CONFIG_NOW, CONFIG_ENSEMBLE, CONFIG_LATER, CONFIG_NONE };
+enum config_effect { CONFIG_NOW, CONFIG_LATER, CONFIG_NONE };
 
 enum { CONFIG_SHOWN = 1, CONFIG_INHERIT = 2 };
 

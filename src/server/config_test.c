@@ -315,8 +315,8 @@ static void warnings(void **state)
     warned((struct given){ .cfg = BASE "snapCount=5\n", .defines = { "zookeeper.snapCount=6" } },
            "zoo.cfg: line 3: snapCount: the file wins over -Dzookeeper.snapCount");
     warned((struct given){ .cfg = BASE "snapCount=5\n", .defines = { "zookeeper.snapCount=5" } }, NULL);
-    warned((struct given){ .cfg = BASE "secureClientPort=2281\n" },
-           "zoo.cfg: line 3: secureClientPort: known, but without effect in this version");
+    warned((struct given){ .cfg = BASE "ssl.allowReverseDnsLookup=true\n" },
+           "zoo.cfg: line 3: ssl.allowReverseDnsLookup: known, but without effect in this version");
     warned((struct given){ .cfg = BASE "admin.enableServer=true\nserverCnxnFactory=x\n" }, NULL);
 }
 

@@ -1,7 +1,7 @@
 #include "server/front.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "server/cnxn.h"
+#include "server/cnxn_tls.h"
 #include "server/limits.h"
 
 #define NO_FX UINT32_MAX
@@ -12,6 +12,8 @@ void front_init(struct front *f, const struct front_options *options)
     list_init(&f->fresh);
     list_init(&f->unsent);
     f->scratch = mem_alloc(LIMIT_RECV_BYTES + LIMIT_COPY_BYTES);
+    buf_init_refusable(&f->tls_plain, LIMIT_RECV_BYTES + 4 * TLS_RECORD_BYTES);
+    buf_init_refusable(&f->tls_out, SIZE_MAX / 2);
 }
 
 void front_fini(struct front *f)
@@ -23,6 +25,8 @@ void front_fini(struct front *f)
     mem_free(f->touched);
     mem_free(f->fx_next);
     mem_free(f->scratch);
+    buf_fini(&f->tls_plain);
+    buf_fini(&f->tls_out);
 }
 
 static struct cnxn *find(const struct front *f, uint32_t conn)
@@ -80,7 +84,7 @@ bool front_make_room(struct front *f)
     return front_evict(f);
 }
 
-void front_add(struct front *f, int fd, const struct net_address *peer)
+void front_add(struct front *f, int fd, const struct net_address *peer, enum front_port port)
 {
     uint32_t slot;
     if (!take_slot(f, &slot)) {
@@ -89,7 +93,7 @@ void front_add(struct front *f, int fd, const struct net_address *peer)
         return;
     }
     uint32_t id = slot * f->opt.count + f->opt.index;
-    cnxn_open(f, fd, id, &f->conns[slot]);
+    cnxn_open(f, fd, id, peer, port, &f->conns[slot]);
     struct cnxn *c = f->conns[slot];
     if (c == NULL) {
         f->slots_free[f->slots_free_count++] = slot;
@@ -239,9 +243,24 @@ void front_free_number(struct front *f, uint32_t conn)
 
 /* ---- time ---- */
 
+/* The fresh ones stand in the order in which they came. */
+static void sweep_handshakes(struct front *f, int64_t now_ms)
+{
+    LIST_FOR_SAFE(it, &f->fresh)
+    {
+        struct cnxn *c = CONTAINER_OF(it, struct cnxn, link);
+        if (now_ms - c->since_ms < f->opt.tls_handshake_ms)
+            break;
+        if (c->tls != NULL)
+            cnxn_tls_expire(c, now_ms);
+    }
+}
+
 void front_sweep(struct front *f)
 {
     int64_t now_ms = loop_now_ms(f->opt.loop);
+    if (f->opt.tls != NULL)
+        sweep_handshakes(f, now_ms);
     LIST_FOR_SAFE(it, &f->unsent)
     {
         struct cnxn *c = CONTAINER_OF(it, struct cnxn, link);

@@ -8,6 +8,7 @@
 #include "core/core.h"
 #include "os/loop.h"
 #include "os/net.h"
+#include "os/tls.h"
 
 /* What became of a frame. */
 enum front_went {
@@ -16,11 +17,21 @@ enum front_went {
     FRONT_REFUSED, /* not taken; offer it again after CORE_FX_RESUME or front_resume_all */
 };
 
+/* What is spoken on the port that a connection came by. */
+enum front_port {
+    FRONT_PLAIN,
+    FRONT_TLS,
+    FRONT_EITHER, /* the client's first bytes say which */
+};
+
 /* Who gets what connections bring. Called on the front's loop. */
 struct front_sink {
     void *ctx;
     enum front_went (*accept)(void *ctx, uint32_t conn, const struct net_address *peer);
     enum front_went (*frame)(void *ctx, uint32_t conn, struct slice frame);
+    /* TLS is established, and the client's certificate is valid: its subject. Before any frame; needed only with
+     * front_options.tls. */
+    void (*proved)(void *ctx, uint32_t conn, struct slice subject);
     /* The socket is gone, or its words came to an end. Never for a connection that got CORE_FX_CLOSE. */
     void (*lost)(void *ctx, uint32_t conn);
     /* A four-letter word: pieces of its answer come as CORE_FX_SEND, its end as CORE_FX_CLOSE. */
@@ -40,6 +51,9 @@ struct front_options {
     /* The sink lives on another thread: the number of a connection that was told lost is used again only after
      * front_free_number. */
     bool numbers_are_confirmed;
+    struct tls_context *tls;    /* NULL: no TLS. Outlives the front */
+    int64_t tls_handshake_ms;   /* for the client's part of a handshake */
+    int64_t tls_handshakes_max; /* that may be under way; 0 and below: any number */
 };
 
 struct cnxn;
@@ -61,6 +75,8 @@ struct front {
     size_t fx_next_cap;
     uint8_t *scratch; /* LIMIT_RECV_BYTES + LIMIT_COPY_BYTES, shared by all connections */
     int64_t open_count, fresh_count, unsent_bytes;
+    struct buf tls_plain, tls_out; /* of the connection that is looked at; no memory without TLS */
+    int64_t handshake_count, handshakes_refused, tls_failed_total, tls_warned_ms, tls_unsaid;
     int64_t closed_total; /* sockets closed so far, those that failed at once included */
     bool reading_stopped;
 };
@@ -70,7 +86,7 @@ void front_init(struct front *f, const struct front_options *options);
 void front_fini(struct front *f);
 
 /* A new socket: owned by the front from here on, also when it fails. */
-void front_add(struct front *f, int fd, const struct net_address *peer);
+void front_add(struct front *f, int fd, const struct net_address *peer, enum front_port port);
 /* Makes room for one more connection by the rules of limits.h. False: accept nothing for a while. */
 bool front_make_room(struct front *f);
 

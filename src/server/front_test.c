@@ -123,7 +123,7 @@ static int bench_connect(struct bench *b)
 {
     int fds[2];
     assert_int_equal(net_pair(fds), 0);
-    front_add(&b->front, fds[0], &(struct net_address){ .port = 1 });
+    front_add(&b->front, fds[0], &(struct net_address){ .port = 1 }, FRONT_PLAIN);
     b->peers[b->peer_count++] = fds[1];
     turns(b, 1);
     return fds[1];

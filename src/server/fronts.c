@@ -8,9 +8,9 @@
 
 /* ---- what travels ---- */
 
-enum item_type { ITEM_ACCEPT, ITEM_FRAME, ITEM_LOST, ITEM_WORD, ITEM_WORD_MORE, ITEM_SENT };
+enum item_type { ITEM_ACCEPT, ITEM_PROVED, ITEM_FRAME, ITEM_LOST, ITEM_WORD, ITEM_WORD_MORE, ITEM_SENT };
 
-/* In a batch: this, then n bytes (a frame, a peer's address, or a word's argument), padded to 4. */
+/* In a batch: this, then n bytes (a frame, a peer's address, a subject, or a word's argument), padded to 4. */
 struct item {
     uint32_t type, conn, n, word;
 };
@@ -56,6 +56,7 @@ struct remote {
 
 struct arrival {
     int fd;
+    enum front_port port;
     struct net_address peer;
 };
 
@@ -122,6 +123,12 @@ static enum front_went t_accept(void *ctx, uint32_t conn, const struct net_addre
     struct front_thread *t = ctx;
     memcpy(batch_add(t, (struct item){ .type = ITEM_ACCEPT, .conn = conn }, sizeof *peer), peer, sizeof *peer);
     return FRONT_GO_ON;
+}
+
+static void t_proved(void *ctx, uint32_t conn, struct slice subject)
+{
+    void *to = batch_add(ctx, (struct item){ .type = ITEM_PROVED, .conn = conn }, subject.n);
+    memcpy(to, subject.p, subject.n);
 }
 
 static enum front_went t_frame(void *ctx, uint32_t conn, struct slice frame)
@@ -252,7 +259,7 @@ static void take_arrivals(struct front_thread *t)
     mutex_unlock(&t->mutex);
     for (size_t i = 0; i < count; i++) {
         (void)front_make_room(&t->front); /* for the share of silent connections; slots were counted before */
-        front_add(&t->front, a[i].fd, &a[i].peer);
+        front_add(&t->front, a[i].fd, &a[i].peer, a[i].port);
     }
     mem_free(a);
 }
@@ -492,6 +499,10 @@ static void give_item(struct fronts *n, const struct item *item, const uint8_t *
             remote_of(n, item->conn)->paused = true;
         break;
     }
+    case ITEM_PROVED:
+        if (r->open)
+            sink->proved(sink->ctx, item->conn, slice_of(p, item->n));
+        break;
     case ITEM_FRAME:
         if (!r->open)
             break; /* closed while this was under way */
@@ -588,6 +599,7 @@ static void thread_init(struct fronts *n, uint32_t index)
                               .loop = t->loop,
                               .sink = { .ctx = t,
                                         .accept = t_accept,
+                                        .proved = t_proved,
                                         .frame = t_frame,
                                         .lost = t_lost,
                                         .word = t_word,
@@ -598,6 +610,10 @@ static void thread_init(struct fronts *n, uint32_t index)
                               .frame_bytes_max = n->opt.frame_bytes_max,
                               .conns_max = n->opt.conns_max,
                               .numbers_are_confirmed = true,
+                              .tls = n->opt.tls,
+                              .tls_handshake_ms = n->opt.tls_handshake_ms,
+                              .tls_handshakes_max =
+                                  n->opt.tls_handshakes_max <= 0 ? 0 : n->opt.tls_handshakes_max / n->opt.threads + 1,
                           });
     loop_wake_open(t->loop, &t->wake, on_thread_wake);
     loop_timer_open(t->loop, &t->sweep, on_sweep);
@@ -678,7 +694,7 @@ void fronts_free(struct fronts *n)
     mem_free(n);
 }
 
-void fronts_add(struct fronts *n, int fd, const struct net_address *peer)
+void fronts_add(struct fronts *n, int fd, const struct net_address *peer, enum front_port port)
 {
     struct front_thread *t = &n->threads[n->next_thread];
     n->next_thread = (n->next_thread + 1) % n->opt.threads;
@@ -687,7 +703,7 @@ void fronts_add(struct fronts *n, int fd, const struct net_address *peer)
         t->arrival_cap = t->arrival_cap == 0 ? 16 : t->arrival_cap * 2;
         t->arrivals = mem_realloc(t->arrivals, t->arrival_cap * sizeof *t->arrivals);
     }
-    t->arrivals[t->arrival_count++] = (struct arrival){ .fd = fd, .peer = *peer };
+    t->arrivals[t->arrival_count++] = (struct arrival){ .fd = fd, .port = port, .peer = *peer };
     mutex_unlock(&t->mutex);
     atomic_fetch_add_explicit(&n->open_count, 1, memory_order_relaxed);
     loop_wake(&t->wake);

@@ -18,6 +18,8 @@ struct fronts_options {
     struct front_sink sink; /* called on the core's thread */
     size_t frame_bytes_max;
     int64_t conns_max;
+    struct tls_context *tls; /* the rest as in front_options */
+    int64_t tls_handshake_ms, tls_handshakes_max;
 };
 
 struct fronts *fronts_new(const struct fronts_options *options);
@@ -27,7 +29,7 @@ void fronts_stop(struct fronts *n);
 void fronts_free(struct fronts *n);
 
 /* All on the core's thread, with the meaning of their namesakes in front.h. */
-void fronts_add(struct fronts *n, int fd, const struct net_address *peer);
+void fronts_add(struct fronts *n, int fd, const struct net_address *peer, enum front_port port);
 bool fronts_make_room(struct fronts *n);
 void fronts_apply(struct fronts *n, const struct core_fx *fx, size_t count);
 bool fronts_has_ready(const struct fronts *n);

@@ -115,7 +115,7 @@ static int bench_connect(struct bench *b)
 {
     int fds[2];
     assert_int_equal(net_pair(fds), 0);
-    fronts_add(b->fronts, fds[0], &(struct net_address){ .port = 1 });
+    fronts_add(b->fronts, fds[0], &(struct net_address){ .port = 1 }, FRONT_PLAIN);
     return fds[1];
 }
 

@@ -1,15 +1,24 @@
 #include "server/http_ports.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "os/clock.h"
 #include "os/net.h"
 #include "os/process.h"
 #include "server/limits.h"
+#include "server/restore.h"
 #include "server/server.h"
 #include <stdio.h>
 
 #define PROMETHEUS "org.apache.zookeeper.metrics.prometheus.PrometheusMetricsProvider"
 #define PORT_NONE (-1)
+#define PATH_BYTES 4096
+
+/* What comes with restore. */
+struct upload {
+    struct http_ports *ports;
+    struct restore *restore;
+};
 
 static bool wants_prometheus(const struct config *c)
 {
@@ -46,7 +55,11 @@ static int check_class(const struct config *c)
 int http_ports_listen(struct http_ports *p, const struct config *c)
 {
     struct net_error err;
-    *p = (struct http_ports){ .config = c, .admin_fd = PORT_NONE, .metrics_fd = PORT_NONE };
+    *p = (struct http_ports){ .config = c, .admin_fd = PORT_NONE, .metrics_fd = PORT_NONE, .closed = true };
+    mutex_init(&p->mutex);
+    list_init(&p->asked);
+    list_init(&p->snapshot_wanted);
+    list_init(&p->snapshot_awaited);
     int rc = check_class(c);
     if (rc != 0)
         return rc;
@@ -88,14 +101,19 @@ static void on_ask(void *ctx, struct web_ask *ask)
     }
 }
 
+static struct web_ask *take_first(struct list *list)
+{
+    if (list_empty(list))
+        return NULL;
+    struct web_ask *ask = CONTAINER_OF(list->next, struct web_ask, link);
+    list_remove(&ask->link);
+    return ask;
+}
+
 static struct web_ask *take(struct http_ports *p)
 {
     mutex_lock(&p->mutex);
-    struct web_ask *ask = NULL;
-    if (!list_empty(&p->asked)) {
-        ask = CONTAINER_OF(p->asked.next, struct web_ask, link);
-        list_remove(&ask->link);
-    }
+    struct web_ask *ask = take_first(&p->asked);
     mutex_unlock(&p->mutex);
     return ask;
 }
@@ -108,11 +126,19 @@ static void on_wake(struct loop_wake *wake)
     if (ask == NULL)
         return;
     web_serve(&p->host, ask, LIMIT_WORD_PIECE_BYTES);
-    ask->done(ask);
+    if (!ask->pending)
+        ask->done(ask);
     mutex_lock(&p->mutex);
     if (!list_empty(&p->asked))
         loop_wake(&p->wake);
     mutex_unlock(&p->mutex);
+}
+
+/* Ends an ask that waited for something that will not be. */
+static void fail(struct web_ask *ask)
+{
+    web_finish(ask, WEB_FAILED, -1);
+    ask->done(ask);
 }
 
 void http_ports_close(struct http_ports *p)
@@ -125,6 +151,8 @@ void http_ports_close(struct http_ports *p)
         web_serve_closed(ask);
         ask->done(ask);
     }
+    while ((ask = take_first(&p->snapshot_wanted)) != NULL || (ask = take_first(&p->snapshot_awaited)) != NULL)
+        fail(ask);
 }
 
 /* ---- what commands ask ---- */
@@ -133,14 +161,14 @@ static void host_conf(void *ctx, struct json *j)
 {
     const struct http_ports *p = ctx;
     const struct config *c = p->config;
-    json_member_number(j, "client_port", p->client_port);
-    json_member_string(j, "data_dir", p->boot->snap_dir);
-    json_member_string(j, "data_log_dir", p->boot->log_dir);
+    json_member_number(j, "client_port", p->server.client_port);
+    json_member_string(j, "data_dir", p->snap_dir);
+    json_member_string(j, "data_log_dir", p->log_dir);
     json_member_number(j, "tick_time", c->tick_time_ms);
     json_member_number(j, "max_client_cnxns", c->conns_per_ip_max);
     json_member_number(j, "min_session_timeout", c->session_timeout_ms_min);
     json_member_number(j, "max_session_timeout", c->session_timeout_ms_max);
-    json_member_number(j, "server_id", 0);
+    json_member_number(j, "server_id", p->host.server_id);
     json_member_number(j, "client_port_listen_backlog", c->listen_backlog);
 }
 
@@ -157,25 +185,157 @@ static void host_last_snapshot(void *ctx, int64_t *zxid, int64_t *seconds)
     *seconds = p->snapshot_seconds;
 }
 
-void http_ports_saved(struct http_ports *p, int64_t zxid)
+/* ---- snapshots ---- */
+
+static void path_of_snapshot(const struct http_ports *p, int64_t zxid, enum snapshot_codec codec, char *to, size_t size)
 {
-    p->snapshot_zxid = zxid;
-    p->snapshot_seconds = clock_wall_ms() / 1000;
+    static const char *const suffixes[] = {
+        [SNAPSHOT_PLAIN] = "", [SNAPSHOT_GZIP] = ".gz", [SNAPSHOT_SNAPPY] = ".snappy"
+    };
+    snprintf(to, size, "%s/snapshot.%llx%s", p->snap_dir, (unsigned long long)zxid, suffixes[codec]);
 }
 
 /* The snapshot that this start has loaded, or written as the first. */
 static void find_snapshot(struct http_ports *p)
 {
-    static const char *const suffixes[] = { "", ".gz", ".snappy" };
-    const struct store_recovered *r = &p->boot->found;
-    char path[1024];
+    const struct store_recovered *r = &p->server.boot->found;
+    char path[PATH_BYTES];
     p->snapshot_zxid = r->snapshot_zxid < 0 ? r->last_zxid : r->snapshot_zxid;
     p->snapshot_seconds = -1;
-    for (size_t i = 0; i < ARRAY_COUNT(suffixes) && p->snapshot_seconds < 0; i++) {
-        snprintf(path, sizeof path, "%s/snapshot.%llx%s", p->boot->snap_dir, (unsigned long long)p->snapshot_zxid,
-                 suffixes[i]);
+    for (int codec = SNAPSHOT_PLAIN; codec <= SNAPSHOT_SNAPPY && p->snapshot_seconds < 0; codec++) {
+        path_of_snapshot(p, p->snapshot_zxid, (enum snapshot_codec)codec, path, sizeof path);
         p->snapshot_seconds = process_file_seconds(path);
     }
+}
+
+static void host_snapshot(void *ctx, struct web_ask *ask)
+{
+    struct http_ports *p = ctx;
+    list_push_back(&p->snapshot_wanted, &ask->link);
+    p->server.want_snapshot(p->server.ctx);
+}
+
+void http_ports_snapshot_begun(struct http_ports *p, int64_t zxid)
+{
+    struct web_ask *ask;
+    while ((ask = take_first(&p->snapshot_wanted)) != NULL) {
+        ask->zxid = zxid;
+        list_push_back(&p->snapshot_awaited, &ask->link);
+    }
+    p->snapshot_begun_zxid = zxid;
+}
+
+/* The file is opened here and now: a purge may remove its name before the port's thread comes to it. */
+static void give_snapshot(struct http_ports *p, struct web_ask *ask)
+{
+    char path[PATH_BYTES];
+    path_of_snapshot(p, ask->zxid, p->codec, path, sizeof path);
+    int fd = process_open_read(path, &ask->file_bytes);
+    if (fd < 0) {
+        p->host.snapshot_errors++;
+        fail(ask);
+        return;
+    }
+    ask->has_file = true;
+    if (ask->streaming)
+        ask->fd = fd;
+    else
+        process_close(fd);
+    web_finish(ask, WEB_OK, -1);
+    ask->done(ask);
+}
+
+void http_ports_snapshot_ended(struct http_ports *p, int err)
+{
+    struct web_ask *ask;
+    if (err == 0) {
+        p->snapshot_zxid = p->snapshot_begun_zxid;
+        p->snapshot_seconds = clock_wall_ms() / 1000;
+    }
+    while ((ask = take_first(&p->snapshot_awaited)) != NULL) {
+        if (err == 0) {
+            give_snapshot(p, ask);
+            continue;
+        }
+        p->host.snapshot_errors++;
+        fail(ask);
+    }
+}
+
+/* ---- restore ---- */
+
+/* These four on the admin port's thread. */
+static int on_upload_begin(void *ctx, void **upload)
+{
+    struct http_ports *p = ctx;
+    if (p->uploading) /* one at a time: they share a place */
+        return ERR_BUSY;
+    struct upload *u = mem_zalloc(sizeof *u);
+    int rc = restore_begin(p->config, &u->restore);
+    if (rc != 0) {
+        mem_free(u);
+        return rc;
+    }
+    u->ports = p;
+    p->uploading = true;
+    *upload = u;
+    return 0;
+}
+
+static int on_upload_write(void *upload, const void *bytes, size_t n)
+{
+    const struct upload *u = upload;
+    return restore_write(u->restore, bytes, n);
+}
+
+static int on_upload_end(void *upload)
+{
+    const struct upload *u = upload;
+    return restore_end(u->restore, process_entropy());
+}
+
+static void on_upload_drop(void *upload)
+{
+    struct upload *u = upload;
+    u->ports->uploading = false;
+    restore_drop(u->restore);
+    mem_free(u);
+}
+
+static void host_restore(void *ctx, struct web_ask *ask)
+{
+    struct http_ports *p = ctx;
+    ASSERT(p->restore == NULL);
+    p->restore = ask;
+    p->restored_zxid = -1;
+    p->restore_began_ms = clock_mono_ms();
+    p->server.restart(p->server.ctx);
+}
+
+void http_ports_install(struct http_ports *p, struct fs *fs, const struct store_dirs *dirs, int64_t last_zxid)
+{
+    if (p->restore == NULL)
+        return;
+    const struct upload *u = p->restore->upload;
+    if (restore_install(u->restore, fs, dirs, p->codec, last_zxid) == 0)
+        p->restored_zxid = restore_zxid(u->restore);
+}
+
+/* The server that has begun anew is there, or there will be none. */
+static void finish_restore(struct http_ports *p, bool serves)
+{
+    struct web_ask *ask = p->restore;
+    if (ask == NULL)
+        return;
+    p->restore = NULL;
+    if (!serves || p->restored_zxid < 0) {
+        p->host.restore_errors++;
+        fail(ask);
+        return;
+    }
+    summary_add(&p->restore_ms, clock_mono_ms() - p->restore_began_ms);
+    web_finish(ask, WEB_OK, p->restored_zxid);
+    ask->done(ask);
 }
 
 /* ---- start and stop ---- */
@@ -190,8 +350,12 @@ static struct http *start_one(struct http_ports *p, int *fd, bool commands, bool
         .idle_ms = c->admin_idle_ms,
         .process_info = c->metrics_jvm_info,
         .forwarded = c->ip_forwarded_for,
-        .snap_dir = p->boot->snap_dir,
-        .log_dir = p->boot->log_dir,
+        .snap_dir = p->snap_dir,
+        .log_dir = p->log_dir,
+        .upload_begin = on_upload_begin,
+        .upload_write = on_upload_write,
+        .upload_end = on_upload_end,
+        .upload_drop = on_upload_drop,
         .ask = on_ask,
         .ctx = p,
     };
@@ -204,22 +368,10 @@ static struct http *start_one(struct http_ports *p, int *fd, bool commands, bool
     return h;
 }
 
-int http_ports_start(struct http_ports *p, struct loop *loop, struct command_host *words, const struct boot *boot,
-                     uint16_t client_port)
+static int start_all(struct http_ports *p)
 {
     const char *why;
-    p->boot = boot;
-    p->client_port = client_port;
-    p->host = (struct web_host){ .ctx = p,
-                                 .words = words,
-                                 .config_text = p->config->file_text,
-                                 .conf = host_conf,
-                                 .properties = host_properties,
-                                 .last_snapshot = host_last_snapshot };
-    mutex_init(&p->mutex);
-    list_init(&p->asked);
-    loop_wake_open(loop, &p->wake, on_wake);
-    find_snapshot(p);
+    p->started = true;
     if (p->metrics_fd != PORT_NONE) {
         p->metrics = start_one(p, &p->metrics_fd, false, true, &why);
         if (p->metrics == NULL) {
@@ -238,14 +390,84 @@ int http_ports_start(struct http_ports *p, struct loop *loop, struct command_hos
     return 0;
 }
 
-void http_ports_stop(struct http_ports *p)
+static char *copy_text(const char *text)
 {
-    if (p->boot == NULL)
+    size_t n = strlen(text) + 1;
+    char *copy = mem_alloc(n);
+    memcpy(copy, text, n);
+    return copy;
+}
+
+/* What lasts from one server of this process to the next. */
+static void first_attach(struct http_ports *p)
+{
+    const struct config *c = p->config;
+    int64_t now_ms = clock_mono_ms(), interval_ms = c->admin_rate_limit_ms;
+    p->snap_dir = copy_text(p->server.boot->snap_dir);
+    p->log_dir = copy_text(p->server.boot->log_dir);
+    p->codec = p->server.boot->codec;
+    p->host = (struct web_host){
+        .ctx = p,
+        .server_id = c->distributed ? c->my_id : 0,
+        /* Apache takes it out of zoo.cfg for its own member, unless reconfiguration is on. */
+        .client_host = c->reconfig_enabled              ? NULL
+                       : c->client_port_address[0] != 0 ? c->client_port_address
+                                                        : "0.0.0.0",
+        .client_port = p->server.client_port,
+        .config_text = c->file_text,
+        .conf = host_conf,
+        .properties = host_properties,
+        .last_snapshot = host_last_snapshot,
+        .snapshot = host_snapshot,
+        .restore = host_restore,
+        .snapshot_enabled = c->admin_snapshot,
+        .restore_enabled = c->admin_restore,
+        .last_zxid_block = c->serialize_last_zxid,
+        /* Apache 3.9.5 takes the milliseconds for microseconds here, and scripts rely on what it lets pass. */
+        .snapshot_limiter = { .interval_ms = interval_ms / 1000, .since_ms = now_ms },
+        .restore_limiter = { .interval_ms = interval_ms, .since_ms = now_ms },
+    };
+}
+
+int http_ports_attach(struct http_ports *p, const struct http_ports_server *server)
+{
+    p->server = *server;
+    if (!p->started)
+        first_attach(p);
+    p->host.words = server->words;
+    p->attached = true;
+    loop_wake_open(server->loop, &p->wake, on_wake);
+    find_snapshot(p);
+    mutex_lock(&p->mutex);
+    p->closed = false;
+    mutex_unlock(&p->mutex);
+    int rc = p->started ? 0 : start_all(p);
+    finish_restore(p, true);
+    return rc;
+}
+
+void http_ports_detach(struct http_ports *p)
+{
+    if (!p->attached)
         return;
     http_ports_close(p);
+    loop_wake_close(&p->wake);
+    p->attached = false;
+}
+
+void http_ports_stop(struct http_ports *p)
+{
+    if (p->config == NULL)
+        return;
+    http_ports_close(p);
+    finish_restore(p, false);
     http_stop(p->admin);
     http_stop(p->metrics);
-    loop_wake_close(&p->wake);
+    if (p->admin_fd != PORT_NONE)
+        net_close(p->admin_fd);
+    if (p->metrics_fd != PORT_NONE)
+        net_close(p->metrics_fd);
+    mem_free(p->snap_dir);
+    mem_free(p->log_dir);
     mutex_fini(&p->mutex);
-    p->boot = NULL;
 }

@@ -41,6 +41,16 @@
 #define LIMIT_BACKLOG 4096
 /* Connections the kernel holds for the admin port and the metrics port. */
 #define LIMIT_HTTP_BACKLOG 64
+/* Links between servers: DRAINED is told below the first; a link that holds more than the second is closed, because its
+ * server takes nothing and must catch up anew. */
+#define LIMIT_PEER_DRAINED_BYTES (256u * 1024)
+#define LIMIT_PEER_OUT_BYTES (256u * 1024 * 1024)
+/* Transactions kept in memory for servers that are behind, whatever commitLogCount says. */
+#define LIMIT_HISTORY_BYTES (64u * 1024 * 1024)
+/* Accepted links a port: so many, and two for every member. */
+#define LIMIT_PEER_STRANGERS 32u
+/* Failed TLS handshakes are told one in so long, with the number of those that were not. */
+#define LIMIT_TLS_WARN_MS 1000
 /* A piece of the answer to a four-letter word or an HTTP command. */
 #define LIMIT_WORD_PIECE_BYTES (32u * 1024)
 /* Pieces of a snapshot that wait for its thread. */

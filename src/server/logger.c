@@ -18,6 +18,8 @@ struct logger {
     struct mutex mutex; /* guards what follows up to the atomics */
     struct cond work;
     struct batch waiting;
+    struct logger_job *jobs, **jobs_last; /* to be run */
+    struct logger_job *done, **done_last;
     bool sleeping, stopping;
     struct store_error error;
     struct logger_figures figures;
@@ -82,26 +84,49 @@ static int write_batch(struct logger *l, const struct batch *b)
     return 0;
 }
 
+static void run_jobs(struct logger *l, struct logger_job *job)
+{
+    while (job != NULL && atomic_load(&l->err) == 0) {
+        struct logger_job *next = job->next;
+        if (job->closes_log) {
+            txnlog_free(l->log);
+            l->log = txnlog_new(l->opt.fs, &l->opt.log);
+        }
+        job->fn(job);
+        job->next = NULL;
+        mutex_lock(&l->mutex);
+        *l->done_last = job;
+        l->done_last = &job->next;
+        mutex_unlock(&l->mutex);
+        l->opt.changed(l->opt.ctx);
+        job = next;
+    }
+}
+
 static void logger_main(void *ctx)
 {
     struct logger *l = ctx;
     struct batch mine = { 0 };
     mutex_lock(&l->mutex);
     for (;;) {
-        while (l->waiting.count == 0 && !l->stopping) {
+        while (l->waiting.count == 0 && l->jobs == NULL && !l->stopping) {
             l->sleeping = true;
             cond_wait(&l->work, &l->mutex);
         }
         l->sleeping = false;
-        if (l->waiting.count == 0)
+        if (l->waiting.count == 0 && l->jobs == NULL)
             break;
         struct batch b = l->waiting;
+        struct logger_job *jobs = l->jobs;
         l->waiting = mine;
+        l->jobs = NULL;
+        l->jobs_last = &l->jobs;
         mutex_unlock(&l->mutex);
-        if (atomic_load(&l->err) == 0)
+        if (b.count != 0 && atomic_load(&l->err) == 0)
             (void)write_batch(l, &b);
         batch_unref(&b);
         mine = b;
+        run_jobs(l, jobs);
         mutex_lock(&l->mutex);
     }
     mutex_unlock(&l->mutex);
@@ -113,6 +138,8 @@ struct logger *logger_new(const struct logger_options *options)
     struct logger *l = mem_zalloc(sizeof *l);
     l->opt = *options;
     l->log = txnlog_new(options->fs, &options->log);
+    l->jobs_last = &l->jobs;
+    l->done_last = &l->done;
     mutex_init(&l->mutex);
     cond_init(&l->work);
     thread_start(&l->thread, "zokor-log", logger_main, l);
@@ -155,6 +182,34 @@ void logger_submit(struct logger *l, const struct core_append *appends, size_t c
     mutex_unlock(&l->mutex);
     if (wake)
         cond_signal(&l->work);
+}
+
+void logger_run(struct logger *l, struct logger_job *job)
+{
+    job->next = NULL;
+    mutex_lock(&l->mutex);
+    *l->jobs_last = job;
+    l->jobs_last = &job->next;
+    cond_signal(&l->work);
+    mutex_unlock(&l->mutex);
+}
+
+struct logger_job *logger_take_done(struct logger *l)
+{
+    mutex_lock(&l->mutex);
+    struct logger_job *job = l->done;
+    if (job != NULL) {
+        l->done = job->next;
+        if (l->done == NULL)
+            l->done_last = &l->done;
+    }
+    mutex_unlock(&l->mutex);
+    return job;
+}
+
+void logger_restart_at(struct logger *l, int64_t zxid)
+{
+    atomic_store_explicit(&l->synced, zxid, memory_order_release);
 }
 
 int64_t logger_synced(const struct logger *l)

@@ -26,6 +26,19 @@ void logger_free(struct logger *l);
 
 /* Hands over appends, in order, with their references. Never waits for the disk. */
 void logger_submit(struct logger *l, const struct core_append *appends, size_t count);
+/* Work for the logger's thread: it comes after all that was submitted before, and not at all once the log has failed.
+ */
+struct logger_job {
+    struct logger_job *next;
+    void (*fn)(struct logger_job *job); /* on the logger's thread */
+    bool closes_log;                    /* fn may change the log's files: the next append begins a new one */
+};
+/* The job is the logger's until logger_take_done gives it back. With closes_log nothing may be submitted meanwhile. */
+void logger_run(struct logger *l, struct logger_job *job);
+/* A job whose fn has returned, oldest first; NULL: none. `changed` tells when to ask. */
+struct logger_job *logger_take_done(struct logger *l);
+/* After a job has shortened the log: its end, for logger_synced. */
+void logger_restart_at(struct logger *l, int64_t zxid);
 /* The highest zxid that is durable with all before it; 0 before the first. Any thread. */
 int64_t logger_synced(const struct logger *l);
 /* 0, or the error that ended the log, with its text. Any thread. */

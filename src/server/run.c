@@ -6,11 +6,13 @@
 #include "os/clock.h"
 #include "os/process.h"
 #include "server/boot.h"
+#include "server/client_tls.h"
 #include "server/fronts.h"
 #include "server/http_ports.h"
 #include "server/limits.h"
 #include "server/listener.h"
 #include "server/logger.h"
+#include "server/quorum.h"
 #include "server/sasl_clients.h"
 #include "server/server.h"
 #include "server/snapshotter.h"
@@ -19,6 +21,7 @@
 #define SWEEP_MS 1000
 #define DRAIN_LOOK_MS 20
 #define SNAPSHOT_PACE_MS 1
+#define TLS_HANDSHAKE_MS 5000 /* Apache's, if the key says 0 */
 
 enum phase {
     PHASE_SERVING,
@@ -36,25 +39,32 @@ struct server {
     struct front front;    /* the connections, if there are no net threads */
     struct fronts *fronts; /* otherwise; NULL */
     uint32_t net_threads;
-    struct listener listener;
+    struct listener listener, secure_listener;
+    struct client_tls tls;
     struct logger *logger;
     struct snapshotter *snapshotter;
     struct words words;
     struct sasl_clients *sasl; /* NULL: not configured */
     struct command_host host;
-    struct http_ports http;
+    struct http_ports *http;
+    struct members *members; /* at start; NULL: a standalone server */
+    struct quorum *quorum;   /* NULL: a standalone server */
     struct loop_timer tick, purge, pace;
     struct loop_wake log_wake, snapshot_wake;
     struct loop_signal terminate, interrupt;
-    int64_t started_ms, swept_ms, stop_by_ms, synced_zxid;
+    int64_t snapshot_zxid; /* of the one being written, or the last */
+    int64_t began_ms;      /* of this life; started_ms: of the process */
+    int64_t started_ms, swept_ms, tick_due_ms, stop_by_ms, synced_zxid;
     int64_t wall_ms;                       /* 0: not asked for yet in this turn */
     size_t fx_seen, fx_last_n, turn_bytes; /* how much of `out` was counted */
     bool snapshot_open;                    /* begun and not ended: pieces are pulled */
-    int64_t snapshot_zxid, snapshot_began_ms;
+    int64_t snapshot_began_ms;
     struct summary snapshot_ms;
     uint64_t frames, frames_at_pull; /* given to the core, and how many at the last piece */
-    uint16_t port;
+    uint16_t port, secure_port;      /* 0: none */
     enum phase phase;
+    bool begins_anew;  /* after this life another one follows, on what restore has put into the directory */
+    int64_t last_zxid; /* of that life */
     int exit_code;
 };
 
@@ -92,6 +102,19 @@ static void forget_closed(struct server *s)
     }
 }
 
+static void pull_snapshot(void *ctx);
+static void arm_tick(struct server *s);
+
+static void begin_snapshot(struct server *s, const struct core_snapshot_fx *snapshot)
+{
+    s->snapshot_open = true;
+    s->snapshot_zxid = snapshot->zxid;
+    s->snapshot_began_ms = loop_now_ms(s->loop);
+    http_ports_snapshot_begun(s->http, snapshot->zxid);
+    loop_set_busy(s->loop, pull_snapshot, s);
+    snapshotter_begin(s->snapshotter, snapshot);
+}
+
 static void carry_out(struct server *s)
 {
     struct core_out *out = &s->out;
@@ -103,9 +126,13 @@ static void carry_out(struct server *s)
     }
     const struct core_snapshot_fx *snapshot = &out->snapshot;
     if (snapshot->begin)
-        snapshotter_begin(s->snapshotter, snapshot);
+        begin_snapshot(s, snapshot);
     if (snapshot->body.n != 0 || snapshot->end)
         snapshotter_body(s->snapshotter, snapshot->body, snapshot->end);
+    if (snapshot->abort)
+        snapshotter_abort(s->snapshotter);
+    if (out->peer_count != 0)
+        quorum_carry_out(s->quorum, out->peer_fx, out->peer_count);
     core_out_reset(out);
     s->fx_seen = s->fx_last_n = s->turn_bytes = 0;
 }
@@ -136,7 +163,7 @@ static void pull_snapshot(void *ctx)
         return;
     }
     step(s, &(struct core_event){ .type = CORE_EV_SNAPSHOT_PULL });
-    if (s->out.snapshot.end)
+    if (s->out.snapshot.end || s->out.snapshot.abort)
         s->snapshot_open = false;
     bool idle = s->frames == s->frames_at_pull;
     s->frames_at_pull = s->frames;
@@ -160,14 +187,16 @@ static void on_snapshot_wake(struct loop_wake *wake)
     if (snapshotter_take_result(s->snapshotter, &err)) {
         s->snapshot_open = false;
         loop_set_busy(s->loop, NULL, NULL);
-        if (err == 0) {
+        if (err == 0)
             summary_add(&s->snapshot_ms, loop_now_ms(s->loop) - s->snapshot_began_ms);
-            http_ports_saved(&s->http, s->snapshot_zxid);
-        }
-        step(s, &(struct core_event){ .type = CORE_EV_SNAPSHOT_DONE, .err = err });
+        http_ports_snapshot_ended(s->http, err);
+        if (s->quorum == NULL || quorum_snapshot_ended(s->quorum, s->snapshot_zxid, err))
+            step(s, &(struct core_event){ .type = CORE_EV_SNAPSHOT_DONE, .err = err });
     } else if (s->snapshot_open) {
         loop_set_busy(s->loop, pull_snapshot, s);
     }
+    if (s->quorum != NULL)
+        quorum_snapshot_changed(s->quorum);
 }
 
 static void snapshot_changed(void *ctx)
@@ -185,12 +214,17 @@ static bool all_sent(struct server *s)
 
 static bool drained(struct server *s)
 {
-    return !core_has_writes_in_flight(s->core) && (all_sent(s) || loop_now_ms(s->loop) >= s->stop_by_ms);
+    bool late = loop_now_ms(s->loop) >= s->stop_by_ms;
+    if (s->quorum != NULL && late) /* what is in flight may wait for other servers for ever */
+        return true;
+    return !core_has_writes_in_flight(s->core) && (all_sent(s) || late);
 }
 
-/* Connections that may go on: true if there were some, and the turn is not over yet. */
+/* Connections and links that may go on: true if there were some, and the turn is not over yet. */
 static bool run_ready(struct server *s)
 {
+    if (s->quorum != NULL && quorum_run_ready(s->quorum))
+        return true;
     if (s->fronts != NULL) {
         if (!fronts_has_ready(s->fronts))
             return false;
@@ -206,17 +240,12 @@ static bool run_ready(struct server *s)
 static void turn(void *ctx)
 {
     struct server *s = ctx;
-    for (;;) {
-        if (s->out.snapshot.begin) {
-            s->snapshot_open = true;
-            s->snapshot_zxid = s->out.snapshot.zxid;
-            s->snapshot_began_ms = loop_now_ms(s->loop);
-            loop_set_busy(s->loop, pull_snapshot, s);
-        }
+    do
         carry_out(s);
-        if (!run_ready(s))
-            break;
-    }
+    while (run_ready(s));
+    /* What other servers say may set a nearer date: a pause before the next vote, a dial to be tried again. */
+    if (s->quorum != NULL && s->phase == PHASE_SERVING && core_next_tick_ms(s->core) < s->tick_due_ms)
+        arm_tick(s);
     s->wall_ms = 0;
     if (s->phase == PHASE_DRAINING && drained(s)) {
         s->phase = PHASE_LEAVING;
@@ -234,6 +263,16 @@ static enum front_went on_accept(void *ctx, uint32_t conn, const struct net_addr
     if (s->sasl != NULL)
         sasl_clients_forget(s->sasl, conn);
     return step(s, &ev) ? FRONT_GO_ON : FRONT_PAUSED;
+}
+
+/* Apache's order: the super user's id comes before that of the scheme. */
+static void on_proved(void *ctx, uint32_t conn, struct slice subject)
+{
+    struct server *s = ctx;
+    if (client_tls_is_super(&s->tls, subject))
+        step(s,
+             &(struct core_event){ .type = CORE_EV_AUTHENTICATED, .conn = conn, .scheme = "super", .frame = subject });
+    step(s, &(struct core_event){ .type = CORE_EV_AUTHENTICATED, .conn = conn, .scheme = "x509", .frame = subject });
 }
 
 /* A reply to a SASL request may overtake those to earlier requests (client specification 6.4), but one that ends the
@@ -314,13 +353,23 @@ static bool listener_room(void *ctx)
     return s->fronts != NULL ? fronts_make_room(s->fronts) : front_make_room(&s->front);
 }
 
+static void add(struct server *s, int fd, const struct net_address *peer, enum front_port port)
+{
+    if (s->fronts != NULL)
+        fronts_add(s->fronts, fd, peer, port);
+    else
+        front_add(&s->front, fd, peer, port);
+}
+
 static void listener_add(void *ctx, int fd, const struct net_address *peer)
 {
     struct server *s = ctx;
-    if (s->fronts != NULL)
-        fronts_add(s->fronts, fd, peer);
-    else
-        front_add(&s->front, fd, peer);
+    add(s, fd, peer, s->config->client_unified ? FRONT_EITHER : FRONT_PLAIN);
+}
+
+static void listener_add_secure(void *ctx, int fd, const struct net_address *peer)
+{
+    add(ctx, fd, peer, FRONT_TLS);
 }
 
 /* ---- the log ---- */
@@ -335,6 +384,8 @@ static void on_log_wake(struct loop_wake *wake)
 {
     struct server *s = CONTAINER_OF(wake, struct server, log_wake);
     struct store_error err;
+    if (s->quorum != NULL)
+        (void)quorum_log_changed(s->quorum, &s->synced_zxid);
     int64_t synced = logger_synced(s->logger);
     if (synced > s->synced_zxid) {
         s->synced_zxid = synced;
@@ -363,13 +414,14 @@ static void arm_tick(struct server *s)
         if (in_ms > s->config->tick_time_ms / 2)
             in_ms = s->config->tick_time_ms / 2;
     }
+    s->tick_due_ms = loop_now_ms(s->loop) + in_ms;
     loop_timer_set(&s->tick, in_ms);
 }
 
 static void on_tick(struct loop_timer *timer)
 {
     struct server *s = CONTAINER_OF(timer, struct server, tick);
-    if (s->phase == PHASE_SERVING)
+    if (s->phase == PHASE_SERVING || s->quorum != NULL)
         step(s, &(struct core_event){ .type = CORE_EV_TICK });
     int64_t now_ms = loop_now_ms(s->loop);
     if (now_ms - s->swept_ms >= SWEEP_MS) {
@@ -383,12 +435,32 @@ static void on_tick(struct loop_timer *timer)
 static void on_purge(struct loop_timer *timer)
 {
     struct server *s = CONTAINER_OF(timer, struct server, purge);
+    if (s->quorum != NULL && !quorum_may_purge(s->quorum)) {
+        loop_timer_set(timer, SWEEP_MS);
+        return;
+    }
     snapshotter_purge(s->snapshotter);
     loop_timer_set(timer, (int64_t)s->config->purge_interval_hours * 3600 * 1000);
 }
 
+/* No new connections and requests; what is in flight is finished first. */
+static void begin_draining(struct server *s)
+{
+    s->phase = PHASE_DRAINING;
+    http_ports_close(s->http);
+    s->stop_by_ms = loop_now_ms(s->loop) + s->config->nio_shutdown_ms;
+    listener_close(&s->listener);
+    listener_close(&s->secure_listener);
+    if (s->fronts != NULL)
+        fronts_stop_reading(s->fronts);
+    else
+        front_stop_reading(&s->front);
+    arm_tick(s);
+}
+
 static void begin_stop(struct server *s, const char *signal)
 {
+    s->begins_anew = false;
     if (s->phase != PHASE_SERVING) { /* asked twice: clients get no more time; what is durable stays durable */
         log_warn("server.stop", "signal=%s again=true", signal);
         s->phase = PHASE_LEAVING;
@@ -398,15 +470,7 @@ static void begin_stop(struct server *s, const char *signal)
     log_info("server.stop", "signal=%s connections=%lld writes_in_flight=%s", signal,
              (long long)(s->fronts != NULL ? fronts_open_count(s->fronts) : s->front.open_count),
              core_has_writes_in_flight(s->core) ? "yes" : "no");
-    s->phase = PHASE_DRAINING;
-    http_ports_close(&s->http);
-    s->stop_by_ms = loop_now_ms(s->loop) + s->config->nio_shutdown_ms;
-    listener_close(&s->listener);
-    if (s->fronts != NULL)
-        fronts_stop_reading(s->fronts);
-    else
-        front_stop_reading(&s->front);
-    arm_tick(s);
+    begin_draining(s);
 }
 
 static void on_terminate(struct loop_signal *signal)
@@ -417,6 +481,63 @@ static void on_terminate(struct loop_signal *signal)
 static void on_interrupt(struct loop_signal *signal)
 {
     begin_stop(CONTAINER_OF(signal, struct server, interrupt), "SIGINT");
+}
+
+/* ---- the other servers ---- */
+
+static bool quorum_step(void *ctx, struct core_event *ev)
+{
+    return step(ctx, ev);
+}
+
+static const struct core *quorum_core(void *ctx)
+{
+    struct server *s = ctx;
+    return s->core;
+}
+
+static void quorum_fail(void *ctx, int exit_code)
+{
+    struct server *s = ctx;
+    if (s->phase == PHASE_LEAVING)
+        return;
+    s->exit_code = exit_code;
+    s->phase = PHASE_LEAVING;
+    loop_stop(s->loop);
+}
+
+static void start_quorum(struct server *s)
+{
+    if (!s->config->distributed)
+        return;
+    s->quorum = quorum_new(&(struct quorum_options){ .loop = s->loop,
+                                                     .config = s->config,
+                                                     .boot = &s->boot,
+                                                     .fs = s->fs,
+                                                     .logger = s->logger,
+                                                     .snapshotter = s->snapshotter,
+                                                     .ctx = s,
+                                                     .step = quorum_step,
+                                                     .core = quorum_core,
+                                                     .fail = quorum_fail });
+    step(s, &(struct core_event){ .type = CORE_EV_TICK }); /* it begins to look for a leader */
+}
+
+/* ---- what the HTTP ports ask ---- */
+
+static void want_snapshot(void *ctx)
+{
+    struct server *s = ctx;
+    step(s, &(struct core_event){ .type = CORE_EV_SNAPSHOT_WANT });
+}
+
+static void begin_anew(void *ctx)
+{
+    struct server *s = ctx;
+    log_info("server.begins-anew", "why=restore connections=%lld",
+             (long long)(s->fronts != NULL ? fronts_open_count(s->fronts) : s->front.open_count));
+    begin_draining(s);
+    s->begins_anew = true;
 }
 
 /* ---- what words ask ---- */
@@ -442,6 +563,11 @@ static void host_figures(void *ctx, struct command_figures *out)
         .started_ms = s->started_ms,
         .fsync_slow_count = logger_slow_syncs(s->logger),
         .snapshot_ms = s->snapshot_ms,
+        .restore_ms = s->http->restore_ms,
+        .snapshot_errors = s->http->host.snapshot_errors,
+        .snapshots_limited = s->http->host.snapshots_limited,
+        .restore_errors = s->http->host.restore_errors,
+        .restores_limited = s->http->host.restores_limited,
         .net_queued_bytes = s->fronts != NULL ? fronts_unsent_bytes(s->fronts) : s->front.unsent_bytes,
     };
     logger_figures(s->logger, &log);
@@ -462,11 +588,19 @@ static void host_dir_bytes(void *ctx, int64_t *snap_bytes, int64_t *log_bytes)
 static void host_conf(void *ctx, struct buf *out)
 {
     struct server *s = ctx;
-    struct config_facts facts = {
-        .snap_dir = s->boot.snap_dir, .log_dir = s->boot.log_dir, .client_port = s->port, .server_id = 0
-    };
+    struct config_facts facts = { .snap_dir = s->boot.snap_dir,
+                                  .log_dir = s->boot.log_dir,
+                                  .client_port = s->port,
+                                  .server_id = s->config->distributed ? s->config->my_id : 0 };
+    struct buf membership;
+    buf_init(&membership, SIZE_MAX / 2);
+    if (s->quorum != NULL) {
+        members_put(zab_members(core_zab(s->core)), &membership);
+        facts.membership = buf_slice(&membership);
+    }
     host_dir_bytes(s, &facts.snap_dir_bytes, &facts.log_dir_bytes);
     config_conf(s->config, &facts, out);
+    buf_fini(&membership);
 }
 
 static unsigned host_interest(void *ctx, uint32_t conn)
@@ -478,13 +612,23 @@ static unsigned host_interest(void *ctx, uint32_t conn)
 
 /* ---- start ---- */
 
-static struct core_options core_options_of(const struct config *c)
+/* Schemes whose ids are valid in ACLs though the core cannot prove them. */
+static const char *shell_schemes(const struct server *s)
 {
+    bool sasl = sasl_schemes(s->config) != NULL;
+    if (s->tls.context == NULL)
+        return sasl ? "sasl" : NULL;
+    return sasl ? "sasl,x509" : "x509";
+}
+
+static struct core_options core_options_of(const struct server *s)
+{
+    const struct config *c = s->config;
     int64_t frame_max = c->jute_max_buffer_bytes;
     return (struct core_options){
         .seed = process_entropy(),
         .start_wall_ms = clock_wall_ms(),
-        .server_id = 1,
+        .server_id = c->distributed ? (uint8_t)c->my_id : 1,
         .tick_time_ms = c->tick_time_ms,
         .session_timeout_ms_min = c->session_timeout_ms_min,
         .session_timeout_ms_max = c->session_timeout_ms_max,
@@ -525,25 +669,39 @@ static struct core_options core_options_of(const struct config *c)
             .global_session_weight = c->connection_weight_global,
             .renew_weight = c->connection_weight_renew,
         },
-        .shell_schemes = sasl_schemes(c),
+        .shell_schemes = shell_schemes(s),
         .audit = c->audit_enabled,
+        .leader_serves = c->leader_serves,
+        .read_only = c->read_only_mode,
+        .local_sessions = c->local_sessions,
+        .local_sessions_upgrade = c->local_sessions_upgrade,
     };
 }
 
 static int check_config(const struct config *c)
 {
-    if (c->secure_client_port != 0) {
+    /* Servers that are told to protect what they say to each other must not say it in the clear. */
+    if (c->distributed && (c->ssl_quorum || c->quorum_sasl)) {
         log_error("server.config",
-                  "secureClientPort=%d next=\"this version has no TLS: take the key out of the "
+                  "%s=true next=\"this version has neither TLS nor SASL between servers: take the key out of the "
                   "configuration\"",
-                  (int)c->secure_client_port);
-        return SERVER_EXIT_USAGE;
-    }
-    if (c->client_port == 0) {
-        log_error("server.config", "clientPort is not set: there is no port to serve clients on");
+                  c->ssl_quorum ? "sslQuorum" : "quorum.auth.enableSasl");
         return SERVER_EXIT_USAGE;
     }
     return 0;
+}
+
+static int take_members(struct server *s)
+{
+    if (!s->config->distributed)
+        return 0;
+    struct buf why;
+    buf_init(&why, 1024);
+    s->members = quorum_members(s->config, &why);
+    if (s->members == NULL)
+        log_error("server.config", "%.*s", SLICE_ARG(buf_slice(&why)));
+    buf_fini(&why);
+    return s->members == NULL ? SERVER_EXIT_USAGE : 0;
 }
 
 static void start_threads(struct server *s)
@@ -571,28 +729,51 @@ static void start_threads(struct server *s)
     });
 }
 
-static void start_serving(struct server *s, int listen_fd)
+static void open_listener(struct server *s, struct listener *l, int fd,
+                          void (*take)(void *ctx, int fd, const struct net_address *peer))
+{
+    if (fd >= 0)
+        listener_open(
+            l, &(struct listener_options){ .loop = s->loop, .fd = fd, .ctx = s, .room = listener_room, .add = take });
+}
+
+static void start_serving(struct server *s, int listen_fd, int secure_fd)
 {
     const struct config *c = s->config;
     struct loop *loop = s->loop;
     int64_t files_max = process_file_limit();
-    struct front_sink sink = {
-        .ctx = s, .accept = on_accept, .frame = on_frame, .lost = on_lost, .word = on_word, .word_more = on_word_more
-    };
-    int64_t conns_max = files_max > 2 * LIMIT_FDS_RESERVED ? files_max - LIMIT_FDS_RESERVED : files_max / 2;
+    struct front_sink sink = { .ctx = s,
+                               .accept = on_accept,
+                               .proved = on_proved,
+                               .frame = on_frame,
+                               .lost = on_lost,
+                               .word = on_word,
+                               .word_more = on_word_more };
+    int64_t tls_handshake_ms = c->ssl_detect_ms > 0 ? c->ssl_detect_ms : TLS_HANDSHAKE_MS;
+    /* Both ports of the ensemble, and dials to every member. */
+    int64_t reserved = LIMIT_FDS_RESERVED;
+    if (c->distributed)
+        reserved += 2 * (LIMIT_PEER_STRANGERS + 2 * (int64_t)c->peer_count) + 4 * (int64_t)c->peer_count;
+    int64_t conns_max = files_max > 2 * reserved ? files_max - reserved : files_max / 2;
     if (s->net_threads == 0)
         front_init(&s->front, &(struct front_options){ .loop = loop,
                                                        .sink = sink,
                                                        .index = 0,
                                                        .count = 1,
                                                        .frame_bytes_max = (size_t)c->jute_max_buffer_bytes,
-                                                       .conns_max = conns_max });
+                                                       .conns_max = conns_max,
+                                                       .tls = s->tls.context,
+                                                       .tls_handshake_ms = tls_handshake_ms,
+                                                       .tls_handshakes_max = c->handshakes_max });
     else
         s->fronts = fronts_new(&(struct fronts_options){ .threads = s->net_threads,
                                                          .core_loop = loop,
                                                          .sink = sink,
                                                          .frame_bytes_max = (size_t)c->jute_max_buffer_bytes,
-                                                         .conns_max = conns_max });
+                                                         .conns_max = conns_max,
+                                                         .tls = s->tls.context,
+                                                         .tls_handshake_ms = tls_handshake_ms,
+                                                         .tls_handshakes_max = c->handshakes_max });
     s->host = (struct command_host){
         .ctx = s,
         .core = s->core,
@@ -615,26 +796,30 @@ static void start_serving(struct server *s, int listen_fd)
     loop_signal_open(loop, &s->interrupt, LOOP_SIGNAL_INTERRUPT, on_interrupt);
     loop_set_turn(loop, turn, s);
     start_threads(s);
+    start_quorum(s);
     if (c->purge_interval_hours > 0)
         loop_timer_set(&s->purge, 0);
     if (s->boot.found.txn_count > (uint64_t)c->snap_count / 2)
         step(s, &(struct core_event){ .type = CORE_EV_SNAPSHOT_WANT });
     arm_tick(s);
-    listener_open(&s->listener,
-                  &(struct listener_options){
-                      .loop = loop, .fd = listen_fd, .ctx = s, .room = listener_room, .add = listener_add });
+    client_tls_start(&s->tls, loop);
+    open_listener(s, &s->listener, listen_fd, listener_add);
+    open_listener(s, &s->secure_listener, secure_fd, listener_add_secure);
 }
 
 static void stop_serving(struct server *s)
 {
     loop_set_busy(s->loop, NULL, NULL);
     loop_set_turn(s->loop, NULL, NULL);
-    http_ports_stop(&s->http);
+    http_ports_detach(s->http);
+    client_tls_stop(&s->tls);
     listener_close(&s->listener);
+    listener_close(&s->secure_listener);
     if (s->fronts != NULL)
         fronts_stop(s->fronts);
     else
         front_close_all(&s->front);
+    quorum_close(s->quorum);
     loop_timer_close(&s->tick);
     loop_timer_close(&s->purge);
     loop_timer_close(&s->pace);
@@ -658,31 +843,80 @@ static uint32_t net_threads_of(const struct config *c)
     return cpus <= 2 ? 0 : cpus < 8 ? (uint32_t)cpus / 2 : 4;
 }
 
+static void make_core(struct server *s)
+{
+    const struct config *c = s->config;
+    struct boot *b = &s->boot;
+    struct core_options options = core_options_of(s);
+    struct zab_options zab;
+    if (c->distributed) {
+        zab = quorum_zab_options(c, b, s->members);
+        options.zab = &zab;
+    }
+    s->core = core_new(&options, b->found.tree, loop_now_ms(s->loop));
+    b->found.tree = NULL; /* the core's now */
+    core_out_init(&s->out);
+    for (size_t i = 0; i < b->past_count; i++) {
+        const struct boot_past *p = &b->past[(b->past_head + i) % b->past_cap];
+        core_remember(s->core, p->zxid, p->txn);
+    }
+    boot_forget_past(b);
+}
+
+/* *fd is -1 for no port. 0 or an exit code. */
+static int listen_on(const struct config *c, const char *key, const char *address, int32_t port, int *fd,
+                     uint16_t *bound)
+{
+    struct net_error err;
+    *fd = -1;
+    if (port == 0)
+        return 0;
+    int backlog = c->listen_backlog > 0 ? c->listen_backlog : LIMIT_BACKLOG;
+    if (net_listen(address, (uint16_t)port, backlog, c->client_keepalive, fd, &err) != 0) {
+        log_error("server.listen", "%s next=\"find what uses the port (ss -ltnp), or set %s\"", err.text, key);
+        *fd = -1;
+        return SERVER_EXIT_BIND;
+    }
+    *bound = net_port(*fd);
+    return 0;
+}
+
+static int listen_to_clients(struct server *s, int *fd, int *secure_fd)
+{
+    const struct config *c = s->config;
+    int rc = listen_on(c, "clientPort", c->client_port_address, c->client_port, fd, &s->port);
+    if (rc != 0)
+        return rc;
+    rc = listen_on(c, "secureClientPort", c->secure_client_port_address, c->secure_client_port, secure_fd,
+                   &s->secure_port);
+    if (rc != 0 && *fd >= 0)
+        net_close(*fd);
+    return rc;
+}
+
 static int serve(struct server *s)
 {
     const struct config *c = s->config;
-    struct net_error err;
-    int listen_fd, backlog = c->listen_backlog > 0 ? c->listen_backlog : LIMIT_BACKLOG;
-    int rc = http_ports_listen(&s->http, c);
+    int listen_fd, secure_fd;
+    int rc = listen_to_clients(s, &listen_fd, &secure_fd);
     if (rc != 0)
         return rc;
-    rc = net_listen(c->client_port_address, (uint16_t)c->client_port, backlog, c->client_keepalive, &listen_fd, &err);
-    if (rc != 0) {
-        log_error("server.listen", "%s next=\"find what uses the port (ss -ltnp), or set clientPort\"", err.text);
-        return SERVER_EXIT_BIND;
-    }
-    s->port = net_port(listen_fd);
     s->net_threads = net_threads_of(c);
     s->loop = loop_new();
-    struct core_options options = core_options_of(c);
-    s->core = core_new(&options, s->boot.found.tree, loop_now_ms(s->loop));
-    s->boot.found.tree = NULL; /* the core's now */
-    core_out_init(&s->out);
-    start_serving(s, listen_fd);
-    s->exit_code = http_ports_start(&s->http, s->loop, &s->host, &s->boot, s->port);
-    log_info("server.started", "version=%s port=%u address=%s net_threads=%u pid=%lld took_ms=%lld", ZOKOR_VERSION,
-             s->port, c->client_port_address[0] != '\0' ? c->client_port_address : "*", s->net_threads,
-             (long long)process_id(), (long long)(clock_mono_ms() - s->started_ms));
+    make_core(s);
+    start_serving(s, listen_fd, secure_fd);
+    rc = http_ports_attach(s->http, &(struct http_ports_server){ .ctx = s,
+                                                                 .loop = s->loop,
+                                                                 .words = &s->host,
+                                                                 .boot = &s->boot,
+                                                                 .client_port = s->port,
+                                                                 .want_snapshot = want_snapshot,
+                                                                 .restart = begin_anew });
+    if (s->exit_code == 0) /* the ports for other servers may have failed before */
+        s->exit_code = rc;
+    log_info("server.started", "version=%s port=%u secure_port=%u address=%s net_threads=%u pid=%lld took_ms=%lld",
+             ZOKOR_VERSION, s->port, s->secure_port, c->client_port_address[0] != '\0' ? c->client_port_address : "*",
+             s->net_threads, (long long)process_id(), (long long)(clock_mono_ms() - s->began_ms));
     if (s->exit_code == 0)
         loop_run(s->loop);
     stop_serving(s);
@@ -694,29 +928,56 @@ static int serve(struct server *s)
     for (size_t i = 0; i < s->out.append_count; i++)
         blob_unref(s->out.appends[i].txn);
     core_out_fini(&s->out);
+    s->last_zxid = tree_last_zxid(core_tree(s->core));
+    s->begins_anew = s->begins_anew && s->exit_code == 0 && !core_has_writes_in_flight(s->core);
     core_free(s->core);
+    quorum_free(s->quorum);
     log_info("server.stopped", "exit=%d", s->exit_code);
     return s->exit_code;
 }
 
-int server_run(const struct config *config)
+/* One life: from what is in the directory to the orderly end. True in *again if another one is to follow. */
+static int live(const struct config *config, struct http_ports *http, int64_t started_ms, bool *again)
 {
     struct server *s = mem_zalloc(sizeof *s);
     s->config = config;
     s->fs = fs_real();
-    s->started_ms = clock_mono_ms();
+    s->http = http;
+    s->started_ms = started_ms;
+    s->began_ms = clock_mono_ms();
+    int rc = client_tls_init(&s->tls, config);
+    if (rc == 0)
+        rc = sasl_clients_new(config, s->fs, &s->sasl);
+    if (rc == 0)
+        rc = take_members(s);
+    if (rc == 0)
+        rc = boot_run(&s->boot, config, s->fs, process_entropy());
+    if (rc == 0 && http->config == NULL)
+        rc = http_ports_listen(http, config);
+    if (rc == 0)
+        rc = serve(s);
+    *again = rc == 0 && s->begins_anew;
+    if (*again)
+        http_ports_install(http, s->fs, &s->boot.dirs, s->last_zxid);
+    boot_fini(&s->boot);
+    sasl_clients_free(s->sasl);
+    members_unref(s->members);
+    client_tls_fini(&s->tls);
+    mem_free(s);
+    return rc;
+}
+
+int server_run(const struct config *config)
+{
+    struct http_ports *http = mem_zalloc(sizeof *http);
+    int64_t started_ms = clock_mono_ms();
+    bool again = true;
     process_ignore_write_signals();
     process_raise_file_limit();
     int rc = check_config(config);
-    if (rc == 0)
-        rc = sasl_clients_new(config, s->fs, &s->sasl);
-    if (rc == 0) {
-        rc = boot_run(&s->boot, config, s->fs, process_entropy());
-        if (rc == 0)
-            rc = serve(s);
-        boot_fini(&s->boot);
-    }
-    sasl_clients_free(s->sasl);
-    mem_free(s);
+    while (rc == 0 && again)
+        rc = live(config, http, started_ms, &again);
+    http_ports_stop(http);
+    mem_free(http);
     return rc;
 }

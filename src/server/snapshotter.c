@@ -20,7 +20,8 @@ struct snapshotter {
     bool writing;   /* the thread has taken begin */
     bool has_result;
     bool was_full; /* somebody found no room */
-    bool purge, stopping, sleeping;
+    bool purge, purging, stopping, sleeping;
+    bool aborting; /* what is written is not wanted any more */
     int result;
 };
 
@@ -50,9 +51,9 @@ static void sleep_for_work(struct snapshotter *s)
 /* The next chunk; NULL at the end, or when stopping. */
 static struct blob *take_chunk(struct snapshotter *s)
 {
-    while (s->count == 0 && !s->end_given && !s->stopping)
+    while (s->count == 0 && !s->end_given && !s->stopping && !s->aborting)
         sleep_for_work(s);
-    if (s->count == 0 || s->stopping)
+    if (s->count == 0 || s->stopping || s->aborting)
         return NULL;
     struct blob *b = s->chunks[s->head];
     s->head = (s->head + 1) % LIMIT_SNAPSHOT_CHUNKS;
@@ -75,7 +76,7 @@ static int write_body(struct snapshotter *s, struct snapshot_writer *w, struct s
         if (rc != 0)
             return rc;
     }
-    return s->stopping ? ERR_CLOSED : 0;
+    return s->stopping || s->aborting ? ERR_CLOSED : 0;
 }
 
 static int write_snapshot(struct snapshotter *s, const struct core_snapshot_fx *fx, uint64_t *bytes)
@@ -117,7 +118,7 @@ static void take_snapshot(struct snapshotter *s)
     s->begun = false;
     s->writing = true;
     int rc = write_snapshot(s, &fx, &bytes);
-    s->writing = false;
+    s->writing = s->aborting = false;
     drop_chunks(s);
     if (rc == 0)
         log_info("snapshot.saved", "zxid=0x%llx bytes=%llu took_ms=%lld", (unsigned long long)fx.zxid,
@@ -131,6 +132,7 @@ static void purge(struct snapshotter *s)
 {
     struct store_error err = { "" };
     s->purge = false;
+    s->purging = true;
     mutex_unlock(&s->mutex);
     int n = store_purge(s->opt.fs, &s->opt.dirs, s->opt.purge_keep, &err);
     if (n < 0)
@@ -138,6 +140,8 @@ static void purge(struct snapshotter *s)
     else
         log_info("purge.done", "removed=%d keep=%d", n, s->opt.purge_keep);
     mutex_lock(&s->mutex);
+    s->purging = false;
+    wake_owner(s);
 }
 
 static void snapshotter_main(void *ctx)
@@ -236,6 +240,24 @@ bool snapshotter_take_result(struct snapshotter *s, int *err)
     *err = s->result;
     mutex_unlock(&s->mutex);
     return has;
+}
+
+void snapshotter_abort(struct snapshotter *s)
+{
+    mutex_lock(&s->mutex);
+    if (s->begun || s->writing) {
+        s->aborting = true;
+        wake_thread(s);
+    }
+    mutex_unlock(&s->mutex);
+}
+
+bool snapshotter_is_idle(struct snapshotter *s)
+{
+    mutex_lock(&s->mutex);
+    bool idle = !s->begun && !s->writing && !s->has_result && !s->purge && !s->purging;
+    mutex_unlock(&s->mutex);
+    return idle;
 }
 
 void snapshotter_purge(struct snapshotter *s)

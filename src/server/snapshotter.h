@@ -31,6 +31,13 @@ void snapshotter_body(struct snapshotter *s, struct slice body, bool end);
 /* True once for each snapshot: it ended, well (0) or not. It may fail before its end was given: give no more then. */
 bool snapshotter_take_result(struct snapshotter *s, int *err);
 
+/* Gives up the snapshot in the making, if there is one: its result comes soon, and is an error unless all was there
+ * already. */
+void snapshotter_abort(struct snapshotter *s);
+/* Nothing of the directory is being written or removed, and no result waits. `changed` tells when that may have become
+ * true. */
+bool snapshotter_is_idle(struct snapshotter *s);
+
 /* Removes old snapshots and logs, behind what is being written. */
 void snapshotter_purge(struct snapshotter *s);
 

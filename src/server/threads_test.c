@@ -350,6 +350,113 @@ static void test_purge_keeps_the_newest(void **state)
     assert_int_equal(files("snapshot."), 3);
 }
 
+/* ---- work for the log's thread ---- */
+
+struct probe {
+    struct logger_job job;
+    struct logger *logger;
+    int64_t synced_then;
+    size_t files_then;
+    atomic_bool ran;
+};
+
+static void run_probe(struct logger_job *job)
+{
+    struct probe *p = CONTAINER_OF(job, struct probe, job);
+    p->synced_then = logger_synced(p->logger);
+    p->files_then = files("log.");
+    atomic_store(&p->ran, true);
+}
+
+static struct logger_job *wait_job(struct logger *l)
+{
+    int64_t give_up_ms = clock_mono_ms() + PATIENCE_MS;
+    for (;;) {
+        struct logger_job *job = logger_take_done(l);
+        if (job != NULL)
+            return job;
+        assert_true(clock_mono_ms() < give_up_ms);
+        usleep(200);
+    }
+}
+
+static void test_jobs_come_behind_what_was_submitted(void **state)
+{
+    (void)state;
+    struct logger *l = logger_open();
+    struct probe first = { .job.fn = run_probe, .logger = l }, second = { .job.fn = run_probe, .logger = l };
+    assert_null(logger_take_done(l));
+    atomic_store(&sync_waits, true);
+    for (int64_t z = 1; z <= 10; z++)
+        submit(l, z, false);
+    logger_run(l, &first.job);
+    logger_run(l, &second.job);
+    usleep(20000);
+    assert_false(atomic_load(&first.ran));
+    atomic_store(&sync_waits, false);
+    assert_ptr_equal(wait_job(l), &first.job);
+    assert_ptr_equal(wait_job(l), &second.job);
+    assert_null(logger_take_done(l));
+    assert_int_equal(first.synced_then, 10);
+    logger_free(l);
+}
+
+static void test_a_job_closes_the_log(void **state)
+{
+    (void)state;
+    struct logger *l = logger_open();
+    struct probe p = { .job = { .fn = run_probe, .closes_log = true }, .logger = l };
+    submit(l, 1, false);
+    submit(l, 2, false);
+    logger_run(l, &p.job);
+    assert_ptr_equal(wait_job(l), &p.job);
+    assert_int_equal(p.files_then, 1);
+    logger_restart_at(l, 1);
+    assert_int_equal(logger_synced(l), 1);
+    submit(l, 5, false);
+    wait_synced(l, 5);
+    logger_free(l);
+    assert_int_equal(records("log.1"), 2);
+    assert_int_equal(records("log.5"), 1);
+}
+
+static void test_no_job_behind_a_failure(void **state)
+{
+    (void)state;
+    struct logger *l = logger_open();
+    struct probe p = { .job.fn = run_probe, .logger = l };
+    struct store_error err;
+    atomic_store(&sync_fails, ERR_IO);
+    submit(l, 1, false);
+    logger_run(l, &p.job);
+    int64_t give_up_ms = clock_mono_ms() + PATIENCE_MS;
+    while (logger_error(l, &err) == 0)
+        assert_true(clock_mono_ms() < give_up_ms);
+    logger_free(l);
+    assert_false(atomic_load(&p.ran));
+}
+
+/* ---- a snapshot that is not wanted any more ---- */
+
+static void test_a_snapshot_is_given_up(void **state)
+{
+    (void)state;
+    struct snapshotter *s = snapshotter_open();
+    assert_true(snapshotter_is_idle(s));
+    snapshotter_abort(s); /* nothing to give up */
+    give_tree(s, 5, false);
+    assert_false(snapshotter_is_idle(s));
+    snapshotter_abort(s);
+    assert_int_equal(wait_result(s), ERR_CLOSED);
+    assert_true(snapshotter_is_idle(s));
+    assert_int_equal(files(""), 0);
+    give_tree(s, 6, true);
+    assert_int_equal(wait_result(s), 0);
+    snapshotter_abort(s); /* too late: it is saved */
+    snapshotter_free(s);
+    assert_int_equal(files("snapshot.6"), 1);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -364,6 +471,10 @@ int main(void)
         TEST(test_failed_snapshot_leaves_nothing_and_the_next_succeeds),
         TEST(test_unfinished_snapshot_is_given_up_at_the_end),
         TEST(test_purge_keeps_the_newest),
+        TEST(test_jobs_come_behind_what_was_submitted),
+        TEST(test_a_job_closes_the_log),
+        TEST(test_no_job_behind_a_failure),
+        TEST(test_a_snapshot_is_given_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -90,6 +90,13 @@ int store_files_list(struct fs *fs, const char *dir, const char *kind, struct st
     return 0;
 }
 
+void store_files_remove(struct store_files *files, size_t i)
+{
+    mem_free(files->at[i].name);
+    files->count--;
+    memmove(&files->at[i], &files->at[i + 1], (files->count - i) * sizeof *files->at);
+}
+
 void store_files_fini(struct store_files *files)
 {
     for (size_t i = 0; i < files->count; i++)

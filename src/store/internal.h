@@ -38,6 +38,8 @@ struct store_files {
  * ERR_IO and others with err filled; store_files_fini is due in every case. */
 int store_files_list(struct fs *fs, const char *dir, const char *kind, struct store_files *out,
                      struct store_error *err);
+/* Takes the ith off the list. */
+void store_files_remove(struct store_files *files, size_t i);
 void store_files_fini(struct store_files *files);
 
 /* ---- the records of all logs, one after the other ---- */
@@ -78,9 +80,13 @@ enum store_order {
     STORE_FOLLOWS,
     STORE_REPEATS, /* Apache writes the error of a request that it cannot decode under the zxid of the record before */
     STORE_LOWER,
-    STORE_GAP, /* some between them are missing */
+    STORE_GAP,  /* some between them are missing */
+    STORE_SEAM, /* some may be: a snapshot stands between them that is of neither, as one that a leader has sent */
 };
-enum store_order store_order_of(int64_t last_zxid, const struct log_record *r);
+/* snapshots: all that are, or were, part of the history. Our own are named after a record; the one that a leader sends
+ * to a member that lacks too much (SNAP) stands in for the records that this member never had, and the log behind it
+ * begins with a new epoch more often than not, so that the zxids alone do not tell. */
+enum store_order store_order_of(int64_t last_zxid, const struct log_record *r, const struct store_files *snapshots);
 
 /* snapshot_looks_valid that tells 0, "no", from an error. */
 int snapshot_check(struct fs *fs, const char *dir, const char *name);

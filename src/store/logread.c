@@ -83,23 +83,28 @@ int log_walk_next(struct log_walk *w, struct log_record *out, struct store_error
     }
 }
 
-enum store_order store_order_of(int64_t last_zxid, const struct log_record *r)
+enum store_order store_order_of(int64_t last_zxid, const struct log_record *r, const struct store_files *snapshots)
 {
     if (r->zxid == last_zxid && r->type == WIRE_OP_ERROR)
         return STORE_REPEATS;
     if (r->zxid <= last_zxid)
         return STORE_LOWER;
-    return r->zxid == last_zxid + 1 || r->zxid >> 32 != last_zxid >> 32 ? STORE_FOLLOWS : STORE_GAP;
+    if (r->zxid == last_zxid + 1)
+        return STORE_FOLLOWS;
+    if (r->zxid >> 32 == last_zxid >> 32)
+        return STORE_GAP;
+    for (size_t i = snapshots->count; i-- > 0 && snapshots->at[i].zxid > last_zxid;)
+        if (snapshots->at[i].zxid < r->zxid)
+            return STORE_SEAM;
+    return STORE_FOLLOWS;
 }
 
 /* ---- a piece for a learner ---- */
 
 struct store_log_read {
-    struct store_files files;
+    struct store_files files, snapshots;
     struct log_walk walk;
     char *dir;
-    struct log_record record; /* read and not given yet, if `ahead` */
-    bool ahead;
     int64_t last_zxid, to;
 };
 
@@ -120,11 +125,9 @@ static int measure(struct store_log_read *r, const char *snap_dir, size_t holder
                    struct store_error *err)
 {
     struct fs *fs = r->walk.fs;
-    struct store_files snapshots;
-    int64_t n = store_files_list(fs, snap_dir, "snapshot", &snapshots, err);
-    if (n == 0 && snapshots.count > 0)
-        n = file_bytes(fs, snap_dir, snapshots.at[snapshots.count - 1].name, err);
-    store_files_fini(&snapshots);
+    int64_t n = 0;
+    if (r->snapshots.count > 0)
+        n = file_bytes(fs, snap_dir, r->snapshots.at[r->snapshots.count - 1].name, err);
     cover->image_bytes = n < 0 ? 0 : (uint64_t)n;
     for (size_t i = holder + 1; n >= 0 && i < r->files.count; i++) {
         n = file_bytes(fs, r->dir, r->files.at[i].name, err);
@@ -133,24 +136,34 @@ static int measure(struct store_log_read *r, const char *snap_dir, size_t holder
     return n < 0 ? (int)n : 0;
 }
 
-/* Reads on to the first record above `from`. */
-static int seek(struct store_log_read *r, int64_t from, size_t *holder, struct store_log_cover *cover,
-                struct store_error *err)
+/* Reads all of it once, so that whoever asks knows before the first record is sent that the last one will come. */
+static int look_through(struct store_log_read *r, int64_t from, size_t *holder, struct store_log_cover *cover,
+                        struct store_error *err)
 {
+    struct log_record record;
+    int64_t last = -1;
     int rc = 1;
     *holder = r->walk.next = store_logs_first(&r->files, from);
-    while (cover->before < r->to && (rc = log_walk_next(&r->walk, &r->record, err)) == 1) {
-        if (r->record.zxid > from)
+    cover->covered = true;
+    while (last < r->to && cover->covered && (rc = log_walk_next(&r->walk, &record, err)) == 1) {
+        if (record.zxid > r->to)
             break;
-        if (r->record.zxid <= cover->before)
+        if (record.zxid <= last)
             continue;
-        cover->before = r->record.zxid;
-        *holder = r->record.file;
+        enum store_order order = store_order_of(last, &record, &r->snapshots);
+        if (record.zxid <= from) {
+            cover->before = record.zxid;
+            *holder = record.file;
+        } else if (last < 0 || order != STORE_FOLLOWS) {
+            cover->covered = false;
+        }
+        last = record.zxid;
     }
-    r->ahead = rc == 1 && r->record.zxid > from;
-    cover->covered = cover->before >= 0;
+    log_walk_end(&r->walk);
+    cover->covered &= cover->before >= 0 && last == r->to;
     cover->exact = cover->before == from;
     r->last_zxid = cover->before;
+    r->walk.next = *holder;
     return rc < 0 ? rc : 0;
 }
 
@@ -170,7 +183,9 @@ int store_log_read_open(struct fs *fs, const struct store_dirs *dirs, size_t rec
     };
     int rc = store_files_list(fs, r->dir, "log", &r->files, err);
     if (rc == 0)
-        rc = seek(r, from, &holder, cover, err);
+        rc = store_files_list(fs, dirs->snap_dir, "snapshot", &r->snapshots, err);
+    if (rc == 0)
+        rc = look_through(r, from, &holder, cover, err);
     if (rc == 0 && cover->covered)
         rc = measure(r, dirs->snap_dir, holder, cover, err);
     if (rc == 0 && cover->covered)
@@ -180,33 +195,20 @@ int store_log_read_open(struct fs *fs, const struct store_dirs *dirs, size_t rec
     return rc;
 }
 
-/* 1, 0 or an error, as store_log_read_next; passes over what is not in order. */
-static int read_ahead(struct store_log_read *r, struct store_error *err)
-{
-    for (;;) {
-        int rc = r->ahead ? 1 : r->last_zxid >= r->to ? 0 : log_walk_next(&r->walk, &r->record, err);
-        r->ahead = false;
-        if (rc <= 0)
-            return rc;
-        if (r->record.zxid > r->to)
-            return 0;
-        enum store_order order = store_order_of(r->last_zxid, &r->record);
-        if (order == STORE_FOLLOWS)
-            return 1;
-        if (order == STORE_GAP)
-            return store_fail(err, ERR_GAP, "%s: offset %" PRIu64 ": zxid 0x%" PRIx64 " follows 0x%" PRIx64,
-                              r->walk.path.text, r->record.offset, (uint64_t)r->record.zxid, (uint64_t)r->last_zxid);
-    }
-}
-
 int store_log_read_next(struct store_log_read *r, int64_t *zxid, struct slice *payload, struct store_error *err)
 {
-    int rc = read_ahead(r, err);
-    if (rc != 1)
-        return rc;
-    *zxid = r->last_zxid = r->record.zxid;
-    *payload = r->record.payload;
-    return 1;
+    struct log_record record;
+    int rc;
+    while (r->last_zxid < r->to && (rc = log_walk_next(&r->walk, &record, err)) != 0) {
+        if (rc < 0)
+            return rc;
+        if (record.zxid <= r->last_zxid) /* passed over by every reader */
+            continue;
+        *zxid = r->last_zxid = record.zxid;
+        *payload = record.payload;
+        return 1;
+    }
+    return 0;
 }
 
 void store_log_read_close(struct store_log_read *r)
@@ -215,6 +217,7 @@ void store_log_read_close(struct store_log_read *r)
         return;
     log_walk_end(&r->walk);
     store_files_fini(&r->files);
+    store_files_fini(&r->snapshots);
     mem_free(r->dir);
     mem_free(r);
 }

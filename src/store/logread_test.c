@@ -162,10 +162,30 @@ static void a_place_between_records(void **state)
         assert_int_equal(store_log_read_next(r, &zxid, &payload, &f->err), 0);
         store_log_read_close(r);
     }
-    struct store_log_read *r = open_at(f, epoch + 3, epoch + 9, &cover);
-    assert_int_equal(cover.before, epoch + 2);
-    assert_int_equal(store_log_read_next(r, &zxid, &payload, &f->err), 0);
-    store_log_read_close(r);
+    /* The end must be one. */
+    assert_null(open_at(f, 20, epoch, &cover));
+    assert_null(open_at(f, epoch + 1, epoch + 9, &cover));
+    assert_int_equal(cover.before, epoch + 1);
+}
+
+/* A new epoch may begin behind any record, but not behind one that a leader's snapshot has left behind. */
+static void a_snapshot_from_a_leader_is_a_seam(void **state)
+{
+    struct fixture *f = *state;
+    struct store_log_cover cover;
+    struct store_error err;
+    int64_t epoch = INT64_C(1) << 32;
+    append_as(f, 3, epoch + 1, 0);
+    append_as(f, 4, epoch + 2, 0);
+    assert_int_equal(write_snapshot(f->fs, f->history.tree, SNAPSHOT_PLAIN, &err), 0);
+    store_log_read_close(open_at(f, 20, epoch + 1, &cover)); /* our own, of record 20 */
+    assert_true(cover.covered);
+    disk_put(f->disk, DIR_NAME "/snapshot.63", slice_of("", 0));
+    assert_null(open_at(f, 20, epoch + 1, &cover));
+    assert_true(cover.exact);
+    gives(f, open_at(f, 5, 20, &cover), 5, 20, 0);
+    store_log_read_close(open_at(f, epoch + 1, epoch + 2, &cover));
+    assert_true(cover.covered);
 }
 
 static void repeated_and_lower_records_are_passed_over(void **state)
@@ -180,15 +200,17 @@ static void repeated_and_lower_records_are_passed_over(void **state)
     gives(f, open_at(f, 20, 21, &cover), 20, 21, 0);
 }
 
-static void a_gap_is_an_error(void **state)
+static void a_gap_is_no_cover(void **state)
 {
     struct fixture *f = *state;
     struct store_log_cover cover;
     assert_int_equal(f->fs->ops->remove(f->fs, DIR_NAME "/log.b"), 0);
     gives(f, open_at(f, 7, 9, &cover), 7, 9, 0);
-    gives(f, open_at(f, 7, 20, &cover), 7, 10, ERR_GAP);
-    assert_says(f->err.text, "/data/version-2/log.10: offset 16: zxid 0x10 follows 0xa");
-    gives(f, open_at(f, 10, 20, &cover), 10, 10, ERR_GAP);
+    gives(f, open_at(f, 17, 20, &cover), 17, 20, 0);
+    assert_null(open_at(f, 7, 20, &cover));
+    assert_null(open_at(f, 10, 20, &cover));
+    assert_true(cover.exact);
+    assert_null(open_at(f, 7, 13, &cover));
 }
 
 /* What is behind `to` is the writer's: it may be half there, and is not looked at. */
@@ -196,13 +218,16 @@ static void the_unfinished_end_is_not_looked_at(void **state)
 {
     struct fixture *f = *state;
     struct store_log_cover cover;
+    struct store_log_read *r;
     uint64_t end = 16;
     for (int64_t z = 16; z <= 20; z++)
         end += f->history.payload[z].n + 13;
     assert_true(disk_flip(f->disk, DIR_NAME "/log.10", end - 5, 1)); /* damages record 20 */
     gives(f, open_at(f, 3, 19, &cover), 3, 19, 0);
     gives(f, open_at(f, 19, 19, &cover), 19, 19, 0);
-    gives(f, open_at(f, 3, 20, &cover), 3, 19, ERR_CORRUPT);
+    assert_int_equal(store_log_read_open(f->fs, &test_dirs, 0, 3, 20, &cover, &r, &f->err), ERR_CORRUPT);
+    assert_null(r);
+    assert_says(f->err.text, "/data/version-2/log.10: damaged at offset");
 }
 
 static void every_failing_operation_is_told(void **state)
@@ -278,6 +303,62 @@ static void recovery_tells_the_end_of_the_history(void **state)
     }
 }
 
+static void keep_last(void *ctx, int64_t zxid, struct slice payload)
+{
+    struct collected *c = ctx;
+    (void)payload;
+    if (c->first == 0)
+        c->first = zxid;
+    c->last = zxid;
+}
+
+/* What stands in front of a gap that a snapshot has filled is not told. */
+static void recovery_tells_nothing_in_front_of_a_gap(void **state)
+{
+    struct fixture *f = *state;
+    struct store_recover_options options = test_options;
+    struct collected c = { 0 };
+    struct store_recovered out;
+    int64_t epoch = INT64_C(1) << 32;
+    options.on_txn = keep_last;
+    options.on_txn_ctx = &c;
+    /* As after a SNAP at 0x63 within the epoch, and a log behind it. */
+    struct buf b;
+    assert_int_equal(write_snapshot(f->fs, f->history.tree, SNAPSHOT_PLAIN, &f->err), 0);
+    buf_init(&b, SIZE_MAX);
+    assert_int_equal(disk_get(f->disk, DIR_NAME "/snapshot.14", &b), 0);
+    disk_put(f->disk, DIR_NAME "/snapshot.63", buf_slice(&b));
+    assert_int_equal(store_recover(f->fs, &test_dirs, &options, &out, &f->err), 0);
+    assert_int_equal(out.last_zxid, 0x63);
+    assert_int_equal(c.last, 0); /* no record leads to it */
+    tree_free(out.tree);
+    txnlog_roll(f->log);
+    append_as(f, 20, 0x64, 0);
+    append_as(f, 20, 0x65, 0);
+    assert_int_equal(store_recover(f->fs, &test_dirs, &options, &out, &f->err), 0);
+    assert_int_equal(c.first, 0x64);
+    assert_int_equal(c.last, 0x65);
+    tree_free(out.tree);
+    /* The same with a new epoch behind it, in the same file. */
+    c = (struct collected){ 0 };
+    disk_put(f->disk, DIR_NAME "/snapshot.100000000", buf_slice(&b));
+    append_as(f, 20, epoch + 1, 0);
+    append_as(f, 20, epoch + 2, 0);
+    assert_int_equal(store_recover(f->fs, &test_dirs, &options, &out, &f->err), 0);
+    assert_int_equal(out.last_zxid, epoch + 2);
+    assert_int_equal(c.first, epoch + 1);
+    assert_int_equal(c.last, epoch + 2);
+    tree_free(out.tree);
+    /* A new epoch alone is no gap. */
+    c = (struct collected){ 0 };
+    assert_int_equal(f->fs->ops->remove(f->fs, DIR_NAME "/snapshot.100000000"), 0);
+    assert_int_equal(store_recover(f->fs, &test_dirs, &options, &out, &f->err), 0);
+    assert_int_equal(c.first, 0x64);
+    assert_int_equal(c.last, epoch + 2);
+    tree_free(out.tree);
+    buf_fini(&b);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -287,10 +368,12 @@ int main(void)
         TEST(weighs_files),
         TEST(a_place_between_records),
         TEST(repeated_and_lower_records_are_passed_over),
-        TEST(a_gap_is_an_error),
+        TEST(a_snapshot_from_a_leader_is_a_seam),
+        TEST(a_gap_is_no_cover),
         TEST(the_unfinished_end_is_not_looked_at),
         TEST(every_failing_operation_is_told),
         TEST(recovery_tells_the_end_of_the_history),
+        TEST(recovery_tells_nothing_in_front_of_a_gap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

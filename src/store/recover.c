@@ -20,6 +20,7 @@ struct recovery {
     struct store_recovered *out;
     struct store_error *err;
     struct snapshot_info snapshot;
+    struct store_files snapshots; /* without those that do not look like one, which a crash can leave */
     struct store_files logs;
     struct arena arena;
     int64_t last_zxid;       /* of the record replayed last; the snapshot's before the first */
@@ -27,7 +28,7 @@ struct recovery {
     bool compare;            /* are digests compared by now? (3.4 rule 10) */
     bool gap_after_snapshot; /* the first record replayed is not the one behind the snapshot */
     struct log_walk walk;
-    int64_t told_zxid; /* of the last record that on_txn was told of */
+    int64_t told_zxid; /* of the last record that on_txn was told of, or does not want to be */
     uint64_t lower_zxids;
 };
 
@@ -73,23 +74,24 @@ static int load_one(struct recovery *v, const char *name, struct store_error *wh
  * but does not look valid, or -1); or an error. */
 static int load_snapshot(struct recovery *v, int64_t *seen_zxid)
 {
-    struct store_files files;
+    struct store_files *files = &v->snapshots;
     struct store_error why = { "" };
     uint32_t tried = 0;
     int failed = 0;
-    int rc = store_files_list(v->fs, v->dirs->snap_dir, "snapshot", &files, v->err);
-    *seen_zxid = files.count == 0 ? -1 : files.at[files.count - 1].zxid;
-    for (size_t i = files.count; rc == 0 && i-- > 0 && tried < SNAPSHOTS_TRIED_MAX;) {
-        rc = load_one(v, files.at[i].name, &why);
+    int rc = store_files_list(v->fs, v->dirs->snap_dir, "snapshot", files, v->err);
+    *seen_zxid = files->count == 0 ? -1 : files->at[files->count - 1].zxid;
+    for (size_t i = files->count; rc == 0 && i-- > 0 && tried < SNAPSHOTS_TRIED_MAX;) {
+        rc = load_one(v, files->at[i].name, &why);
         tried += rc != 0;
-        if (rc == ERR_CORRUPT || rc == ERR_IO) {
+        if (rc == 0) {
+            store_files_remove(files, i);
+        } else if (rc == ERR_CORRUPT || rc == ERR_IO) {
             failed = rc;
             rc = 0;
         } else if (rc < 0) {
             *v->err = why;
         }
     }
-    store_files_fini(&files);
     if (rc == 0 && failed != 0)
         rc = store_fail(v->err, failed,
                         "%s: none of the %" PRIu32 " newest snapshots can be loaded (the last one tried: %.600s); "
@@ -148,7 +150,7 @@ static void compare_begin(struct recovery *v)
 static int check_order(struct recovery *v, const char *name, const struct log_record *r)
 {
     int64_t zxid = r->zxid, last = v->last_zxid;
-    switch (store_order_of(last, r)) {
+    switch (store_order_of(last, r, &v->snapshots)) {
     case STORE_FOLLOWS:
         return 1;
     case STORE_REPEATS:
@@ -159,6 +161,13 @@ static int check_order(struct recovery *v, const char *name, const struct log_re
                      "file=\"%s/%s\" offset=%" PRIu64 " zxid=0x%" PRIx64 " after=0x%" PRIx64 " done=\"passed over\"",
                      v->dirs->log_dir, name, r->offset, (uint64_t)zxid, (uint64_t)last);
         return 0;
+    case STORE_SEAM:
+        return store_fail(v->err, ERR_GAP,
+                          "%s/%s: offset %" PRIu64 ": zxid 0x%" PRIx64
+                          " belongs behind a newer snapshot than 0x%" PRIx64
+                          ", which is damaged: without it transactions are missing. Restore it from a backup, or empty "
+                          "the data directories of this member so that it joins anew",
+                          v->dirs->log_dir, name, r->offset, (uint64_t)zxid, (uint64_t)last);
     case STORE_GAP:
         break;
     }
@@ -209,7 +218,7 @@ static int replay_record(struct recovery *v, const struct log_record *r)
     return 0;
 }
 
-/* Who collects the end of the history gets each record once, in order. */
+/* Who collects the end of the history gets each record once, in order, and none in front of a gap. */
 static void tell_txn(struct recovery *v, const struct log_record *r)
 {
     if (v->options->on_txn == NULL || r->zxid <= v->told_zxid)
@@ -218,11 +227,37 @@ static void tell_txn(struct recovery *v, const struct log_record *r)
     v->options->on_txn(v->options->on_txn_ctx, r->zxid, r->payload);
 }
 
+/* Reads ahead to the first record behind the snapshot: finds from where on what stands in front of it leads to it. */
+static int tell_from(struct recovery *v)
+{
+    struct log_walk w = v->walk;
+    struct log_record r;
+    int64_t last = -1;
+    int rc = 1;
+    w.sync = false;
+    w.quiet = true;
+    v->told_zxid = v->snapshot.zxid;
+    while (last <= v->snapshot.zxid && (rc = log_walk_next(&w, &r, v->err)) == 1) {
+        if (r.zxid <= last)
+            continue;
+        enum store_order order = store_order_of(last, &r, &v->snapshots);
+        if (last < 0 || order == STORE_GAP || order == STORE_SEAM)
+            v->told_zxid = r.zxid - 1;
+        last = r.zxid;
+    }
+    log_walk_end(&w);
+    if (last < v->snapshot.zxid)
+        v->told_zxid = v->snapshot.zxid;
+    return rc < 0 ? rc : 0;
+}
+
 static int replay(struct recovery *v)
 {
     struct log_record r;
     int rc;
     v->walk.next = store_logs_first(&v->logs, v->snapshot.zxid);
+    if (v->options->on_txn != NULL && (rc = tell_from(v)) < 0)
+        return rc;
     while ((rc = log_walk_next(&v->walk, &r, v->err)) == 1) {
         if (r.zxid > v->snapshot.zxid || r.payload.n < TXN_HEADER_BYTES)
             rc = replay_record(v, &r);
@@ -248,6 +283,20 @@ static int sync_dirs(struct recovery *v)
             return store_fail(v->err, rc, "%s: cannot sync the directory: %s", dirs[i], err_text(rc));
     }
     return 0;
+}
+
+/* A snapshot is made of what the log holds, or stands in for it (SNAP). A damaged one that is newer than the end of the
+ * log is the latter: an older one would bring back a past that others have left behind. */
+static int check_nothing_newer(struct recovery *v)
+{
+    const struct store_files *s = &v->snapshots;
+    if (s->count == 0 || s->at[s->count - 1].zxid <= v->last_zxid)
+        return 0;
+    return store_fail(v->err, ERR_CORRUPT,
+                      "%s/%s: cannot be loaded, and older snapshots and the logs end at 0x%" PRIx64
+                      " before it: transactions would be lost. Restore it from a backup, or empty the data directories "
+                      "of this member so that it joins anew",
+                      v->dirs->snap_dir, s->at[s->count - 1].name, (uint64_t)v->last_zxid);
 }
 
 /* ---- without a snapshot ---- */
@@ -308,7 +357,7 @@ static int recover(struct recovery *v)
         v->options->snapshot_loaded(v->options->ctx);
     v->last_zxid = v->snapshot.zxid;
     compare_begin(v);
-    if ((rc = replay(v)) < 0 || (rc = sync_dirs(v)) < 0)
+    if ((rc = replay(v)) < 0 || (rc = check_nothing_newer(v)) < 0 || (rc = sync_dirs(v)) < 0)
         return rc;
     if (!v->compare)
         log_warn("store.snapshot_fuzzy",
@@ -323,7 +372,7 @@ static int recover(struct recovery *v)
 int store_recover(struct fs *fs, const struct store_dirs *dirs, const struct store_recover_options *options,
                   struct store_recovered *out, struct store_error *err)
 {
-    struct recovery v = { .fs = fs, .dirs = dirs, .options = options, .out = out, .err = err, .told_zxid = -1 };
+    struct recovery v = { .fs = fs, .dirs = dirs, .options = options, .out = out, .err = err };
     v.walk = (struct log_walk){
         .fs = fs, .dir = dirs->log_dir, .files = &v.logs, .record_bytes_max = options->record_bytes_max, .sync = true
     };
@@ -334,6 +383,7 @@ int store_recover(struct fs *fs, const struct store_dirs *dirs, const struct sto
         tree_free(out->tree);
         out->tree = NULL;
     }
+    store_files_fini(&v.snapshots);
     store_files_fini(&v.logs);
     arena_fini(&v.arena);
     return rc;

@@ -145,6 +145,43 @@ static void falls_back_to_an_older_snapshot(void **state)
     assert_says(f->told.text, "/data/version-2/snapshot.a: does not end like a snapshot");
 }
 
+static void copy(struct fixture *f, const char *from, const char *to)
+{
+    struct buf b = get(f, from);
+    disk_put(f->disk, to, buf_slice(&b));
+    buf_fini(&b);
+}
+
+/* A leader's snapshot stands in for records that this member never had: without it nothing older will do. */
+static void does_not_fall_back_behind_a_leaders_snapshot(void **state)
+{
+    struct fixture *f = *state;
+    snapshot_now(f);
+    write_log(f, 1, 10);
+    snapshot_now(f);
+    copy(f, DIR_NAME "/snapshot.a", DIR_NAME "/snapshot.100000000");
+    assert_int_equal(recovered(f), 0);
+    assert_int_equal(f->out.last_zxid, INT64_C(1) << 32);
+    assert_true(disk_flip(f->disk, DIR_NAME "/snapshot.100000000", 100, 1));
+    refuses(f, ERR_CORRUPT,
+            "/data/version-2/snapshot.100000000: cannot be loaded, and older snapshots and the logs end");
+    /* With a log behind it. */
+    struct buf b;
+    struct txnlog *l = txnlog_new(f->fs, &(struct txnlog_options){ .dir = DIR_NAME, .force_sync = true });
+    buf_init(&b, SIZE_MAX);
+    buf_append_slice(&b, f->history.payload[10]);
+    store_be64(b.p + 12, (UINT64_C(1) << 32) + 1);
+    txnlog_append(l, (INT64_C(1) << 32) + 1, buf_slice(&b));
+    assert_int_equal(txnlog_flush(l, &f->err), 0);
+    txnlog_free(l);
+    buf_fini(&b);
+    refuses(f, ERR_GAP, "zxid 0x100000001 belongs behind a newer snapshot than 0xa, which is damaged");
+    /* What a crash left of an unfinished one is none. */
+    cut(f, DIR_NAME "/snapshot.100000000", 200);
+    assert_int_equal(recovered(f), 0);
+    assert_int_equal(f->out.last_zxid, (INT64_C(1) << 32) + 1);
+}
+
 static void refuses_when_no_snapshot_loads(void **state)
 {
     struct fixture *f = *state;
@@ -509,6 +546,7 @@ int main(void)
         TEST(nothing_there_is_a_fresh_tree),
         TEST(replays_behind_the_newest_snapshot),
         TEST(falls_back_to_an_older_snapshot),
+        TEST(does_not_fall_back_behind_a_leaders_snapshot),
         TEST(refuses_when_no_snapshot_loads),
         TEST(refuses_logs_without_a_snapshot),
         TEST(an_unusable_snapshot_alone_is_not_an_empty_start),

@@ -23,9 +23,10 @@ struct store_recover_options {
     size_t record_bytes_max;   /* jute.maxbuffer + extrasize */
     void (*snapshot_loaded)(void *ctx); /* or NULL: called between the snapshot and the logs, to take the time */
     void *ctx;
-    /* If not NULL: told of every record read, in ascending order of zxids and each once, those at or below the
-     * snapshot's zxid too that stand in the same file, so that the caller can keep the end of the history. zxids may
-     * skip where a snapshot fills the gap. The payload lives for the call. Nothing of it counts if recovery fails. */
+    /* If not NULL: told of the end of the history, in ascending order of zxids, each record once: those that are
+     * replayed, and those in front of them that stand in the same file. None of them is in front of a gap: not of one
+     * in the log, and not of one that a snapshot from a leader has filled. The payload lives for the call. Nothing of
+     * it counts if recovery fails. */
     void (*on_txn)(void *ctx, int64_t zxid, struct slice payload);
     void *on_txn_ctx;
 };

@@ -49,8 +49,8 @@ static int look_at_logs(struct truncation *t, int64_t base)
             if (t->cuts[r.file] == 0)
                 t->cuts[r.file] = r.offset;
         }
-        enum store_order order = store_order_of(last, &r);
-        if (order == STORE_GAP)
+        enum store_order order = store_order_of(last, &r, &t->snapshots);
+        if (order == STORE_GAP || order == STORE_SEAM)
             *(r.zxid <= t->zxid ? &t->gap_below : &t->gap_above) = true;
         if (r.zxid > last)
             last = r.zxid;

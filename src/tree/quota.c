@@ -230,3 +230,43 @@ void quota_recount_all(struct tree *t)
             recount(t, parent, stats);
     }
 }
+
+static void sums_add(struct tree_quota_sums *s, const struct quota_text *q, bool limits)
+{
+    if (limits) {
+        s->count_limit += q->count_hard > -1 ? q->count_hard : q->count;
+        s->bytes_limit += q->bytes_hard > -1 ? q->bytes_hard : q->bytes;
+    } else {
+        s->count_used += q->count;
+        s->bytes_used += q->bytes;
+    }
+}
+
+void tree_quotas(const struct tree *t, void (*fn)(void *ctx, struct slice name, const struct tree_quota_sums *sums),
+                 void *ctx)
+{
+    struct tree_quota_sums sums = { 0 };
+    node_id top = NODE_NONE; /* the child of /zookeeper/quota that is being walked */
+    bool any = false;
+    if (t->quota == NODE_NONE)
+        return;
+    for (node_id n = node_next_below(t, t->quota, t->quota); n != NODE_NONE; n = node_next_below(t, t->quota, n)) {
+        const struct node *at = node_at(t, n);
+        if (at->parent == t->quota) {
+            if (any)
+                fn(ctx, node_name(node_at(t, top)), &sums);
+            sums = (struct tree_quota_sums){ 0 };
+            any = false;
+            top = n;
+            continue; /* a quota on "/" counts for nobody */
+        }
+        bool limits = slice_eq_str(node_name(at), "zookeeper_limits");
+        if (node_children(at) != 0 || (!limits && !slice_eq_str(node_name(at), "zookeeper_stats")))
+            continue;
+        struct quota_text q = text_parse(tree_data(t, n));
+        sums_add(&sums, &q, limits);
+        any = true;
+    }
+    if (any)
+        fn(ctx, node_name(node_at(t, top)), &sums);
+}

@@ -97,6 +97,15 @@ size_t tree_put_expired(struct tree *t, int64_t wall_ms, int64_t never_used_ms, 
  * logged). Limits that do not parse are no limits; a quota on "/" is ignored. */
 int tree_quota_check(const struct tree *t, struct slice path, int64_t count, int64_t bytes, bool *soft);
 
+/* What is allowed and used below a top node that has quotas, summed over all of them as Apache does it: a limit that is
+ * not set counts -1. */
+struct tree_quota_sums {
+    int64_t count_limit, bytes_limit, count_used, bytes_used;
+};
+/* Calls fn for each such top node. Walks /zookeeper/quota. */
+void tree_quotas(const struct tree *t, void (*fn)(void *ctx, struct slice name, const struct tree_quota_sums *sums),
+                 void *ctx);
+
 /* ---- changing ---- */
 
 /* What one operation did: one for a plain transaction, one a sub-operation for a multi. */

@@ -77,7 +77,10 @@ static void dial(struct zab *z, struct peer *p)
     struct slice said = members_find(z->members, p->sid) == NULL ? said_addresses(p) : (struct slice){ 0 };
     if (p->dial != NULL || (members_find(z->members, p->sid) == NULL && slice_is_null(said)))
         return;
-    p->redial_ms = z->now_ms + REDIAL_MS;
+    p->redial_after_ms = p->redial_after_ms == 0 ? REDIAL_MS : p->redial_after_ms * 2;
+    if (p->redial_after_ms > REDIAL_MS_MAX)
+        p->redial_after_ms = REDIAL_MS_MAX;
+    p->redial_ms = z->now_ms + p->redial_after_ms;
     p->dial = link_dial(z, LINK_ELECTION_DIALLED, p->sid, said);
     p->dial->peer = p;
 }
@@ -119,6 +122,7 @@ static void keep(struct zab *z, struct peer *p, struct link *l)
         link_close(z, p->link);
     p->link = l;
     p->dead = false;
+    p->redial_after_ms = 0;
     l->kind = LINK_ELECTION;
     l->peer = p;
     send_last(z, p); /* also when it was sent before: the connection it went out on may have died with it (2.4) */
@@ -155,6 +159,7 @@ void election_connected(struct zab *z, struct link *l)
     buf_fini(&hello);
     if (p->sid > z->opt.sid) { /* it dials back */
         p->dead = false;
+        p->redial_after_ms = 0;
         link_close(z, l);
         return;
     }

@@ -12,7 +12,8 @@
 #define SID_NONE INT64_MIN /* the vote of an observer */
 #define STRANGERS_MAX 64u  /* peers of the election port that the configuration does not name */
 #define HELLO_MS 5000      /* a link that was accepted has this long to say who it is */
-#define REDIAL_MS 50       /* between two tries to reach the same election port */
+#define REDIAL_MS 50       /* between two tries to reach the same election port; doubles up to REDIAL_MS_MAX */
+#define REDIAL_MS_MAX 1000
 #define RETRY_LEADER_MS 10 /* between two tries to reach a leader that does not listen yet */
 #define RETRY_LEADER_FOR_MS 2000
 #define NOTIFICATION_MS_CAP 5000 /* a partition that heals is noticed within this */
@@ -54,13 +55,14 @@ struct vote {
 struct peer {
     struct peer *next;
     int64_t sid;
-    struct link *link;   /* NULL: none */
-    struct link *dial;   /* NULL: none under way */
-    bool dead;           /* the last thing heard of it was a refusal or a loss */
-    bool pending;        /* `last` has not been sent */
-    struct buf last;     /* the newest message for it, as sent */
-    struct buf said;     /* where it says it listens, if that is worth anything; from its hello */
-    int64_t redial_ms;   /* no dial before */
+    struct link *link; /* NULL: none */
+    struct link *dial; /* NULL: none under way */
+    bool dead;         /* the last thing heard of it was a refusal or a loss */
+    bool pending;      /* `last` has not been sent */
+    struct buf last;   /* the newest message for it, as sent */
+    struct buf said;   /* where it says it listens, if that is worth anything; from its hello */
+    int64_t redial_ms; /* no dial before */
+    int64_t redial_after_ms;
     struct vote recv;    /* its vote in this round */
     struct vote outside; /* its vote as one that follows or leads, of any round */
     struct vote early;   /* its vote, come before we could look */
@@ -84,6 +86,7 @@ enum learner_state {
     LEARNER_WAIT_EPOCH, /* waits for the epoch to be decided and saved */
     LEARNER_TOLD_EPOCH, /* LEADERINFO sent */
     LEARNER_WAIT_SYNC,  /* ACKEPOCH has come; waits for its quorum */
+    LEARNER_LOG,        /* gets what only the log on disk holds */
     LEARNER_WAIT_IMAGE, /* needs an image; the core has not begun one */
     LEARNER_IMAGE,      /* bytes of the image go out; everything else is held back */
     LEARNER_SYNCING,    /* NEWLEADER sent */
@@ -98,9 +101,11 @@ struct learner {
     enum learner_state state;
     bool observer;   /* came with OBSERVERINFO: gets INFORM */
     bool registered; /* gets what is proposed and committed */
+    bool log_begun;  /* LEARNER_LOG: DIFF has been sent */
     bool doomed;     /* to be dropped at the end of the turn */
     int64_t accepted_epoch;
-    int64_t last_zxid;  /* of ACKEPOCH */
+    int64_t last_zxid;  /* of ACKEPOCH; while LEARNER_LOG: the last transaction sent */
+    int64_t log_to;     /* while LEARNER_LOG: what is being read ends here */
     int64_t acked_zxid; /* of proposals */
     int64_t registered_ms;
     int64_t opened_ms, heard_ms;
@@ -192,7 +197,8 @@ struct zab {
 
     int64_t accepted_epoch, current_epoch; /* durable, or being saved */
     bool saving_epochs, truncating, reloading, saving_image;
-    bool dirty; /* the tree is not what the log would give: it must be read again before it counts */
+    bool wants_image; /* the log cannot be cut to what the leader has: only an image helps */
+    bool dirty;       /* the tree is not what the log would give: it must be read again before it counts */
     struct history history;
     int64_t appended, synced; /* end of the log, and its durable end */
     int64_t committed;        /* given to the core as committed; at most appended */
@@ -274,6 +280,7 @@ void leader_established(struct zab *z);
 bool leader_quorum_synced(const struct zab *z);
 /* leader_sync.c */
 void leader_sync_learner(struct zab *z, struct learner *f);
+void leader_log_read(struct zab *z, struct link *l, const struct zab_event *ev);
 void leader_newleader_acked(struct zab *z, struct learner *f);
 /* leader_ping.c */
 void leader_ping_all(struct zab *z);

@@ -50,6 +50,8 @@ static void learner_free(struct zab *z, struct learner *f)
 {
     if (f->state == LEARNER_IMAGE || f->state == LEARNER_WAIT_IMAGE)
         zab_emit(z, ZAB_FX_IMAGE_DROPPED)->link = f->conn->id;
+    if (f->state == LEARNER_LOG)
+        zab_emit(z, ZAB_FX_LOG_DONE)->link = f->conn->id;
     list_remove(&f->link);
     buf_fini(&f->held);
     mem_free(f);
@@ -275,7 +277,9 @@ static bool quorum_has(const struct zab *z, int64_t zxid)
     LIST_FOR(it, &z->leading.learners)
     {
         const struct learner *f = CONTAINER_OF(it, struct learner, link);
-        if (f->acked_zxid >= zxid && !f->observer)
+        /* Only who has this epoch on disk counts: with an older one it would lose the next election to a server that
+         * lacks what it has acknowledged. */
+        if (f->acked_zxid >= zxid && !f->observer && f->state >= LEARNER_SYNCED)
             member_set_add(&set, z->members, f->sid);
     }
     return members_is_quorum(z->members, &set);
@@ -312,6 +316,7 @@ void leader_try_commit(struct zab *z)
     }
     if (!any)
         return;
+    history_trim(&z->history, z->committed, (size_t)z->opt.history_count, z->opt.history_bytes);
     leader_release_syncs(z);
 }
 
@@ -497,7 +502,6 @@ void leader_tick(struct zab *z)
     if (z->leaving)
         return;
     leader_ping_all(z);
-    history_trim(&z->history, z->committed, (size_t)z->opt.history_count, z->opt.history_bytes);
 }
 
 int64_t leader_next_tick_ms(const struct zab *z)

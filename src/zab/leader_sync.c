@@ -37,26 +37,113 @@ static void register_learner(struct zab *z, struct learner *f)
     f->acked_zxid = 0;
 }
 
+static void want_image(struct zab *z, struct learner *f)
+{
+    f->state = LEARNER_WAIT_IMAGE;
+    zab_emit(z, ZAB_FX_IMAGE_WANTED)->link = f->conn->id;
+}
+
+/* The rest of the stream: from here on the learner gets what is decided as it is decided. */
+static void put_rest(struct zab *z, struct learner *f, size_t from)
+{
+    f->state = LEARNER_SYNCING;
+    register_learner(z, f);
+    put_history(z, f, from);
+    put_newleader(z, f);
+}
+
+/* ---- the log on disk, for who is behind the window ---- */
+
+static void want_log(struct zab *z, struct learner *f)
+{
+    f->state = LEARNER_LOG;
+    f->log_to = z->history.base;
+    struct zab_fx *fx = zab_emit(z, ZAB_FX_LOG_READ);
+    fx->link = f->conn->id;
+    fx->zxid = f->last_zxid;
+    fx->to = f->log_to;
+}
+
+/* Only a transaction that both have can be gone on from, and the window must begin where the log's piece ends. */
+static bool log_may_help(const struct zab *z, const struct learner *f)
+{
+    return z->opt.log_sync && !z->opt.force_snapshot_sync && f->last_zxid > 0 && ZXID_COUNTER(f->last_zxid) != 0 &&
+           f->last_zxid < z->history.base;
+}
+
+/* Returns false for bytes that are no records; they come from our own shell. */
+static bool put_records(struct zab *z, struct learner *f, struct slice bytes)
+{
+    while (bytes.n >= 12) {
+        int64_t zxid = (int64_t)load_be64(bytes.p);
+        size_t n = load_be32(bytes.p + 8);
+        if (n > bytes.n - 12 || !zxid_follows(f->last_zxid, zxid))
+            return false;
+        put(z, f, PEER_PROPOSAL, zxid, slice_of(bytes.p + 12, n));
+        put(z, f, PEER_COMMIT, zxid, (struct slice){ 0 });
+        f->last_zxid = zxid;
+        bytes = slice_of(bytes.p + 12 + n, bytes.n - 12 - n);
+    }
+    return bytes.n == 0;
+}
+
+void leader_log_read(struct zab *z, struct link *l, const struct zab_event *ev)
+{
+    struct learner *f = l->learner;
+    if (f->state != LEARNER_LOG)
+        return;
+    f->heard_ms = z->now_ms;
+    if (ev->err != 0 && !f->log_begun) {
+        log_info("zab.sync", "sid=%lld kind=SNAP learner_zxid=0x%llx leader_zxid=0x%llx", (long long)f->sid,
+                 (unsigned long long)f->last_zxid, (unsigned long long)z->committed);
+        want_image(z, f);
+        return;
+    }
+    if (!f->log_begun) {
+        f->log_begun = true;
+        z->diffs_sent++;
+        put(z, f, PEER_DIFF, z->committed, (struct slice){ 0 });
+    }
+    bool whole = ev->err == 0 && put_records(z, f, ev->bytes);
+    if (!whole || (ev->end && f->last_zxid != f->log_to)) {
+        leader_drop(z, f, "the log on disk does not hold what it lacks");
+        return;
+    }
+    if (!ev->end) {
+        struct zab_fx *fx = zab_emit(z, ZAB_FX_SEND); /* nothing: a mark behind what was sent */
+        fx->link = l->id;
+        fx->bytes = slice_of("", 0);
+        fx->tell_drained = true;
+        return;
+    }
+    /* The window may have moved on meanwhile: then there is another piece. */
+    if (f->last_zxid < z->history.base)
+        want_log(z, f);
+    else
+        put_rest(z, f, history_after(&z->history, f->last_zxid));
+}
+
 void leader_sync_learner(struct zab *z, struct learner *f)
 {
     struct sync_plan plan = sync_plan(&z->history, z->committed, f->last_zxid);
     if (z->opt.force_snapshot_sync)
         plan.kind = SYNC_SNAP;
+    bool log = plan.kind == SYNC_SNAP && log_may_help(z, f);
     static const char *const names[] = { "DIFF", "TRUNC", "SNAP" };
-    log_info("zab.sync", "sid=%lld kind=%s learner_zxid=0x%llx leader_zxid=0x%llx", (long long)f->sid, names[plan.kind],
-             (unsigned long long)f->last_zxid, (unsigned long long)z->committed);
+    log_info("zab.sync", "sid=%lld kind=%s learner_zxid=0x%llx leader_zxid=0x%llx", (long long)f->sid,
+             log ? "log" : names[plan.kind], (unsigned long long)f->last_zxid, (unsigned long long)z->committed);
     f->heard_ms = z->now_ms;
+    if (log) {
+        want_log(z, f);
+        return;
+    }
     if (plan.kind == SYNC_SNAP) {
-        f->state = LEARNER_WAIT_IMAGE;
-        zab_emit(z, ZAB_FX_IMAGE_WANTED)->link = f->conn->id;
+        want_image(z, f);
         return;
     }
     *(plan.kind == SYNC_DIFF ? &z->diffs_sent : &z->truncs_sent) += 1;
-    f->state = LEARNER_SYNCING;
     put(z, f, plan.kind == SYNC_DIFF ? PEER_DIFF : PEER_TRUNC, plan.zxid, (struct slice){ 0 });
-    register_learner(z, f);
-    put_history(z, f, plan.from);
-    put_newleader(z, f);
+    put_rest(z, f, plan.from);
 }
 
 bool zab_image_begin(struct zab *z, uint32_t link, struct zab_out *out)
@@ -105,6 +192,8 @@ void leader_drained(struct zab *z, struct link *l)
     f->heard_ms = z->now_ms;
     if (f->state == LEARNER_IMAGE)
         zab_emit(z, ZAB_FX_IMAGE_PULL)->link = l->id;
+    else if (f->state == LEARNER_LOG)
+        zab_emit(z, ZAB_FX_LOG_MORE)->link = l->id;
 }
 
 void leader_newleader_acked(struct zab *z, struct learner *f)
@@ -115,6 +204,7 @@ void leader_newleader_acked(struct zab *z, struct learner *f)
         f->state = LEARNER_UP;
         put(z, f, PEER_UPTODATE, -1, (struct slice){ 0 });
         log_info("zab.learner.synced", "sid=%lld", (long long)f->sid);
+        leader_try_commit(z);
         return;
     }
     if (ld->phase == LEADING_NEWLEADER && leader_quorum_synced(z))

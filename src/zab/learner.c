@@ -85,7 +85,7 @@ static void ack_epoch(struct zab *z, bool counts)
     uint8_t epoch[4];
     store_be32(epoch, counts ? (uint32_t)z->current_epoch : UINT32_MAX);
     z->learning.phase = LEARNING_PLAN;
-    learner_send(z, PEER_ACKEPOCH, z->appended, slice_of(epoch, sizeof epoch));
+    learner_send(z, PEER_ACKEPOCH, z->wants_image ? -1 : z->appended, slice_of(epoch, sizeof epoch));
 }
 
 static void on_leaderinfo(struct zab *z, struct link *l, const struct peer_packet *p)
@@ -169,6 +169,7 @@ void learner_truncated(struct zab *z)
         return;
     if (ln->phase == LEARNING_TRUNCATE) {
         if (z->appended != ln->plan_zxid) { /* the log never held that transaction: join again with what it holds */
+            z->wants_image = z->appended > ln->plan_zxid;
             zab_leave_role(z, "the log does not hold the transaction to keep");
             return;
         }
@@ -213,6 +214,7 @@ void learner_image_saved(struct zab *z, int err)
     }
     history_restart(&z->history, ln->plan_zxid);
     zab_log_resync(z, ln->plan_zxid);
+    z->wants_image = false;
     ln->image_floor = ln->plan_zxid;
     ln->phase = LEARNING_IMAGE_END;
     link_unpause(z, ln->conn);

@@ -20,6 +20,8 @@ struct sync_plan sync_plan(const struct history *h, int64_t committed, int64_t l
     size_t after = history_after(h, last);
     struct sync_plan diff = { .kind = SYNC_DIFF, .zxid = committed, .from = after };
     bool new_epoch = ZXID_COUNTER(last) == 0;
+    if (last < 0) /* whoever reports that wants an image */
+        return snap();
     if (last == committed)
         return diff;
     if (last > committed)

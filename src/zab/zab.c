@@ -175,6 +175,8 @@ static void settle(struct zab *z)
         z->truncating = z->reloading = true;
         return;
     }
+    if (history_end(&z->history) != z->appended) /* at start: the snapshot is newer than the log that was remembered */
+        history_restart(&z->history, z->appended);
     while (z->committed < z->appended)
         zab_commit_next(z);
     z->settling = false;
@@ -359,6 +361,10 @@ static void dispatch(struct zab *z, const struct zab_event *ev)
         z->saving_epochs = false;
         leader_epochs_saved(z);
         learner_epochs_saved(z);
+        break;
+    case ZAB_EV_LOG_READ:
+        if ((l = link_find(z, ev->link)) != NULL && l->learner != NULL)
+            leader_log_read(z, l, ev);
         break;
     case ZAB_EV_TRUNCATED:
         truncated(z, ev);

@@ -37,6 +37,7 @@ struct zab_options {
     size_t history_bytes;          /* committed transactions kept in memory for DIFF never exceed this much */
     size_t packet_field_bytes_max; /* jute.maxbuffer + extrasize */
     size_t link_backlog_bytes_max; /* bytes held back for a learner that loads an image */
+    bool log_sync;                 /* read the log on disk for learners behind the window (snapshotSizeFactor >= 0) */
     bool force_snapshot_sync;      /* forceSnapshotSync */
     bool many_addresses;           /* multiAddress.enabled */
     int64_t last_zxid;             /* end of the log, as recovered: the tree is exactly there */
@@ -60,6 +61,8 @@ enum zab_event_type {
     ZAB_EV_EPOCHS_SAVED, /* the epochs of the latest SAVE_EPOCHS are durable */
     ZAB_EV_TRUNCATED, /* zxid: the log now ends here and the tree is exactly there; err: it failed, the server must stop
                        */
+    ZAB_EV_LOG_READ,  /* link, bytes, end, err: the next transactions for a learner, each as a be64 zxid, a be32 length
+                         and  its bytes; end: the last ones. err: the log does not hold them */
     ZAB_EV_IMAGE_SAVED, /* err: the snapshot asked for by SAVE_IMAGE is durable, or failed */
 };
 
@@ -67,6 +70,7 @@ struct zab_event {
     enum zab_event_type type;
     uint32_t link;
     enum zab_port port;
+    bool end;
     bool refused; /* of LOST: an active refusal, not a timeout */
     int64_t now_ms;
     int64_t zxid;
@@ -96,6 +100,11 @@ enum zab_fx_type {
                            ends the server */
     ZAB_FX_TRUNCATE,    /* zxid, reload: drop every log record and every snapshot above zxid, durably; no append is in
                            flight. reload: recover a tree from what is left. Then TRUNCATED */
+    ZAB_FX_LOG_READ, /* link, zxid, to: read what the log on disk holds above zxid up to `to` and answer with LOG_READ.
+                        err if the record zxid itself is not there, or if an image would be shorter (snapshotSizeFactor)
+                      */
+    ZAB_FX_LOG_MORE, /* link: the next piece, please */
+    ZAB_FX_LOG_DONE, /* link: no more of it is wanted */
     /* for the core */
     ZAB_FX_ROLE,          /* role, serving, sid = leader (-1 none), epoch */
     ZAB_FX_APPEND,        /* txn (a reference for the taker), zxid: to the log, in this order */
@@ -121,7 +130,7 @@ struct zab_fx {
     enum peer_state role;
     bool serving, on, reload, tell_drained, valid;
     int64_t sid;
-    int64_t zxid;
+    int64_t zxid, to;
     int64_t accepted_epoch, current_epoch;
     int64_t session_id;
     int32_t timeout_ms;

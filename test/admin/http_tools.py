@@ -92,7 +92,8 @@ def shape_of(name, answer):
     """
     s = shape(answer)
     if name in ("dump", "watches", "watches_by_path"):
-        s = {k: [next(iter(v.values()))] if isinstance(v, dict) else v for k, v in s.items()}
+        # Apache shows moments at which nobody expires any more, too
+        s = {k: [max(v.values(), key=len)] if isinstance(v, dict) else v for k, v in s.items()}
     if name == "monitor":
         s = {k: v for k, v in s.items() if "_per_namespace" not in k}
     return s

@@ -111,6 +111,26 @@ def test_values(ours):
     assert ids == {i for each in dump["expiry_time_to_session_ids"].values() for i in each}
 
 
+def test_namespaces(ours, apache):
+    """Bytes read and written below the top node, and its quota."""
+    figures = []
+    for srv in (ours, apache):
+        with Client(srv.port) as client:
+            client.create("/zookeeper/quota/n")
+            client.create("/zookeeper/quota/n/zookeeper_limits", b"count=100,bytes=-1")
+            client.create("/zookeeper/quota/n/zookeeper_stats", b"count=0,bytes=0")
+            client.ls("/n")
+            client.ls2("/n")
+            client.get("/n")
+            client.create("/n/more", b"123")
+            client.delete("/n/more")
+        monitor = srv.ask("monitor")
+        per_top = re.compile(r"((avg|min|max|cnt|sum)_)?n_.*_per_namespace")
+        figures.append({k: v for k, v in monitor.items() if per_top.match(k)})
+    assert len(figures[0]) == 14
+    assert figures[0] == figures[1]
+
+
 def test_resets(tmp_path):
     with HttpServer(tmp_path) as srv:
         with Client(srv.port) as client:
@@ -216,7 +236,8 @@ def test_command_url(tmp_path, url):
 
 # ---- the page for Prometheus ----
 
-SAMPLE = re.compile(r"^([a-z_0-9]+)(\{quantile=\"(0\.5|0\.9|0\.99)\"\})? (NaN|-?[0-9]+(\.[0-9]+)?)$")
+LABELS = r"(\{(key=\"[a-z]+\",?)?(quantile=\"(0\.5|0\.9|0\.99)\")?\})?"
+SAMPLE = re.compile(r"^([a-z_0-9]+)" + LABELS + r" (NaN|-?[0-9]+(\.[0-9]+)?)$")
 
 
 def page(srv):

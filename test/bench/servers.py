@@ -125,6 +125,7 @@ class Server:
             "clientPort": self.port,
             "clientPortAddress": "127.0.0.1",
             "maxClientCnxns": 0,
+            "admin.enableServer": "false",
             **keys,
         }
         with open(path, "w") as f:

@@ -1,0 +1,28 @@
+/* cnxn_tls: what stands between a connection's socket and its frames on a TLS port. Costs a plain connection one
+ * look at a pointer. */
+#ifndef ZOKOR_SERVER_CNXN_TLS_H
+#define ZOKOR_SERVER_CNXN_TLS_H
+
+#include "os/tls.h"
+#include "server/cnxn.h"
+
+struct cnxn_tls {
+    struct tls_conn *conn; /* NULL: the first bytes have not said yet whether this is TLS */
+    struct net_address peer;
+    bool established;
+    uint8_t first_n, first; /* a byte that may begin TLS, and was taken from the socket */
+};
+
+/* port is FRONT_TLS or FRONT_EITHER. False: no memory, or too many handshakes are under way. */
+bool cnxn_tls_open(struct cnxn *c, const struct net_address *peer, enum front_port port);
+/* The socket has bytes. */
+void cnxn_tls_bytes(struct cnxn *c);
+/* Makes records of the parts; they live until the next call for any connection of the front. Null: there is nothing to
+ * send, the connection may be broken. */
+struct slice cnxn_tls_wrap(struct cnxn *c, const struct slice *parts, size_t count);
+/* Says the last words, if the socket takes them, and frees. */
+void cnxn_tls_close(struct cnxn *c);
+/* For the front's sweep: a handshake that takes too long breaks the connection. */
+void cnxn_tls_expire(struct cnxn *c, int64_t now_ms);
+
+#endif

@@ -1,0 +1,357 @@
+#include "server/quorum.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "os/process.h"
+#include "server/config_peers.h"
+#include "server/limits.h"
+#include "server/log_feed.h"
+#include "server/server.h"
+
+#define SIZE_FACTOR_DEFAULT 0.33 /* stands for a snapshotSizeFactor above 1, as in Apache */
+
+struct epochs_job {
+    struct logger_job job;
+    struct quorum *quorum;
+    struct store_epochs old, now;
+    bool running;
+    int rc;
+    struct store_error err;
+};
+
+struct truncate_job {
+    struct logger_job job;
+    struct quorum *quorum;
+    int64_t zxid;
+    bool reload;
+    bool wanted;  /* waits for the snapshot thread to come to rest */
+    bool running; /* from the effect to the event */
+    bool again;   /* snapshots above zxid could not be removed before one of zxid is there */
+    bool second;  /* now they can: the core waits for SNAPSHOT_DONE meanwhile */
+    int rc;
+    struct store_recovered found;
+    struct store_error err;
+};
+
+struct quorum {
+    struct quorum_options opt;
+    struct peers *peers;
+    struct members *members; /* of the configuration at start: where to listen */
+    struct epochs_job epochs;
+    struct truncate_job truncate;
+    struct log_feed *feed;
+    struct loop_wake feed_wake;
+};
+
+/* ---- the epoch files ---- */
+
+static void save_epochs(struct logger_job *job)
+{
+    struct epochs_job *e = CONTAINER_OF(job, struct epochs_job, job);
+    const struct quorum *q = e->quorum;
+    e->rc = store_epochs_save(q->opt.fs, q->opt.boot->snap_dir, &e->old, &e->now, &e->err);
+}
+
+static void begin_epochs(struct quorum *q, const struct zab_fx *fx)
+{
+    struct epochs_job *e = &q->epochs;
+    ASSERT(!e->running);
+    e->running = true;
+    e->now = (struct store_epochs){ .accepted = fx->accepted_epoch, .current = fx->current_epoch };
+    logger_run(q->opt.logger, &e->job);
+}
+
+static void epochs_done(struct quorum *q)
+{
+    struct epochs_job *e = &q->epochs;
+    e->running = false;
+    if (e->rc != 0) {
+        log_error("quorum.epochs",
+                  "%s next=\"nothing was promised that is not on disk; free or mend the disk, then "
+                  "start again\"",
+                  e->err.text);
+        q->opt.fail(q->opt.ctx, SERVER_EXIT_DATA);
+        return;
+    }
+    e->old = e->now;
+    q->opt.step(q->opt.ctx, &(struct core_event){ .type = CORE_EV_PEER,
+                                                  .peer_event = &(struct zab_event){ .type = ZAB_EV_EPOCHS_SAVED } });
+}
+
+/* ---- the end of the log ---- */
+
+static void truncate_log(struct logger_job *job)
+{
+    struct truncate_job *t = CONTAINER_OF(job, struct truncate_job, job);
+    const struct quorum *q = t->quorum;
+    const struct config *c = q->opt.config;
+    const struct boot *b = q->opt.boot;
+    t->found = (struct store_recovered){ 0 };
+    t->rc = store_truncate(q->opt.fs, &b->dirs, boot_record_bytes_max(c), t->zxid, &t->err);
+    t->again = t->rc == ERR_NOT_FOUND && !t->reload && !t->second;
+    if (t->again)
+        t->rc = 0;
+    if (t->rc != 0 || !t->reload)
+        return;
+    struct store_recover_options o = boot_recover_options(c, process_entropy());
+    t->rc = store_recover(q->opt.fs, &b->dirs, &o, &t->found, &t->err);
+    if (t->rc != 0)
+        t->found.tree = NULL;
+}
+
+/* No snapshot may be in the making, and none may be removed, while the files change: what is written of the old tree
+ * is given up. */
+static void try_truncate(struct quorum *q)
+{
+    struct truncate_job *t = &q->truncate;
+    if (!t->wanted)
+        return;
+    if (!snapshotter_is_idle(q->opt.snapshotter)) {
+        snapshotter_abort(q->opt.snapshotter);
+        return;
+    }
+    t->wanted = false;
+    logger_run(q->opt.logger, &t->job);
+}
+
+static void begin_truncate(struct quorum *q, const struct zab_fx *fx)
+{
+    struct truncate_job *t = &q->truncate;
+    ASSERT(!t->running);
+    t->running = t->wanted = true;
+    t->second = t->again = false;
+    t->zxid = fx->zxid;
+    t->reload = fx->reload;
+    try_truncate(q);
+}
+
+static bool truncate_done(struct quorum *q, int64_t *end)
+{
+    struct truncate_job *t = &q->truncate;
+    if (t->rc != 0) {
+        log_error("quorum.truncate",
+                  "zxid=0x%llx %s next=\"the leader will send everything to an empty directory: move %s and %s away "
+                  "and start again\"",
+                  (unsigned long long)t->zxid, t->err.text, q->opt.boot->snap_dir, q->opt.boot->log_dir);
+        q->opt.fail(q->opt.ctx, SERVER_EXIT_DATA);
+        return false;
+    }
+    t->running = false;
+    if (t->second) {
+        t->second = false;
+        q->opt.step(q->opt.ctx, &(struct core_event){ .type = CORE_EV_SNAPSHOT_DONE });
+        return false;
+    }
+    *end = t->reload ? t->found.last_zxid : t->zxid;
+    logger_restart_at(q->opt.logger, *end);
+    log_info("quorum.truncated", "zxid=0x%llx reloaded=%s", (unsigned long long)*end, t->reload ? "yes" : "no");
+    struct core_event ev = { .type = CORE_EV_TRUNCATED, .zxid = *end, .tree = t->found.tree };
+    t->found.tree = NULL;
+    q->opt.step(q->opt.ctx, &ev);
+    return true;
+}
+
+bool quorum_log_changed(struct quorum *q, int64_t *end)
+{
+    struct logger_job *job;
+    bool moved = false;
+    while ((job = logger_take_done(q->opt.logger)) != NULL) {
+        if (job == &q->epochs.job)
+            epochs_done(q);
+        else
+            moved = truncate_done(q, end) || moved;
+    }
+    return moved;
+}
+
+bool quorum_snapshot_ended(struct quorum *q, int64_t zxid, int err)
+{
+    struct truncate_job *t = &q->truncate;
+    if (err != 0 || !t->again || zxid != t->zxid)
+        return true;
+    t->again = false;
+    t->second = t->running = t->wanted = true;
+    return false;
+}
+
+void quorum_snapshot_changed(struct quorum *q)
+{
+    try_truncate(q);
+}
+
+bool quorum_may_purge(const struct quorum *q)
+{
+    return !q->truncate.running && !q->truncate.again;
+}
+
+/* ---- past transactions for learners ---- */
+
+/* On the feed's thread. */
+static void on_feed_changed(void *ctx)
+{
+    struct quorum *q = ctx;
+    loop_wake(&q->feed_wake);
+}
+
+static void on_feed_wake(struct loop_wake *wake)
+{
+    struct quorum *q = CONTAINER_OF(wake, struct quorum, feed_wake);
+    struct log_feed_piece piece;
+    while (log_feed_take(q->feed, &piece)) {
+        struct zab_event ev = { .type = ZAB_EV_LOG_READ,
+                                .link = piece.link,
+                                .bytes = piece.bytes != NULL ? blob_slice(piece.bytes) : slice_of("", 0),
+                                .end = piece.end,
+                                .err = piece.err };
+        q->opt.step(q->opt.ctx, &(struct core_event){ .type = CORE_EV_PEER, .peer_event = &ev });
+        blob_unref(piece.bytes);
+    }
+}
+
+/* ---- links ---- */
+
+static bool on_peer_event(void *ctx, const struct zab_event *ev)
+{
+    struct quorum *q = ctx;
+    return q->opt.step(q->opt.ctx, &(struct core_event){ .type = CORE_EV_PEER, .peer_event = ev });
+}
+
+static const struct member *on_member(void *ctx, int64_t sid)
+{
+    struct quorum *q = ctx;
+    return members_find(zab_members(core_zab(q->opt.core(q->opt.ctx))), sid);
+}
+
+static void on_bind_failed(void *ctx, const char *why)
+{
+    struct quorum *q = ctx;
+    log_error(
+        "quorum.listen",
+        "port=election err=\"%s\" next=\"find what uses the port (ss -ltnp), or check the address in server.%lld\"",
+        why, (long long)q->opt.config->my_id);
+    q->opt.fail(q->opt.ctx, SERVER_EXIT_BIND);
+}
+
+void quorum_carry_out(struct quorum *q, const struct zab_fx *fx, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (fx[i].type == ZAB_FX_SAVE_EPOCHS)
+            begin_epochs(q, &fx[i]);
+        else if (fx[i].type == ZAB_FX_TRUNCATE)
+            begin_truncate(q, &fx[i]);
+        else if (fx[i].type == ZAB_FX_LOG_READ)
+            log_feed_open(q->feed, fx[i].link, fx[i].zxid, fx[i].to);
+        else if (fx[i].type == ZAB_FX_LOG_MORE)
+            log_feed_more(q->feed, fx[i].link);
+        else if (fx[i].type == ZAB_FX_LOG_DONE)
+            log_feed_close(q->feed, fx[i].link);
+    }
+    peers_apply(q->peers, fx, count);
+}
+
+bool quorum_run_ready(struct quorum *q)
+{
+    return peers_run_ready(q->peers);
+}
+
+int64_t quorum_unsent_bytes(const struct quorum *q)
+{
+    return peers_unsent_bytes(q->peers);
+}
+
+/* ---- begin and end ---- */
+
+struct members *quorum_members(const struct config *c, struct buf *why)
+{
+    struct members *members = NULL;
+    struct buf text;
+    buf_init(&text, SIZE_MAX / 2);
+    config_put_members(c, &text);
+    (void)members_parse(buf_slice(&text), why, &members);
+    buf_fini(&text);
+    return members;
+}
+
+struct zab_options quorum_zab_options(const struct config *c, const struct boot *b, struct members *members)
+{
+    return (struct zab_options){
+        .sid = c->my_id,
+        .seed = process_entropy(),
+        .members = members,
+        .observer = strcmp(c->peer_type, "observer") == 0,
+        .tick_time_ms = c->tick_time_ms,
+        .init_limit_ticks = c->init_limit_ticks,
+        .sync_limit_ticks = c->sync_limit_ticks,
+        .connect_limit_ticks = c->connect_to_leader_limit_ticks,
+        .notification_ms_min = c->election_notify_ms_min,
+        .notification_ms_max = c->election_notify_ms_max,
+        .observer_delay_ms = c->observer_election_delay_ms,
+        .history_count = boot_history_count(c),
+        .history_bytes = LIMIT_HISTORY_BYTES,
+        .packet_field_bytes_max = boot_record_bytes_max(c),
+        .link_backlog_bytes_max = LIMIT_PEER_OUT_BYTES,
+        .log_sync = c->snapshot_size_factor >= 0,
+        .force_snapshot_sync = c->force_snapshot_sync,
+        .many_addresses = c->multi_address,
+        .last_zxid = b->found.last_zxid,
+        .accepted_epoch = b->epochs.accepted,
+        .current_epoch = b->epochs.current,
+    };
+}
+
+struct quorum *quorum_new(const struct quorum_options *options)
+{
+    struct quorum *q = mem_zalloc(sizeof *q);
+    const struct config *c = options->config;
+    q->opt = *options;
+    q->epochs = (struct epochs_job){ .job.fn = save_epochs, .quorum = q, .old = options->boot->epochs };
+    q->truncate = (struct truncate_job){ .job = { .fn = truncate_log, .closes_log = true }, .quorum = q };
+    const struct members *now = zab_members(core_zab(options->core(options->ctx)));
+    q->members = members_ref((struct members *)(uintptr_t)now);
+    const struct member *self = members_find(now, c->my_id);
+    ASSERT(self != NULL); /* config_load has looked */
+    loop_wake_open(options->loop, &q->feed_wake, on_feed_wake);
+    q->feed = log_feed_new(&(struct log_feed_options){
+        .fs = options->fs,
+        .dirs = &options->boot->dirs,
+        .record_bytes_max = boot_record_bytes_max(c),
+        .size_factor = c->snapshot_size_factor > 1 ? SIZE_FACTOR_DEFAULT : c->snapshot_size_factor,
+        .changed = on_feed_changed,
+        .ctx = q,
+    });
+    int64_t leader_ms = (int64_t)c->connect_to_leader_limit_ticks * c->tick_time_ms;
+    q->peers = peers_new(&(struct peers_options){
+        .loop = options->loop,
+        .self = self,
+        .listen_all = c->quorum_listen_all,
+        .keepalive = c->election_keepalive,
+        .bind_tries = c->election_bind_retries,
+        .dial_ms = { [ZAB_PORT_ELECTION] = c->election_connect_timeout_ms, [ZAB_PORT_LEARNER] = leader_ms },
+        .links_max = LIMIT_PEER_STRANGERS + 2 * now->count,
+        .ctx = q,
+        .event = on_peer_event,
+        .member = on_member,
+        .failed = on_bind_failed,
+    });
+    return q;
+}
+
+void quorum_close(struct quorum *q)
+{
+    if (q == NULL)
+        return;
+    peers_close(q->peers);
+    log_feed_free(q->feed);
+    q->feed = NULL;
+    loop_wake_close(&q->feed_wake);
+}
+
+void quorum_free(struct quorum *q)
+{
+    if (q == NULL)
+        return;
+    peers_free(q->peers);
+    tree_free(q->truncate.found.tree);
+    members_unref(q->members);
+    mem_free(q);
+}

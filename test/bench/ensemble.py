@@ -1,0 +1,171 @@
+"""Three servers as one ensemble: CPU per operation summed over the members, latency of a lone write, and how long
+writes stop when the leader is killed; Apache's three and ours in turns."""
+import json
+import os
+import statistics
+import subprocess
+import time
+
+from loader import table
+from servers import BenchError, spawn, stop_all, tail, free_port
+from standalone import cpu, p50, row
+
+SIZE = 3
+
+# limit: our figure as a share of Apache's.
+ROWS = [
+    row("get 64x1", "get", 64, 1, limit=1 / 5),
+    row("get 64x16", "get", 64, 16, limit=1 / 12),
+    row("set 64x1", "set", 64, 1, limit=1 / 4),
+    row("set 64x16", "set", 64, 16, limit=1 / 12),
+    row("set 1x1", "set", 1, 1, limit=1 / 2.2),
+]
+LONE_P50_LIMIT = 0.6
+FAILOVER_P50_MS, FAILOVER_WORST_MS = 100, 500
+
+
+class Ensemble:
+    """Several servers of one kind; to the loader they look like one server with several addresses."""
+
+    checked = True
+    keeps_data = True
+
+    def __init__(self, name, members):
+        self.name, self.members = name, members
+        self.warm_s = members[0].warm_s
+        lines = []
+        for i, m in enumerate(members, 1):
+            m.quorum, m.election = free_port(m.port + 1000), free_port(m.port + 2000)
+            lines.append((f"server.{i}", f"127.0.0.1:{m.quorum}:{m.election}"))
+        self.lines = dict(lines)
+
+    @property
+    def host(self):
+        return ",".join(m.host for m in self.members)
+
+    @property
+    def pid(self):
+        return ",".join(str(m.pid) for m in self.members)
+
+    @property
+    def log(self):
+        return self.members[0].log
+
+    @property
+    def child(self):
+        """A member that has ended, if there is one: what a load generator must hear of."""
+        dead = [m.child for m in self.members if m.child and m.child.poll() is not None]
+        return dead[0] if dead else self.members[-1].child
+
+    def erase(self):
+        for m in self.members:
+            m.erase()
+
+    def launch(self, m):
+        number = self.members.index(m) + 1
+        os.makedirs(m.data, exist_ok=True)
+        with open(os.path.join(m.data, "myid"), "w") as f:
+            f.write(f"{number}\n")
+        config = m.config(initLimit=10, syncLimit=5, **{"4lw.commands.whitelist": "*"}, **self.lines)
+        with open(m.log, "a") as log:
+            m.child = spawn(m.command(config), stdout=log, stderr=log)
+
+    def start(self, zkbench, fresh=True):
+        if fresh:
+            self.erase()
+        for m in self.members:
+            self.launch(m)
+        self.wait(zkbench)
+
+    def wait(self, zkbench):
+        done = subprocess.run(
+            [zkbench, "wait", "--hosts", self.host],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=90,
+        )
+        if done.returncode:
+            raise BenchError(f"{self.name} does not serve on {self.host}:\n{tail(self.log)}")
+
+    def stop(self):
+        for m in self.members:
+            m.stop()
+
+
+def measure(ensembles, loader, options, goals):
+    print(f"{SIZE} members each: {', '.join(e.name for e in ensembles)}, {options.rounds} rounds", flush=True)
+    records = {}
+    try:
+        for e in ensembles:
+            e.start(loader.zkbench)
+            if e.warm_s and options.jit_warm:
+                loader.run(e, ["mixed", "-c", 64, "-d", 4, "--read-pct", 50, "-w", 0, "-t", e.warm_s])
+        loader.other_cores.clear()
+        for number in range(options.rounds):
+            for workload in ROWS:
+                for e in ensembles:
+                    args = [*workload.args, "-t", options.secs, "-w", options.warm]
+                    record = loader.run(e, args, mode="ensemble", name=workload.name, round=number)
+                    records.setdefault((workload.name, e.name), []).append(record)
+                    time.sleep(0.1)
+    finally:
+        for e in ensembles:
+            e.stop()
+    report([e.name for e in ensembles], records, goals)
+
+
+def report(names, records, goals):
+    print("\nCPU of all members, us per operation: quietest round (median); p50/p99 us")
+    lines = []
+    for workload in ROWS:
+        line = [workload.name]
+        for n in names:
+            runs = records[workload.name, n]
+            line.append(f"{min(map(cpu, runs)):.2f} ({statistics.median(map(cpu, runs)):.2f})")
+            p99 = statistics.median(r["lat_us"]["p99"] for r in runs)
+            line.append(f"{statistics.median(map(p50, runs)):.0f}/{p99:.0f}")
+        verdict = ""
+        if "apache" in names and "zokor" in names:
+            share = min(map(cpu, records[workload.name, "zokor"])) / min(
+                map(cpu, records[workload.name, "apache"])
+            )
+            met = goals.add(f"ensemble {workload.name} cpu / apache", share, round(workload.limit, 4))
+            verdict = f"1/{1 / share:.1f} of apache, goal 1/{1 / workload.limit:g}: {'met' if met else 'NOT MET'}"
+        lines.append([*line, verdict])
+    head = ["workload"]
+    for n in names:
+        head += [n, f"{n} p50/p99"]
+    table([*head, "verdict"], lines)
+    if "apache" in names and "zokor" in names:
+        lone = {n: min(map(p50, records["set 1x1", n])) for n in names}
+        goals.add("ensemble set 1x1 p50 / apache", lone["zokor"] / lone["apache"], LONE_P50_LIMIT)
+
+
+def failover(ensembles, loader, options, goals):
+    """kill -9 of the leader under writers on every member: milliseconds to the first write acknowledged after it."""
+    for e in ensembles:
+        first = []
+        for number in range(options.failovers):
+            e.start(loader.zkbench)
+            try:
+                command = [
+                    loader.zkbench, "failover", "--hosts", e.host, "--pids", e.pid, "--target", "leader",
+                    "--signal", "9", "--after", "1.5", "-t", "5", "-c", "6", "--label", e.name,
+                ]  # fmt: skip
+                done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+                try:
+                    record = json.loads(done.stdout.strip().splitlines()[-1])
+                except (IndexError, ValueError):
+                    raise BenchError(f"{e.name}: failover failed:\n{done.stderr[-600:]}") from None
+                if loader.out:
+                    loader.out.write(json.dumps(record) + "\n")
+                first.append(record["first_ack_ms"])
+            finally:
+                e.stop()
+                e.erase()
+        first.sort()
+        print(f"leader killed, {e.name}: first write after ms " + " ".join(f"{x:.0f}" for x in first), flush=True)
+        if e.name == "zokor":
+            goals.add("ensemble leader killed: first write ms, median", statistics.median(first), FAILOVER_P50_MS)
+            goals.add("ensemble leader killed: first write ms, worst", first[-1], FAILOVER_WORST_MS)
+    stop_all()
