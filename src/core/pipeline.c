@@ -318,12 +318,12 @@ static void remember_digest(struct core *c, const struct txn *txn)
         c->mark_head = (c->mark_head + 1) % DIGEST_MARKS_MAX;
 }
 
-static void answer(struct core *c, const struct proposal *x, const struct tree_applied *applied)
+/* type: of the transaction. A multi of which one part failed is a multi; one that could not be judged at all (its
+ * session had ended, or it could not be read) is an error. */
+static void answer(struct core *c, const struct proposal *x, int32_t type, const struct tree_applied *applied)
 {
     struct conn *k = x->conn;
-    int32_t err = applied->result_count == 1 && applied->results[0].type == WIRE_OP_ERROR && x->op != WIRE_OP_MULTI
-                      ? applied->results[0].err
-                      : 0;
+    int32_t err = type == WIRE_OP_ERROR ? applied->results[0].err : 0;
     const struct op_row *row = op_find(x->op);
     buf_reset(&c->body);
     if (err == 0 && row->reply != NULL)
@@ -393,7 +393,7 @@ static void commit(struct core *c, struct proposal x)
         else if (moved(&applied))
             conn_close(c, k);
         else
-            answer(c, &x, &applied);
+            answer(c, &x, txn.header.type, &applied);
         if (!closed && conn_get(c, x.conn_id) == k)
             pipeline_run_deferred(c, k);
     }

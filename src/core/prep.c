@@ -270,6 +270,16 @@ int prep_delete(struct prep *p, struct wire_reader *r, struct txn_op *op)
     return 0;
 }
 
+/* Is it still what was due? What is in flight may have made another node of that name, and that one is not ours to take
+ * away (Apache would; client specification 7.5). */
+static bool may_be_reaped(const struct prep *p, const struct wire_stat_persisted *s)
+{
+    if (s->ephemeral_owner == WIRE_OWNER_CONTAINER)
+        return s->cversion > 0 || p->core->opt.container_never_used_ms > 0;
+    return (s->ephemeral_owner & WIRE_OWNER_TTL_MASK) == WIRE_OWNER_TTL_MASK &&
+           p->time_ms - s->mtime > (s->ephemeral_owner & WIRE_TTL_MS_MAX);
+}
+
 /* Our own request, for a container or TTL node that was due when we looked; looks again (disk specification 5.11). */
 int prep_delete_container(struct prep *p, struct wire_reader *r, struct txn_op *op)
 {
@@ -280,7 +290,7 @@ int prep_delete_container(struct prep *p, struct wire_reader *r, struct txn_op *
         return ERR_NO_NODE;
     if (node.children > 0)
         return ERR_NOT_EMPTY;
-    if (is_ephemeral(p->core, node.stat.ephemeral_owner))
+    if (!may_be_reaped(p, &node.stat))
         return ERR_BAD_VERSION;
     *op = (struct txn_op){ .type = WIRE_OP_DELETE_CONTAINER, .path = path };
     touch_deleted(p, path, &node);

@@ -1,0 +1,47 @@
+/* ghost: what nobody inside the cluster can know: the one true order of transactions, taken from whoever is the first
+ * to apply each, and the rules that must hold after every step (reliability invariants I1 to I5). */
+#ifndef ZOKOR_SIM_GHOST_H
+#define ZOKOR_SIM_GHOST_H
+
+#include "base/blob.h"
+
+struct cluster;
+struct sim_member;
+
+struct ghost {
+    int64_t committed; /* the last transaction that was applied anywhere */
+    uint64_t digest;   /* of the tree after it */
+    int64_t led_epoch; /* the newest epoch in which somebody has led */
+    uint32_t leader;   /* who */
+};
+
+/* A member's log as it was handed over, from the first record that the ghost has not compared. */
+struct shadow_record {
+    int64_t zxid;
+    struct blob *txn;
+};
+
+struct shadow {
+    struct shadow_record *records;
+    size_t head, count, cap;
+};
+
+void shadow_init(struct shadow *s);
+void shadow_fini(struct shadow *s);
+/* Takes its own reference. */
+void shadow_push(struct shadow *s, int64_t zxid, struct blob *txn);
+/* Forgets records at or below zxid: an image has taken their place. */
+void shadow_drop(struct shadow *s, int64_t zxid);
+/* Forgets records above zxid. */
+void shadow_cut(struct shadow *s, int64_t zxid);
+
+/* A member hands a transaction to its log. */
+void ghost_appends(struct cluster *c, struct sim_member *m, int64_t zxid, struct blob *txn);
+/* A member has been recovered; its tree is at zxid. */
+void ghost_recovered(struct cluster *c, struct sim_member *m, int64_t zxid);
+/* After each step of a member's core. */
+void ghost_stepped(struct cluster *c, struct sim_member *m);
+/* Its whole state: members' trees against their digests, and core_check. */
+void ghost_check(struct cluster *c, struct sim_member *m);
+
+#endif

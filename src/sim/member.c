@@ -1,0 +1,319 @@
+#include "sim/member.h"
+#include "base/mem.h"
+#include "core/view.h"
+#include "sim/cluster.h"
+#include "sim/member_internal.h"
+
+#define BOOT_MS 1000000 /* a monotonic clock does not begin at 0 */
+#define WALL_MS 1700000000000
+
+/* ---- clocks ---- */
+
+int64_t member_now_ms(const struct sim_member *m)
+{
+    int64_t us = m->cluster->now_us - m->boot_us;
+    return BOOT_MS + (us + us * m->drift_ppm / 1000000) / 1000;
+}
+
+int64_t member_wall_ms(const struct sim_member *m)
+{
+    return WALL_MS + m->cluster->now_us / 1000 + m->wall_offset_ms;
+}
+
+static int64_t virtual_us(const struct sim_member *m, int64_t ms)
+{
+    int64_t us = (ms - BOOT_MS) * 1000;
+    return m->boot_us + us * 1000000 / (1000000 + m->drift_ppm) + 2;
+}
+
+static void set_timer(struct sim_member *m)
+{
+    int64_t due_us = virtual_us(m, core_next_tick_ms(m->core));
+    if (due_us <= m->cluster->now_us)
+        due_us = m->cluster->now_us + 1;
+    if (due_us >= m->tick_us)
+        return;
+    m->tick_us = due_us;
+    cluster_at(m->cluster, due_us, HAPPEN_TICK, m->index, ++m->tick_mark, NULL);
+}
+
+/* ---- sessions heard of ---- */
+
+static struct touch *touch_find(const struct sim_member *m, int64_t session_id)
+{
+    for (size_t i = m->touch_count; i-- > 0;)
+        if (m->touches[i].session_id == session_id)
+            return &m->touches[i];
+    return NULL;
+}
+
+int64_t member_touched_ms(const struct sim_member *m, int64_t session_id)
+{
+    const struct touch *t = touch_find(m, session_id);
+    return t == NULL ? -1 : t->at_ms;
+}
+
+static void touched(struct sim_member *m, int64_t session_id)
+{
+    struct touch *t = touch_find(m, session_id);
+    if (t == NULL) {
+        if (m->touch_count == m->touch_cap) {
+            m->touch_cap = m->touch_cap == 0 ? 16 : m->touch_cap * 2;
+            m->touches = mem_realloc(m->touches, m->touch_cap * sizeof *m->touches);
+        }
+        t = &m->touches[m->touch_count++];
+        t->session_id = session_id;
+    }
+    t->at_ms = member_now_ms(m);
+}
+
+/* ---- effects ---- */
+
+static void start_flush(struct sim_member *m)
+{
+    struct cluster *c = m->cluster;
+    if (m->flushing || m->waiting_count == 0 || m->truncating)
+        return;
+    m->flushing = true;
+    m->flush_count = m->waiting_count;
+    int64_t at_us = c->now_us + dice_wait(&m->dice, opt(c, OPT_sync_us));
+    if (at_us < m->stalled_until_us)
+        at_us = m->stalled_until_us;
+    cluster_at(c, at_us, HAPPEN_LOG_DONE, m->index, m->life, NULL);
+}
+
+static void take_appends(struct sim_member *m)
+{
+    for (size_t i = 0; i < m->out.append_count; i++) {
+        if (m->waiting_count == m->waiting_cap) {
+            m->waiting_cap = m->waiting_cap == 0 ? 64 : m->waiting_cap * 2;
+            m->waiting = mem_realloc(m->waiting, m->waiting_cap * sizeof *m->waiting);
+        }
+        m->waiting[m->waiting_count++] = m->out.appends[i];
+        m->appended_zxid = m->out.appends[i].zxid;
+        ghost_appends(m->cluster, m, m->out.appends[i].zxid, m->out.appends[i].txn);
+    }
+    start_flush(m);
+}
+
+static void take_sends(struct sim_member *m)
+{
+    struct cluster *c = m->cluster;
+    for (size_t i = 0; i < m->out.fx_count; i++) {
+        const struct core_fx *fx = &m->out.fx[i];
+        if (fx->type == CORE_FX_SEND)
+            cable_send_down(c, fx->conn, slice_of(fx->p, fx->n));
+        else if (fx->type == CORE_FX_CLOSE)
+            cable_close(c, fx->conn);
+        else
+            cluster_at(c, c->now_us, HAPPEN_CABLE_RESUMED, fx->conn, 0, NULL);
+    }
+}
+
+static void next_image(struct sim_member *m)
+{
+    int64_t wait_us = dice_wait(&m->dice, opt(m->cluster, OPT_image_us));
+    cluster_at(m->cluster, m->cluster->now_us + wait_us, HAPPEN_IMAGE, m->index, m->life, NULL);
+}
+
+static void take_snapshot(struct sim_member *m)
+{
+    const struct core_snapshot_fx *s = &m->out.snapshot;
+    buf_reset(&m->image_body);
+    buf_append_slice(&m->image_body, s->body);
+    m->image_ends = s->end;
+    m->image_aborts = s->abort;
+    if (!s->begin)
+        return;
+    m->image_open = true;
+    m->image_given_up = false;
+    m->image_wanted = *s;
+    m->image_of_leader = !member_serves(m);
+    if (m->image_of_leader)
+        shadow_drop(&m->shadow, s->zxid);
+    next_image(m);
+}
+
+bool member_serves(const struct sim_member *m)
+{
+    const struct zab *z = core_zab(m->core);
+    return z == NULL || zab_leads(z) || zab_learns(z);
+}
+
+bool member_step(struct sim_member *m, struct core_event ev)
+{
+    ev.now_ms = member_now_ms(m);
+    ev.wall_ms = member_wall_ms(m);
+    bool go_on = core_step(m->core, &ev, &m->out);
+    take_appends(m);
+    member_take_peer_effects(m);
+    take_sends(m);
+    take_snapshot(m);
+    core_out_reset(&m->out);
+    ghost_stepped(m->cluster, m);
+    set_timer(m);
+    return go_on;
+}
+
+/* ---- connections ---- */
+
+bool member_is_up(const struct sim_member *m)
+{
+    return m->up;
+}
+
+uint64_t member_life(const struct sim_member *m)
+{
+    return m->life;
+}
+
+bool member_accept(struct sim_member *m, uint32_t cable)
+{
+    return member_step(
+        m, (struct core_event){ .type = CORE_EV_ACCEPT,
+                                .conn = cable,
+                                .peer = { .address = { 127, 0, 0, 1 }, .port = (uint16_t)(cable % 60000 + 1) } });
+}
+
+bool member_frame(struct sim_member *m, uint32_t cable, struct slice frame)
+{
+    bool go_on = member_step(m, (struct core_event){ .type = CORE_EV_FRAME, .conn = cable, .frame = frame });
+    int64_t session_id = core_conn_session(m->core, cable);
+    bool is_auth = frame.n >= 8 && load_be32(frame.p + 4) == WIRE_OP_AUTH;
+    if (session_id != 0 && !is_auth)
+        touched(m, session_id);
+    return go_on;
+}
+
+void member_conn_lost(struct sim_member *m, uint32_t cable)
+{
+    member_step(m, (struct core_event){ .type = CORE_EV_CONN_LOST, .conn = cable });
+}
+
+void member_tick(struct sim_member *m, uint64_t mark)
+{
+    if (mark != m->tick_mark)
+        return;
+    m->tick_us = INT64_MAX;
+    member_step(m, (struct core_event){ .type = CORE_EV_TICK });
+}
+
+/* ---- disk ---- */
+
+/* Writes what the flush under way covers. */
+int member_flush(struct sim_member *m, struct store_error *err)
+{
+    for (size_t i = 0; i < m->flush_count; i++) {
+        struct core_append *a = &m->waiting[i];
+        txnlog_append(m->log, a->zxid, blob_slice(a->txn));
+        if (a->roll_after)
+            txnlog_roll(m->log);
+    }
+    return txnlog_flush(m->log, err);
+}
+
+void member_drop_waiting(struct sim_member *m, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        blob_unref(m->waiting[i].txn);
+    m->waiting_count -= n;
+    memmove(m->waiting, m->waiting + n, m->waiting_count * sizeof *m->waiting);
+}
+
+void member_log_done(struct sim_member *m)
+{
+    if (!m->flushing)
+        return;
+    struct store_error err;
+    int rc = member_flush(m, &err);
+    int64_t zxid = m->waiting[m->flush_count - 1].zxid;
+    member_drop_waiting(m, m->flush_count);
+    m->flushing = false;
+    if (rc != 0) { /* the server ends itself; after a failed sync nothing that the kernel remembers may be trusted */
+        cover(&m->cluster->coverage, COVER_disk_errors);
+        member_stop(m, MEMBER_POWERLESS);
+        return;
+    }
+    if (zxid > m->durable_zxid)
+        m->durable_zxid = zxid;
+    member_step(m, (struct core_event){ .type = CORE_EV_LOG_SYNCED, .zxid = zxid });
+    start_flush(m);
+}
+
+/* An image of the leader stands for the log now; what a TRUNC could not remove before can go. */
+static int image_of_leader_saved(struct sim_member *m)
+{
+    struct store_error err;
+    int rc = 0;
+    if (m->truncate_again)
+        rc = store_truncate(disk_fs(m->disk), &member_dirs, 0, m->truncate_zxid, &err);
+    m->truncate_again = false;
+    if (rc == 0)
+        m->durable_zxid = m->image_wanted.zxid;
+    return rc;
+}
+
+static void image_done(struct sim_member *m, int rc)
+{
+    m->image = NULL;
+    m->image_open = false;
+    if (rc == 0 && m->image_of_leader)
+        rc = image_of_leader_saved(m);
+    cover(&m->cluster->coverage, rc == 0 ? COVER_snapshots : COVER_disk_errors);
+    member_step(m, (struct core_event){ .type = CORE_EV_SNAPSHOT_DONE, .err = rc });
+}
+
+static int image_begin(struct sim_member *m, struct store_error *err)
+{
+    const struct core_snapshot_fx *s = &m->image_wanted;
+    int rc = snapshot_write_begin(disk_fs(m->disk),
+                                  &(struct snapshot_write_options){ .dir = member_dirs.snap_dir,
+                                                                    .zxid = s->zxid,
+                                                                    .digest = true,
+                                                                    .tree_digest = s->digest,
+                                                                    .digest_zxid = s->digest_zxid,
+                                                                    .last_zxid_block = true },
+                                  &m->image, err);
+    if (rc != 0)
+        m->image = NULL;
+    return rc;
+}
+
+void member_image(struct sim_member *m)
+{
+    if (!m->image_open)
+        return;
+    struct store_error err;
+    int rc = m->image_given_up ? ERR_IO : m->image == NULL ? image_begin(m, &err) : 0;
+    if (rc != 0) {
+        image_done(m, rc);
+        return;
+    }
+    (void)member_step(m, (struct core_event){ .type = CORE_EV_SNAPSHOT_PULL });
+    bool end = m->image_ends, abort = m->image_aborts;
+    if (m->image == NULL) { /* given up by that step */
+        next_image(m);
+        return;
+    }
+    rc = abort ? ERR_IO : snapshot_write_body(m->image, buf_slice(&m->image_body), &err);
+    if (rc != 0) {
+        snapshot_write_abort(m->image);
+        image_done(m, rc);
+    } else if (end) {
+        image_done(m, snapshot_write_end(m->image, &err));
+    } else {
+        next_image(m);
+    }
+}
+
+void member_snapshot(struct sim_member *m)
+{
+    member_step(m, (struct core_event){ .type = CORE_EV_SNAPSHOT_WANT });
+}
+
+void member_purge(struct sim_member *m)
+{
+    struct store_error err;
+    if (store_purge(disk_fs(m->disk), &member_dirs, 3, &err) >= 0)
+        cover(&m->cluster->coverage, COVER_purges);
+}
