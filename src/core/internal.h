@@ -186,14 +186,7 @@ struct pipeline {
 #define OWNER_NONE 0xffffffffu
 #define OWNER_SELF 0xfffffffeu
 
-/* A sync on its way through a leader, and the requests of its session that must not overtake it: a learner answers its
- * clients in the order in which it sent their requests. */
-struct held_request {
-    struct held_request *next;
-    struct peer_request request; /* body behind this struct, then the ids */
-    struct wire_vec authinfo;
-};
-
+/* A sync on its way through a leader. */
 struct sync_wait {
     struct sync_wait *next;
     int64_t token;
@@ -201,7 +194,14 @@ struct sync_wait {
     uint32_t conn;
     int64_t session_id, received_ms;
     struct blob *frame; /* of a connection of ours */
-    struct held_request *held_first, **held_last;
+};
+
+/* A learner's request that must not overtake a sync. */
+struct held_request {
+    struct held_request *next;
+    uint32_t link;
+    struct peer_request request; /* its bytes are behind this struct, then those of the ids */
+    struct wire_vec authinfo;
 };
 
 /* A learner that waits for an image of the tree. */
@@ -218,7 +218,8 @@ struct ensemble {
     int64_t epoch;
     int64_t leader;
     int64_t next_token;
-    struct sync_wait *syncs;                   /* leader */
+    struct sync_wait *syncs; /* leader */
+    struct held_request *held_first;
     struct sync_sent *sent_first, **sent_last; /* learner */
     int64_t next_asked;
     struct image_wait *image_waits;
