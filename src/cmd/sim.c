@@ -1,19 +1,28 @@
 #include "cmd/cmd.h"
 #include "sim/cluster.h"
 #include "base/mem.h"
+#include "base/log.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+static void say(void *ctx, enum log_level level, const char *event, const char *text)
+{
+    const struct sim_result *r = ctx;
+    (void)level;
+    printf("%11.6f %u %s %s\n", (double)r->virtual_us / 1e6, r->member, event, text);
+}
+
 int cmd_sim(int argc, char **argv)
 {
     struct sim_options base;
     options_default(&base);
-    uint64_t seed = 1, seeds = 1;
+    uint64_t seed = 1, seeds = 1; int verbose = 0;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc) seed = strtoull(argv[++i], NULL, 10);
         else if (strcmp(argv[i], "--seeds") == 0 && i + 1 < argc) seeds = strtoull(argv[++i], NULL, 10);
+        else if (strcmp(argv[i], "--log") == 0) verbose = 1;
         else if (strcmp(argv[i], "--set") == 0 && i + 1 < argc) { if (options_set(&base, argv[++i]) != 0) return cmd_usage_error("bad %s", argv[i]); }
     }
     int bad = 0;
@@ -25,6 +34,7 @@ int cmd_sim(int argc, char **argv)
         struct sim_options o = base;
         options_draw(&o, s);
         struct sim_result r;
+        log_set_sink(verbose ? say : NULL, &r, verbose ? LOG_INFO : LOG_ERROR);
         cluster_run(&o, &r);
         coverage_add(&sum, &r.coverage);
         steps += r.steps; us += r.virtual_us;

@@ -164,12 +164,10 @@ static void sync_add(struct core *c, struct sync_wait s)
     struct sync_wait *w = mem_alloc(sizeof *w);
     *w = s;
     w->token = e->next_token++;
-    w->held_last = &w->held_first;
     struct sync_wait **at = &e->syncs;
     while (*at != NULL)
         at = &(*at)->next;
     *at = w;
-    w->held_last = &w->held_first;
     zab_sync(e->zab, w->token, &c->out->zab);
 }
 
@@ -186,51 +184,71 @@ void remote_sync_own(struct core *c, struct conn *k, int32_t xid, struct slice f
                                     .received_ms = c->now_ms });
 }
 
-static void hold(struct sync_wait *w, const struct peer_request *q, struct wire_vec authinfo)
+static void hold(struct core *c, uint32_t link, const struct peer_request *q, struct wire_vec authinfo)
 {
-    struct held_request *h = mem_alloc(sizeof *h + q->body.n + authinfo.raw.n);
+    struct held_request *h = mem_alloc(sizeof *h + q->body.n + authinfo.raw.n), **at = &c->ens.held;
     uint8_t *bytes = (uint8_t *)(h + 1);
-    *h = (struct held_request){ .request = *q, .authinfo = authinfo };
+    *h = (struct held_request){ .link = link, .request = *q, .authinfo = authinfo };
     if (q->body.n != 0)
         memcpy(bytes, q->body.p, q->body.n);
     if (authinfo.raw.n != 0)
         memcpy(bytes + q->body.n, authinfo.raw.p, authinfo.raw.n);
     h->request.body = slice_of(bytes, q->body.n);
     h->authinfo.raw = slice_of(bytes + q->body.n, authinfo.raw.n);
-    *w->held_last = h;
-    w->held_last = &h->next;
+    while (*at != NULL)
+        at = &(*at)->next;
+    *at = h;
 }
 
-/* The newest sync of this session that waits: what its client sent later must not be decided earlier. */
-static struct sync_wait *sync_of(const struct core *c, uint32_t link, int64_t session_id)
+/* Must this request wait for syncs, or for what is held before `end` (NULL: at all)? */
+static bool must_wait(const struct core *c, uint32_t link, const struct peer_request *q, const struct held_request *end)
 {
-    struct sync_wait *found = NULL;
-    for (struct sync_wait *w = c->ens.syncs; w != NULL; w = w->next)
-        if (w->link == link && w->session_id == session_id)
-            found = w;
-    return found;
+    for (const struct sync_wait *w = c->ens.syncs; w != NULL; w = w->next)
+        if (w->link == link && w->session_id == q->session_id)
+            return true;
+    for (const struct held_request *h = c->ens.held; h != end; h = h->next) {
+        bool two_syncs = q->op == WIRE_OP_SYNC && h->request.op == WIRE_OP_SYNC;
+        if (h->link == link && (two_syncs || h->request.session_id == q->session_id))
+            return true;
+    }
+    return false;
+}
+
+static void begin_request(struct core *c, uint32_t link, const struct peer_request *q, struct wire_vec authinfo)
+{
+    if (q->op == WIRE_OP_SYNC)
+        sync_add(c, (struct sync_wait){ .link = link, .session_id = q->session_id });
+    else
+        judge(c, link, q, authinfo);
 }
 
 void remote_request(struct core *c, uint32_t link, const struct peer_request *q, struct wire_vec authinfo)
 {
     if (!zab_leads(c->ens.zab))
         return;
-    struct sync_wait *w = c->ens.syncs == NULL ? NULL : sync_of(c, link, q->session_id);
-    if (w != NULL)
-        hold(w, q, authinfo);
-    else if (q->op == WIRE_OP_SYNC)
-        sync_add(c, (struct sync_wait){ .link = link, .session_id = q->session_id });
+    if (must_wait(c, link, q, NULL))
+        hold(c, link, q, authinfo);
     else
-        judge(c, link, q, authinfo);
+        begin_request(c, link, q, authinfo);
+}
+
+static void begin_held(struct core *c)
+{
+    for (struct held_request **at = &c->ens.held; *at != NULL;) {
+        struct held_request *h = *at;
+        if (must_wait(c, h->link, &h->request, h)) {
+            at = &h->next;
+            continue;
+        }
+        *at = h->next;
+        if (zab_leads(c->ens.zab))
+            begin_request(c, h->link, &h->request, h->authinfo);
+        mem_free(h);
+    }
 }
 
 static void sync_free(struct sync_wait *w)
 {
-    while (w->held_first != NULL) {
-        struct held_request *h = w->held_first;
-        w->held_first = h->next;
-        mem_free(h);
-    }
     blob_unref(w->frame);
     mem_free(w);
 }
@@ -254,9 +272,8 @@ void remote_synced(struct core *c, int64_t token)
         answer_own(c, w);
     else
         zab_sync_answer(c->ens.zab, w->link, &c->out->zab);
-    for (struct held_request *h = w->held_first; h != NULL; h = h->next)
-        remote_request(c, w->link, &h->request, h->authinfo);
     sync_free(w);
+    begin_held(c);
 }
 
 void remote_forget_syncs(struct core *c)
@@ -265,5 +282,10 @@ void remote_forget_syncs(struct core *c)
         struct sync_wait *w = c->ens.syncs;
         c->ens.syncs = w->next;
         sync_free(w);
+    }
+    while (c->ens.held != NULL) {
+        struct held_request *h = c->ens.held;
+        c->ens.held = h->next;
+        mem_free(h);
     }
 }
