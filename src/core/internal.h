@@ -186,16 +186,6 @@ struct pipeline {
 #define OWNER_NONE 0xffffffffu
 #define OWNER_SELF 0xfffffffeu
 
-/* A learner answers its clients in the order in which it sent their requests, and its syncs in the order in which it
- * sent them all: SYNC does not say which one it is. So what a session sends behind a sync of its own that waits is held
- * back, and so is every sync that came behind one which is held. */
-struct held_request {
-    struct held_request *next;
-    uint32_t link;
-    struct peer_request request; /* body behind this struct, then the ids */
-    struct wire_vec authinfo;
-};
-
 /* A sync on its way through a leader. */
 struct sync_wait {
     struct sync_wait *next;
@@ -204,6 +194,14 @@ struct sync_wait {
     uint32_t conn;
     int64_t session_id, received_ms;
     struct blob *frame; /* of a connection of ours */
+};
+
+/* A learner's request that must not overtake a sync. */
+struct held_request {
+    struct held_request *next;
+    uint32_t link;
+    struct peer_request request; /* its bytes are behind this struct, then those of the ids */
+    struct wire_vec authinfo;
 };
 
 /* A learner that waits for an image of the tree. */
@@ -220,8 +218,8 @@ struct ensemble {
     int64_t epoch;
     int64_t leader;
     int64_t next_token;
-    struct sync_wait *syncs;                   /* leader */
-    struct held_request *held;                 /* leader: in order of arrival */
+    struct sync_wait *syncs; /* leader */
+    struct held_request *held_first;
     struct sync_sent *sent_first, **sent_last; /* learner */
     int64_t next_asked;
     struct image_wait *image_waits;

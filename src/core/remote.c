@@ -161,10 +161,9 @@ static void judge(struct core *c, uint32_t link, const struct peer_request *q, s
 static void sync_add(struct core *c, struct sync_wait s)
 {
     struct ensemble *e = &c->ens;
-    struct sync_wait *w = mem_alloc(sizeof *w);
+    struct sync_wait *w = mem_alloc(sizeof *w), **at = &e->syncs;
     *w = s;
     w->token = e->next_token++;
-    struct sync_wait **at = &e->syncs;
     while (*at != NULL)
         at = &(*at)->next;
     *at = w;
@@ -184,9 +183,34 @@ void remote_sync_own(struct core *c, struct conn *k, int32_t xid, struct slice f
                                     .received_ms = c->now_ms });
 }
 
+static bool session_syncs(const struct core *c, uint32_t link, int64_t session_id)
+{
+    for (const struct sync_wait *w = c->ens.syncs; w != NULL; w = w->next)
+        if (w->link == link && w->session_id == session_id)
+            return true;
+    return false;
+}
+
+/* A learner answers each of its clients in the order of that client's requests, and gives each SYNC to the oldest sync
+ * it has sent. So what a session sent behind its waiting sync must wait, and behind a sync that waits for that reason
+ * every later sync of the same learner. `end`: the first held request that does not count. */
+static bool must_wait(const struct core *c, uint32_t link, const struct peer_request *q, const struct held_request *end)
+{
+    if (session_syncs(c, link, q->session_id))
+        return true;
+    for (const struct held_request *h = c->ens.held_first; h != end; h = h->next) {
+        if (h->link != link)
+            continue;
+        if (h->request.session_id == q->session_id || (h->request.op == WIRE_OP_SYNC && q->op == WIRE_OP_SYNC))
+            return true;
+    }
+    return false;
+}
+
 static void hold(struct core *c, uint32_t link, const struct peer_request *q, struct wire_vec authinfo)
 {
-    struct held_request *h = mem_alloc(sizeof *h + q->body.n + authinfo.raw.n), **at = &c->ens.held;
+    struct ensemble *e = &c->ens;
+    struct held_request *h = mem_alloc(sizeof *h + q->body.n + authinfo.raw.n), **at = &e->held_first;
     uint8_t *bytes = (uint8_t *)(h + 1);
     *h = (struct held_request){ .link = link, .request = *q, .authinfo = authinfo };
     if (q->body.n != 0)
@@ -200,21 +224,7 @@ static void hold(struct core *c, uint32_t link, const struct peer_request *q, st
     *at = h;
 }
 
-/* Must this request wait for syncs, or for what is held before `end` (NULL: at all)? */
-static bool must_wait(const struct core *c, uint32_t link, const struct peer_request *q, const struct held_request *end)
-{
-    for (const struct sync_wait *w = c->ens.syncs; w != NULL; w = w->next)
-        if (w->link == link && w->session_id == q->session_id)
-            return true;
-    for (const struct held_request *h = c->ens.held; h != end; h = h->next) {
-        bool two_syncs = q->op == WIRE_OP_SYNC && h->request.op == WIRE_OP_SYNC;
-        if (h->link == link && (two_syncs || h->request.session_id == q->session_id))
-            return true;
-    }
-    return false;
-}
-
-static void begin_request(struct core *c, uint32_t link, const struct peer_request *q, struct wire_vec authinfo)
+static void carry_on(struct core *c, uint32_t link, const struct peer_request *q, struct wire_vec authinfo)
 {
     if (q->op == WIRE_OP_SYNC)
         sync_add(c, (struct sync_wait){ .link = link, .session_id = q->session_id });
@@ -226,31 +236,25 @@ void remote_request(struct core *c, uint32_t link, const struct peer_request *q,
 {
     if (!zab_leads(c->ens.zab))
         return;
-    if (must_wait(c, link, q, NULL))
+    if (c->ens.syncs != NULL && must_wait(c, link, q, NULL))
         hold(c, link, q, authinfo);
     else
-        begin_request(c, link, q, authinfo);
+        carry_on(c, link, q, authinfo);
 }
 
-static void begin_held(struct core *c)
+static void release_held(struct core *c, uint32_t link)
 {
-    for (struct held_request **at = &c->ens.held; *at != NULL;) {
+    for (struct held_request **at = &c->ens.held_first; *at != NULL;) {
         struct held_request *h = *at;
-        if (must_wait(c, h->link, &h->request, h)) {
+        if (h->link != link || must_wait(c, link, &h->request, h)) {
             at = &h->next;
             continue;
         }
         *at = h->next;
         if (zab_leads(c->ens.zab))
-            begin_request(c, h->link, &h->request, h->authinfo);
+            carry_on(c, link, &h->request, h->authinfo);
         mem_free(h);
     }
-}
-
-static void sync_free(struct sync_wait *w)
-{
-    blob_unref(w->frame);
-    mem_free(w);
 }
 
 static void answer_own(struct core *c, const struct sync_wait *w)
@@ -272,8 +276,10 @@ void remote_synced(struct core *c, int64_t token)
         answer_own(c, w);
     else
         zab_sync_answer(c->ens.zab, w->link, &c->out->zab);
-    sync_free(w);
-    begin_held(c);
+    if (c->ens.held_first != NULL)
+        release_held(c, w->link);
+    blob_unref(w->frame);
+    mem_free(w);
 }
 
 void remote_forget_syncs(struct core *c)
@@ -281,11 +287,12 @@ void remote_forget_syncs(struct core *c)
     while (c->ens.syncs != NULL) {
         struct sync_wait *w = c->ens.syncs;
         c->ens.syncs = w->next;
-        sync_free(w);
+        blob_unref(w->frame);
+        mem_free(w);
     }
-    while (c->ens.held != NULL) {
-        struct held_request *h = c->ens.held;
-        c->ens.held = h->next;
+    while (c->ens.held_first != NULL) {
+        struct held_request *h = c->ens.held_first;
+        c->ens.held_first = h->next;
         mem_free(h);
     }
 }

@@ -270,8 +270,8 @@ static void on_proved(void *ctx, uint32_t conn, struct slice subject)
 {
     struct server *s = ctx;
     if (client_tls_is_super(&s->tls, subject))
-        step(s,
-             &(struct core_event){ .type = CORE_EV_AUTHENTICATED, .conn = conn, .scheme = "super", .frame = subject });
+        step(s, &(struct core_event){
+                    .type = CORE_EV_AUTHENTICATED, .conn = conn, .scheme = "super", .frame = slice_str("") });
     step(s, &(struct core_event){ .type = CORE_EV_AUTHENTICATED, .conn = conn, .scheme = "x509", .frame = subject });
 }
 

@@ -189,9 +189,12 @@ class Closed(Exception):
 class Connection:
     """A TCP connection and the frames on it, without a handshake of its own."""
 
-    def __init__(self, port, seconds=10, host="127.0.0.1"):
+    def __init__(self, port, seconds=10, host="127.0.0.1", tls=None):
+        """tls: an ssl.SSLContext, for a port that speaks it."""
         self.sock = socket.create_connection((host, port), timeout=seconds)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls is not None:
+            self.sock = tls.wrap_socket(self.sock, server_hostname="localhost")
 
     def send_bytes(self, data):
         self.sock.sendall(data)
@@ -252,8 +255,8 @@ def connect_request(
 class Client(Connection):
     """A connection with a session. `granted_ms` is 0 when the server refused it."""
 
-    def __init__(self, port, timeout_ms=30000, seconds=10, **request):
-        super().__init__(port, seconds)
+    def __init__(self, port, timeout_ms=30000, seconds=10, tls=None, **request):
+        super().__init__(port, seconds, tls=tls)
         self.xid = 0
         self.events = []
         self.send_frame(connect_request(timeout_ms, **request))
