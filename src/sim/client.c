@@ -1,4 +1,5 @@
 #include "sim/client.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "sim/cluster.h"
 #include "sim/member.h"
@@ -117,7 +118,8 @@ static void sent_push(struct client *k, const struct client_request *q)
             k->sent = mem_realloc(k->sent, k->sent_cap * sizeof *k->sent);
         }
     }
-    k->sent[k->sent_head + k->sent_count++] = *q;
+    k->sent[k->sent_head + k->sent_count] = *q;
+    k->sent[k->sent_head + k->sent_count++].sent_us = k->cluster->now_us;
 }
 
 static void speak(struct client *k)
@@ -333,6 +335,9 @@ static void answered(struct client *k, const struct wire_reply_header *h)
     }
     struct client_request q = k->sent[k->sent_head++];
     k->sent_count--;
+    if (c->now_us - q.sent_us > 3000000)
+        log_info("sim.slow", "client=%u xid=%d op=%d connection=%u waited_ms=%d", k->index, q.xid, q.op, k->cable,
+                 (int)((c->now_us - q.sent_us) / 1000));
     bool missing = q.op == WIRE_OP_EXISTS && h->err == ERR_NO_NODE;
     if (q.watches && (h->err == 0 || missing))
         arm(k, missing ? CLIENT_WATCH_EXIST : q.kind, q.path);
@@ -417,6 +422,13 @@ void client_woken(struct client *k, uint64_t mark)
     }
     int64_t patience_us = (k->session_id != 0 ? (int64_t)k->timeout_ms : opt(c, OPT_timeout_ms)) * 1000 * 2 / 3;
     if (c->now_us - k->heard_us > patience_us) {
+        if (c->now_us - patience_us > (opt(c, OPT_duration_ms) + opt(c, OPT_heal_ms) / 2) * 1000) {
+            struct buf why;
+            buf_init(&why, 1000);
+            client_describe(k, &why);
+            finding_set(&c->finding, c->now_us, "liveness.silent", "%.*s", SLICE_ARG(buf_slice(&why)));
+            buf_fini(&why);
+        }
         let_go(k, dice_wait(&k->dice, 20000));
         return;
     }
@@ -478,7 +490,10 @@ bool client_is_at_rest(const struct client *k)
 void client_describe(const struct client *k, struct buf *b)
 {
     static const char *const names[] = { "idle", "dialling", "connected" };
-    buf_printf(b, "client %u is %s at member %u, session 0x%llx, waits for %zu replies, the oldest to %d", k->index,
-               names[k->state], k->member + 1, (unsigned long long)k->session_id, k->sent_count,
-               k->sent_count == 0 ? 0 : k->sent[k->sent_head].xid);
+    buf_printf(b, "client %u is %s at member %u, session 0x%llx", k->index, names[k->state], k->member + 1,
+               (unsigned long long)k->session_id);
+    if (k->sent_count != 0)
+        buf_printf(b, ", waits for %zu replies, first that to %d (op %d), sent at %.3f s on connection %u",
+                   k->sent_count, k->sent[k->sent_head].xid, k->sent[k->sent_head].op,
+                   (double)k->sent[k->sent_head].sent_us / 1e6, k->cable);
 }

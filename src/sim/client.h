@@ -16,6 +16,7 @@ enum client_watch { CLIENT_WATCH_DATA, CLIENT_WATCH_EXIST, CLIENT_WATCH_CHILD, C
 /* A request without its answer. */
 struct client_request {
     int32_t xid, op;
+    int64_t sent_us;
     bool watches; /* a watch is armed by the answer */
     enum client_watch kind;
     char path[40];

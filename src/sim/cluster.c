@@ -1,5 +1,6 @@
 #include "sim/cluster.h"
 #include "base/hash.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "sim/client.h"
 #include "sim/member.h"
@@ -92,6 +93,7 @@ static void wipe_one(struct cluster *c, struct dice *d)
 static void break_something(struct cluster *c, enum sim_option kind)
 {
     struct dice *d = &c->faults[kind];
+    log_info("sim.fault", "%s", options_name(kind));
     struct sim_member *m;
     switch (kind) {
     case OPT_kill_ms:
@@ -185,6 +187,7 @@ static void choose_core(struct cluster *c)
         left--;
         c->outside[i] = true;
         int64_t how = dice_between(&d, 0, 2);
+        log_info("sim.outside", "member=%u how=%d", i + 1, (int)how);
         if (how == 0)
             member_stop(c->members[i], MEMBER_KILLED);
         for (uint32_t j = 0; j < c->member_count && how != 0; j++) {
@@ -197,6 +200,7 @@ static void choose_core(struct cluster *c)
 static void heal(struct cluster *c)
 {
     c->healing = true;
+    log_info("sim.heal", "the faults are over");
     c->disturbed_us = c->now_us;
     simnet_heal(c);
     choose_core(c);
@@ -382,7 +386,8 @@ static void run_until(struct cluster *c, int64_t until_us)
     struct agenda_item it;
     while (!c->finding.is && c->agenda.count != 0 && c->agenda.items[0].at_us <= until_us) {
         (void)agenda_next(&c->agenda, &it);
-        c->now_us = it.at_us;
+        c->now_us = c->result->virtual_us = it.at_us;
+        c->result->member = 0;
         struct sim_member *m = taker(c, &it);
         if (m != NULL && m->paused) { /* a process that stands still finds it when it goes on */
             member_keep(m, it);
@@ -484,6 +489,8 @@ void cluster_run(const struct sim_options *options, struct sim_result *result)
 {
     struct cluster *c = mem_zalloc(sizeof *c);
     c->opt = *options;
+    *result = (struct sim_result){ 0 };
+    c->result = result;
     begin(c);
     int64_t faults_us = opt(c, OPT_duration_ms) * 1000, heal_us = opt(c, OPT_heal_ms) * 1000;
     run_until(c, faults_us + heal_us / 2);

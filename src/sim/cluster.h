@@ -71,13 +71,15 @@ struct cluster {
     int64_t ops_sent;
     /* What has happened, a running hash: equal for equal seeds. */
     uint64_t trace;
+    struct sim_result *result;
 };
 
 struct sim_result {
     struct finding finding;
     struct coverage coverage;
     uint64_t steps, trace;
-    int64_t virtual_us;
+    int64_t virtual_us; /* while it runs: the time, and who was the last to do something (members from 1) */
+    uint32_t member;
     uint64_t requests, txns;
 };
 

@@ -144,6 +144,7 @@ bool member_step(struct sim_member *m, struct core_event ev)
 {
     ev.now_ms = member_now_ms(m);
     ev.wall_ms = member_wall_ms(m);
+    m->cluster->result->member = m->index + 1;
     bool go_on = core_step(m->core, &ev, &m->out);
     take_appends(m);
     member_take_peer_effects(m);

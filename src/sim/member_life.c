@@ -1,4 +1,5 @@
 /* member_life: how a member starts, and the ways in which it ends. */
+#include "base/log.h"
 #include "base/mem.h"
 #include "sim/cluster.h"
 #include "sim/member.h"
@@ -167,6 +168,7 @@ bool member_start(struct sim_member *m)
         finding_set(&c->finding, c->now_us, "store.digest", "member %u: %llu digests differ in its log", m->index + 1,
                     (unsigned long long)r.digest_mismatches);
     cover(&c->coverage, COVER_restarts);
+    log_info("sim.start", "member=%u zxid=0x%llx", m->index + 1, (unsigned long long)r.last_zxid);
     m->log = member_new_log(m);
     core_out_init(&m->out);
     buf_init(&m->image_body, SIZE_MAX / 2);
@@ -268,6 +270,8 @@ void member_stop(struct sim_member *m, enum member_end end)
     cluster_at(c, c->now_us, HAPPEN_BACKLOG, m->index, 0, NULL);
     if (m->seen_zxid == 0 || dice_one_in(&m->dice, 4))
         core_check(m->core);
+    log_info("sim.stop", "member=%u power=%d zxid=0x%llx", m->index + 1, end == MEMBER_POWERLESS,
+             (unsigned long long)m->appended_zxid);
     member_count(m);
     drop_process(m, end);
     c->disturbed_us = c->now_us;

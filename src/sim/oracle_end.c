@@ -47,7 +47,7 @@ static void compare_member(struct oracle *o, struct sim_member *m)
  */
 static void judge_expiry(struct oracle *o)
 {
-    int64_t begin_us = (opt(o->c, OPT_duration_ms) + 8000) * 1000;
+    int64_t begin_us = (opt(o->c, OPT_duration_ms) + opt(o->c, OPT_heal_ms) / 2) * 1000;
     for (size_t i = 0; i < o->model.session_count; i++) {
         const struct model_session *s = &o->model.sessions[i];
         int64_t last_us = begin_us;
