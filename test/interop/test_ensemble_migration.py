@@ -17,9 +17,9 @@ SESSION_MS = 20000  # the longest that a tick of 1 s allows
 
 
 class Writer(threading.Thread):
-    """One session that creates /w<number>/n0, n1, ... as fast as they are acknowledged. It begins at one member and goes
-    on at the next when that one goes away, with its session; a create whose answer was lost is asked again and may
-    exist."""
+    """One session that creates /w<number>/n0, n1, ... as fast as they are acknowledged. It begins at one member and
+    goes on at the next when that one goes away, with its session; a create whose answer was lost is asked again and
+    may exist."""
 
     def __init__(self, ensemble, number):
         super().__init__(name="writer-%d" % number, daemon=True)
