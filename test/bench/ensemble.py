@@ -211,6 +211,6 @@ def image(e, loader, options, goals):
         e.stop()
         e.erase()
     before, after = alone["lat_us"]["p99"], during["lat_us"]["p99"]
-    print(f"{options.nodes} nodes to an empty member: {took_s:.2f} s; reads p99 {before:.0f} -> {after:.0f} us", flush=True)
+    print(f"{options.nodes} nodes to an empty member: {took_s:.2f} s; p99 of reads {before:.0f} -> {after:.0f} us")
     goals.add("ensemble image s", took_s, IMAGE_S)
     goals.add("ensemble image: p99 of reads", after / max(before, 1), IMAGE_P99, "x")
