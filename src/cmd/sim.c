@@ -252,6 +252,6 @@ int cmd_sim(int argc, char **argv)
         i++;
     }
     if (a.museum)
-        return sim_museum(a.bug);
+        return sim_museum(a.bug, a.jobs);
     return a.log ? story(&a) : campaign(&a);
 }

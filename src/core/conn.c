@@ -1,4 +1,5 @@
 /* conn: connections from accept to close: handshake, dispatch of frames, pausing, replies. */
+#include "base/museum.h"
 #include "base/hash.h"
 #include "base/digest.h"
 #include "core/internal.h"
@@ -348,7 +349,8 @@ static bool handshake_reattach(struct core *c, struct conn *k, const struct wire
         return false;
     }
     struct session *s = session_lookup(c, q->session_id);
-    if (!knows || s == NULL || s->closing || tree_session_timeout_ms(c->tree, s->id) == 0) {
+    if (!knows || (SIM_BUG(refused_alive) && c->now_ms % 8 == 0) || s == NULL || s->closing ||
+        tree_session_timeout_ms(c->tree, s->id) == 0) {
         conn_refuse(c, k);
         return false;
     }

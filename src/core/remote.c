@@ -1,5 +1,6 @@
 /* remote: a leader's side of its learners: their clients' requests, which sessions they serve, and syncs (quorum
  * specification 4.10, 6). */
+#include "base/museum.h"
 #include "core/internal.h"
 
 /* ---- who asks ---- */
@@ -97,7 +98,7 @@ static int check_owner(struct core *c, int64_t session_id, uint32_t link)
         return ERR_SESSION_EXPIRED;
     if (s->owner == OWNER_NONE)
         s->owner = link;
-    return s->owner == link ? 0 : ERR_SESSION_MOVED;
+    return s->owner == link || SIM_BUG(moved_session_writes) ? 0 : ERR_SESSION_MOVED;
 }
 
 void remote_revalidate(struct core *c, uint32_t link, int64_t session_id, int32_t timeout_ms)
@@ -110,7 +111,7 @@ void remote_revalidate(struct core *c, uint32_t link, int64_t session_id, int32_
             conn_close(c, s->conn);
         session_set_timeout(c, s, timeout_ms);
     }
-    zab_revalidate_answer(c->ens.zab, link, session_id, valid, &c->out->zab);
+    zab_revalidate_answer(c->ens.zab, link, session_id, valid || SIM_BUG(dead_session_revived), &c->out->zab);
 }
 
 void remote_touch(struct core *c, int64_t session_id, int32_t timeout_ms)

@@ -82,7 +82,8 @@ static void wipe_one(struct cluster *c, struct dice *d)
     for (uint32_t i = 0; i < c->member_count; i++) {
         const struct sim_member *other = c->members[i];
         led = led || (other->up && other->leads);
-        if (other != m && (!other->up || other->durable_zxid < c->ghost.committed || !member_serves(other) ||
+        if (other != m && (!other->up || other->durable_zxid < c->ghost.committed ||
+                           other->durable_zxid < m->durable_zxid || !member_serves(other) ||
                            other->epochs.current != c->ghost.led_epoch || other->epochs.accepted != c->ghost.led_epoch))
             return;
     }
@@ -479,6 +480,7 @@ static void end(struct cluster *c)
     for (uint32_t i = 0; i < c->chronicle.cables; i++)
         cable_free_inbox(&c->cables[i]);
     mem_free(c->cables);
+    mem_free(c->ghost.ended);
     mem_free(c->clients);
     mem_free(c->members);
     chronicle_fini(&c->chronicle);
