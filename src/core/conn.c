@@ -325,7 +325,7 @@ void conn_bind(struct core *c, struct conn *k, struct session *s, int32_t timeou
     if (s->conn != NULL)
         conn_close(c, s->conn);
     s->conn = k;
-    s->owner = OWNER_SELF;
+    session_own(s, OWNER_SELF);
     session_set_timeout(c, s, timeout_ms);
     k->session = s;
     conn_session_ready(c, k);
@@ -399,7 +399,7 @@ static bool handshake(struct core *c, struct conn *k, struct slice frame)
     }
     k->state = CONN_CREATING;
     conn_pause(c, k); /* nothing more is read until the session exists */
-    s->owner = OWNER_SELF;
+    session_own(s, OWNER_SELF);
     if (ensemble_leads(c))
         pipeline_create_session(c, k, s);
     else

@@ -73,6 +73,14 @@ void session_set_timeout(struct core *c, struct session *s, int32_t timeout_ms)
     wheel_place(c, s);
 }
 
+void session_own(struct session *s, uint32_t owner)
+{
+    if (s->owner == owner)
+        return;
+    s->owner = owner;
+    s->moves++;
+}
+
 struct session *session_add(struct core *c, int64_t id, int32_t timeout_ms)
 {
     if (c->session_count >= c->session_bucket_count)

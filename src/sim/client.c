@@ -142,6 +142,8 @@ static void send_next(struct client *k)
     buf_reset(&k->frame);
     client_next_request(k, &k->works, k->next_xid++, &k->frame, &q);
     sent_push(k, &q);
+    log_debug("sim.send", "client=%u xid=%d op=%d member=%u connection=%u session=0x%llx", k->index, q.xid, q.op,
+              k->member + 1, k->cable, (unsigned long long)k->session_id);
     speak(k);
     k->cluster->ops_sent++;
 }
@@ -307,6 +309,8 @@ static void connected(struct client *k, struct slice frame)
     k->state = CLIENT_CONNECTED;
     k->had_session = true;
     note(k, CHRONICLE_CONNECTED, frame);
+    log_debug("sim.connected", "client=%u member=%u connection=%u session=0x%llx", k->index, k->member + 1, k->cable,
+              (unsigned long long)k->session_id);
     if (fresh)
         cover(&c->coverage, COVER_sessions_opened);
     if (k->user < CLIENT_USERS) {

@@ -54,7 +54,8 @@ static void replay_request(struct oracle *o, const struct txn *t, struct oracle_
                      q->xid, client, (unsigned long long)h->zxid, (unsigned long long)q->seen);
     if (t->op.type == WIRE_OP_ERROR && t->op.err == ERR_SESSION_MOVED && o->c->member_count > 1)
         return; /* changes nothing, and is never answered */
-    if (o->writes_of[client] == q->session_id && q->xid <= o->last_xid[client])
+    bool too_late = t->op.type == WIRE_OP_ERROR && t->op.err == ERR_SESSION_EXPIRED; /* of no effect, whenever */
+    if (!too_late && o->writes_of[client] == q->session_id && q->xid <= o->last_xid[client])
         oracle_wrong(o, "oracle.session_order", "request %d of client %u is 0x%llx, behind its request %d", q->xid,
                      client, (unsigned long long)h->zxid, o->last_xid[client]);
     o->writes_of[client] = q->session_id;
