@@ -75,10 +75,9 @@ void session_set_timeout(struct core *c, struct session *s, int32_t timeout_ms)
 
 void session_own(struct session *s, uint32_t owner)
 {
-    if (s->owner == owner)
-        return;
+    if (s->owner != owner && s->owner != OWNER_NONE)
+        s->moves++;
     s->owner = owner;
-    s->moves++;
 }
 
 struct session *session_add(struct core *c, int64_t id, int32_t timeout_ms)
