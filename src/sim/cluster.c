@@ -232,6 +232,7 @@ static struct sim_member *taker(struct cluster *c, const struct agenda_item *it)
     case HAPPEN_IMAGE:
     case HAPPEN_EPOCHS:
     case HAPPEN_TRUNCATED:
+    case HAPPEN_FEED:
         return c->members[it->who];
     case HAPPEN_WIRE_ACCEPTED:
     case HAPPEN_WIRE_CONNECTED:
@@ -290,6 +291,8 @@ static void member_happening(struct cluster *c, const struct agenda_item *it)
         member_epochs_done(m);
     } else if (it->kind == HAPPEN_TRUNCATED) {
         member_truncated(m);
+    } else if (it->kind == HAPPEN_FEED) {
+        member_feed_read(m);
     }
 }
 
@@ -329,6 +332,7 @@ static void happen(struct cluster *c, const struct agenda_item *it)
     case HAPPEN_IMAGE:
     case HAPPEN_EPOCHS:
     case HAPPEN_TRUNCATED:
+    case HAPPEN_FEED:
     case HAPPEN_RESTART:
     case HAPPEN_RESUME:
         member_happening(c, it);

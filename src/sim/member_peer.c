@@ -130,6 +130,15 @@ static void take_one(struct sim_member *m, const struct zab_fx *fx)
     case ZAB_FX_SAVE_EPOCHS:
         save_epochs(m, fx);
         break;
+    case ZAB_FX_LOG_READ:
+        member_feed_open(m, fx->link, fx->zxid, fx->to);
+        break;
+    case ZAB_FX_LOG_MORE:
+        member_feed_more(m, fx->link);
+        break;
+    case ZAB_FX_LOG_DONE:
+        member_feed_close(m, fx->link);
+        break;
     case ZAB_FX_TRUNCATE:
         truncate(m, fx);
         break;
@@ -162,6 +171,7 @@ struct zab_options member_zab_options(const struct sim_member *m)
         .history_count = opt(c, OPT_history_count),
         .history_bytes = 1 << 20,
         .packet_field_bytes_max = 2097150,
+        .log_sync = opt(c, OPT_log_sync) != 0,
         .link_backlog_bytes_max = 64u << 20,
         .last_zxid = m->durable_zxid,
         .accepted_epoch = m->epochs.accepted,
