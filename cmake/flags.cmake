@@ -4,6 +4,9 @@ add_compile_options(
   -Wwrite-strings -Wvla -Wundef -Wconversion -Wno-sign-conversion
   -fno-strict-aliasing -fstack-protector-strong -fno-omit-frame-pointer)
 add_compile_definitions(_GNU_SOURCE)
+if(ZOKOR_MUSEUM)
+  add_compile_definitions(ZOKOR_MUSEUM)
+endif()
 set(CMAKE_C_FLAGS_RELEASE "-O2 -g -D_FORTIFY_SOURCE=2")
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 add_link_options(-Wl,-z,relro,-z,now)

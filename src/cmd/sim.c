@@ -169,7 +169,7 @@ static int story(const struct arguments *a)
     options_put(&o, &b);
     printf("seed %llu%.*s\n", (unsigned long long)a->seed, (int)b.n, b.n == 0 ? "" : (const char *)b.p);
     buf_fini(&b);
-    log_set_sink(say, &r, LOG_INFO);
+    log_set_sink(say, &r, LOG_DEBUG);
     cluster_run(&o, &r);
     log_set_sink(NULL, NULL, LOG_ERROR);
     if (r.finding.is)
@@ -252,6 +252,6 @@ int cmd_sim(int argc, char **argv)
         i++;
     }
     if (a.museum)
-        return sim_museum(a.bug);
+        return sim_museum(a.bug, a.jobs);
     return a.log ? story(&a) : campaign(&a);
 }

@@ -13,6 +13,6 @@ void sim_run_many(const struct sim_options *options, uint64_t first, uint64_t co
                   void (*done)(void *ctx, uint64_t seed, const struct sim_result *r), void *ctx);
 
 /* Plants bugs (one, or with NULL all) and sees that each is found. Exit status. */
-int sim_museum(const char *bug);
+int sim_museum(const char *bug, unsigned jobs);
 
 #endif

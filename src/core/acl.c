@@ -1,4 +1,5 @@
 /* acl: who may do what (client specification 4.8). Lists stay in their encoded form; checking walks the bytes. */
+#include "base/museum.h"
 #include "base/hash.h"
 #include "core/internal.h"
 
@@ -170,6 +171,8 @@ static bool id_matches(const struct conn *k, const struct wire_id *id)
 /* k == NULL is the server itself, which may do everything. Any one of the bits in perms suffices. */
 bool acl_allows(const struct core *c, const struct conn *k, struct wire_vec acl, int32_t perms)
 {
+    if (SIM_BUG(acl_read_ignored) && perms == WIRE_PERM_READ)
+        return true;
     if (LIKELY(is_open(acl)) || k == NULL || c->opt.skip_acl || acl.count <= 0)
         return true;
     if (k->auth != NULL && k->auth->super) {

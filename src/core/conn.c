@@ -1,4 +1,5 @@
 /* conn: connections from accept to close: handshake, dispatch of frames, pausing, replies. */
+#include "base/museum.h"
 #include "base/hash.h"
 #include "base/digest.h"
 #include "core/internal.h"
@@ -324,7 +325,7 @@ void conn_bind(struct core *c, struct conn *k, struct session *s, int32_t timeou
     if (s->conn != NULL)
         conn_close(c, s->conn);
     s->conn = k;
-    s->owner = OWNER_SELF;
+    session_own(s, OWNER_SELF);
     session_set_timeout(c, s, timeout_ms);
     k->session = s;
     conn_session_ready(c, k);
@@ -348,7 +349,8 @@ static bool handshake_reattach(struct core *c, struct conn *k, const struct wire
         return false;
     }
     struct session *s = session_lookup(c, q->session_id);
-    if (!knows || s == NULL || s->closing || tree_session_timeout_ms(c->tree, s->id) == 0) {
+    if (!knows || (SIM_BUG(refused_alive) && c->now_ms % 8 == 0) || s == NULL || s->closing ||
+        tree_session_timeout_ms(c->tree, s->id) == 0) {
         conn_refuse(c, k);
         return false;
     }
@@ -397,7 +399,7 @@ static bool handshake(struct core *c, struct conn *k, struct slice frame)
     }
     k->state = CONN_CREATING;
     conn_pause(c, k); /* nothing more is read until the session exists */
-    s->owner = OWNER_SELF;
+    session_own(s, OWNER_SELF);
     if (ensemble_leads(c))
         pipeline_create_session(c, k, s);
     else

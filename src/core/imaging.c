@@ -1,5 +1,6 @@
 /* imaging: snapshots of the running tree. The image is exact at one zxid (architecture 7.3): it is begun between two
  * transactions, and what changes ahead of the walk leaves its old copy first. The shell pulls at its own pace. */
+#include "base/museum.h"
 #include "core/internal.h"
 
 #define IMAGE_SLICE_BYTES (32u * 1024)
@@ -20,7 +21,7 @@ void imaging_maybe_begin(struct core *c)
     c->snapshot_running = true;
     c->walk = tree_walk_begin(c->tree);
     c->out->snapshot.begin = true;
-    c->out->snapshot.zxid = tree_walk_zxid(c->walk);
+    c->out->snapshot.zxid = SIM_BUG(snapshot_too_new) ? c->pipe.last_proposed : tree_walk_zxid(c->walk);
     c->out->snapshot.digest = tree_walk_digest(c->walk);
     c->out->snapshot.digest_zxid = tree_walk_zxid(c->walk);
     log_info("snapshot.begin", "zxid=0x%llx nodes=%lld", (unsigned long long)tree_walk_zxid(c->walk),

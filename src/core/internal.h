@@ -96,6 +96,7 @@ struct session {
     bool touched;      /* on a learner: to be told with the next PING */
     bool local;        /* known to this server alone, until it makes an ephemeral node */
     uint32_t owner;    /* on a leader: the link of the learner that serves it, OWNER_SELF, or OWNER_NONE */
+    uint32_t moves;    /* how often the owner has changed */
     struct conn *conn; /* the connection bound to it, or NULL */
 };
 
@@ -200,6 +201,7 @@ struct sync_wait {
 struct held_request {
     struct held_request *next;
     uint32_t link;
+    uint32_t moves;              /* of its session when it came */
     struct peer_request request; /* its bytes are behind this struct, then those of the ids */
     struct wire_vec authinfo;
 };
@@ -335,6 +337,8 @@ bool throttle_admits(struct core *c, bool renews_session);
 /* session.c */
 void session_table_init(struct core *c);
 void session_table_fini(struct core *c);
+/* On a leader: it is served by this one from now on. */
+void session_own(struct session *s, uint32_t owner);
 struct session *session_lookup(const struct core *c, int64_t id);
 struct session *session_add(struct core *c, int64_t id, int32_t timeout_ms);
 void session_remove(struct core *c, struct session *s);

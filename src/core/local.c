@@ -5,7 +5,7 @@
 void local_begin(struct core *c, struct conn *k, struct session *s)
 {
     s->local = true;
-    s->owner = OWNER_SELF;
+    session_own(s, OWNER_SELF);
     k->state = CONN_REVALIDATING; /* nothing but the answer is missing */
     conn_session_ready(c, k);
 }

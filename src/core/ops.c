@@ -1,4 +1,5 @@
 /* ops: one row an operation: what it is called, whether it writes, who judges it, who answers it. */
+#include "base/museum.h"
 #include "core/internal.h"
 
 /* ---- replies of writes, made from what applying gave ---- */
@@ -22,6 +23,8 @@ static void reply_stat(struct core *c, const struct proposal *p, const struct tr
 {
     (void)c;
     (void)p;
+    if (SIM_BUG(stat_old))
+        a->results[0].stat.version--;
     wire_put_stat(body, a->results[0].stat);
 }
 

@@ -1,5 +1,6 @@
 /* pipeline: writes from request to reply. Propose gives a zxid and an append; commit, once the log is durable through
  * it, applies, notifies, answers. With one server the quorum is the log alone. */
+#include "base/museum.h"
 #include "core/internal.h"
 
 #define PIPELINE_FIRST 1024u
@@ -235,7 +236,9 @@ static bool run(struct core *c, struct conn *k, struct slice frame, int32_t err,
     int32_t xid = (int32_t)load_be32(frame.p);
     int32_t code = (int32_t)load_be32(frame.p + 4);
     struct wire_reader r = wire_reader_of(slice_of(frame.p + 8, frame.n - 8));
-    int64_t zxid = err == 0 ? tree_last_zxid(c->tree) : error_zxid(c, err);
+    int64_t zxid = SIM_BUG(header_ahead) ? c->pipe.last_proposed
+                   : err == 0            ? tree_last_zxid(c->tree)
+                                         : error_zxid(c, err);
     buf_reset(&c->body);
     if (err == 0)
         err = op_find(code)->read(c, k, &r, &c->body);
@@ -262,7 +265,7 @@ bool pipeline_run_now(struct core *c, struct conn *k, struct slice frame, int64_
 void pipeline_defer(struct core *c, struct conn *k, struct slice frame, int32_t err)
 {
     uint32_t auth_count = k->auth == NULL ? 0 : k->auth->count;
-    if (LIKELY(k->writes_in_flight == 0)) {
+    if (LIKELY(k->writes_in_flight == 0) || SIM_BUG(read_overtakes_write)) {
         k->auth_count_now = auth_count;
         (void)run(c, k, frame, err, c->now_ms);
         return;
@@ -383,7 +386,8 @@ static void commit(struct core *c, struct proposal x)
     }
     if (!x.from_elsewhere || x.conn != NULL)
         audit_commit(c, &x, &txn);
-    watches_notify(c, &applied, x.zxid);
+    if (!SIM_BUG(watch_late) || x.conn == NULL)
+        watches_notify(c, &applied, x.zxid);
     namespaces_written(c, &applied);
     bool closed = txn.header.type == WIRE_OP_CLOSE_SESSION;
     struct conn *k = x.conn;
@@ -421,6 +425,8 @@ static struct proposal ring_pop(struct pipeline *q)
 void pipeline_synced(struct core *c, int64_t zxid)
 {
     struct pipeline *q = &c->pipe;
+    if (SIM_BUG(reply_before_sync))
+        zxid = q->last_proposed;
     while (q->count != 0 && q->ring[q->head].zxid <= zxid)
         commit(c, ring_pop(q));
 }

@@ -1,5 +1,6 @@
 /* prep: judges each write against the tree plus everything in flight, in the order of checks of the client
  * specification (4.3 to 4.9): the first failure wins. As Apache's PrepRequestProcessor.pRequest2Txn. */
+#include "base/museum.h"
 #include "core/internal.h"
 #include <stdio.h>
 
@@ -162,7 +163,10 @@ int prep_create(struct prep *p, struct wire_reader *r, struct txn_op *op)
         return ERR_NO_NODE;
     if (!acl_allows(c, p->conn, parent.acl, WIRE_PERM_CREATE))
         return ERR_NO_AUTH;
-    struct slice path = q.sequential ? sequential_path(c, q.path, parent.stat.cversion) : q.path;
+    struct slice path =
+        q.sequential
+            ? sequential_path(c, q.path, SIM_BUG(sequence_by_children) ? parent.children : parent.stat.cversion)
+            : q.path;
     if ((rc = path_check(path)) != 0)
         return rc;
     struct view node = overlay_view(c, path);
@@ -316,7 +320,7 @@ int prep_set_data(struct prep *p, struct wire_reader *r, struct txn_op *op)
     int64_t more = (int64_t)q.data.n - node.data_length;
     if (more != 0 && (rc = check_quota(p, q.path, 0, more)) != 0)
         return rc;
-    if (q.version != -1 && q.version != node.stat.version)
+    if (q.version != -1 && q.version != node.stat.version && !SIM_BUG(version_ignored))
         return ERR_BAD_VERSION;
     if (!fits(c, q.path.n, q.data.n, 0))
         return ERR_MARSHALLING;

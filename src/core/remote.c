@@ -1,5 +1,6 @@
 /* remote: a leader's side of its learners: their clients' requests, which sessions they serve, and syncs (quorum
  * specification 4.10, 6). */
+#include "base/museum.h"
 #include "core/internal.h"
 
 /* ---- who asks ---- */
@@ -96,8 +97,8 @@ static int check_owner(struct core *c, int64_t session_id, uint32_t link)
     if (s == NULL || s->closing)
         return ERR_SESSION_EXPIRED;
     if (s->owner == OWNER_NONE)
-        s->owner = link;
-    return s->owner == link ? 0 : ERR_SESSION_MOVED;
+        session_own(s, link);
+    return s->owner == link || SIM_BUG(moved_session_writes) ? 0 : ERR_SESSION_MOVED;
 }
 
 void remote_revalidate(struct core *c, uint32_t link, int64_t session_id, int32_t timeout_ms)
@@ -105,12 +106,12 @@ void remote_revalidate(struct core *c, uint32_t link, int64_t session_id, int32_
     struct session *s = session_lookup(c, session_id);
     bool valid = s != NULL && !s->closing && ensemble_leads(c);
     if (valid) {
-        s->owner = link;
+        session_own(s, link);
         if (s->conn != NULL) /* it was our own client */
             conn_close(c, s->conn);
         session_set_timeout(c, s, timeout_ms);
     }
-    zab_revalidate_answer(c->ens.zab, link, session_id, valid, &c->out->zab);
+    zab_revalidate_answer(c->ens.zab, link, session_id, valid || SIM_BUG(dead_session_revived), &c->out->zab);
 }
 
 void remote_touch(struct core *c, int64_t session_id, int32_t timeout_ms)
@@ -133,7 +134,7 @@ static void create_session(struct core *c, uint32_t link, const struct peer_requ
         struct session *s = session_lookup(c, q->session_id);
         if (s == NULL)
             s = session_add(c, q->session_id, timeout_ms);
-        s->owner = link;
+        session_own(s, link);
     }
     pipeline_remote(c, &client, q, r.err == 0 ? 0 : ERR_MARSHALLING);
 }
@@ -212,7 +213,8 @@ static void hold(struct core *c, uint32_t link, const struct peer_request *q, st
     struct ensemble *e = &c->ens;
     struct held_request *h = mem_alloc(sizeof *h + q->body.n + authinfo.raw.n), **at = &e->held_first;
     uint8_t *bytes = (uint8_t *)(h + 1);
-    *h = (struct held_request){ .link = link, .request = *q, .authinfo = authinfo };
+    const struct session *s = session_lookup(c, q->session_id);
+    *h = (struct held_request){ .link = link, .moves = s == NULL ? 0 : s->moves, .request = *q, .authinfo = authinfo };
     if (q->body.n != 0)
         memcpy(bytes, q->body.p, q->body.n);
     if (authinfo.raw.n != 0)
@@ -242,6 +244,15 @@ void remote_request(struct core *c, uint32_t link, const struct peer_request *q,
         carry_on(c, link, q, authinfo);
 }
 
+/* Its session has been served by another server since it came, perhaps by several, and is ahead of it: as a request
+ * that arrives then it is of no effect. A sync must be answered all the same, or the learner's next one would be taken
+ * for it. */
+static bool too_late(const struct core *c, const struct held_request *h)
+{
+    const struct session *s = session_lookup(c, h->request.session_id);
+    return s != NULL && s->moves != h->moves && h->request.op != WIRE_OP_SYNC;
+}
+
 static void release_held(struct core *c, uint32_t link)
 {
     for (struct held_request **at = &c->ens.held_first; *at != NULL;) {
@@ -251,7 +262,7 @@ static void release_held(struct core *c, uint32_t link)
             continue;
         }
         *at = h->next;
-        if (zab_leads(c->ens.zab))
+        if (zab_leads(c->ens.zab) && !too_late(c, h))
             carry_on(c, link, &h->request, h->authinfo);
         mem_free(h);
     }

@@ -3,6 +3,7 @@
  *
  * Expiry follows Java's buckets (client specification 7.1): a touched session lives until the tick after
  * now + timeout. Touching only moves expires_ms; the wheel finds out when the session's slot comes up. */
+#include "base/museum.h"
 #include "base/hash.h"
 #include "core/internal.h"
 
@@ -60,7 +61,8 @@ static void wheel_place(struct core *c, struct session *s)
 
 void session_touch(struct core *c, struct session *s)
 {
-    s->expires_ms = (tick_of(c, c->now_ms + s->timeout_ms) + 1) * c->opt.tick_time_ms;
+    s->expires_ms = (tick_of(c, c->now_ms + (SIM_BUG(expires_early) ? s->timeout_ms / 2 : s->timeout_ms)) + 1) *
+                    c->opt.tick_time_ms;
 }
 
 /* A shorter timeout may bring the deadline before the place where the wheel would look. */
@@ -69,6 +71,13 @@ void session_set_timeout(struct core *c, struct session *s, int32_t timeout_ms)
     s->timeout_ms = timeout_ms;
     session_touch(c, s);
     wheel_place(c, s);
+}
+
+void session_own(struct session *s, uint32_t owner)
+{
+    if (s->owner != owner && s->owner != OWNER_NONE)
+        s->moves++;
+    s->owner = owner;
 }
 
 struct session *session_add(struct core *c, int64_t id, int32_t timeout_ms)
@@ -126,7 +135,7 @@ void session_expire_due(struct core *c)
     for (unsigned n = 0; n < EXPIRE_PER_TURN_MAX && !list_empty(&c->expiring); n++) {
         struct session *s = CONTAINER_OF(c->expiring.next, struct session, wheel);
         list_remove(&s->wheel);
-        if (s->closing)
+        if (s->closing || SIM_BUG(expires_never))
             continue;
         if (!s->local && !ensemble_leads(c)) { /* the leader's business */
             session_touch(c, s);

@@ -1,5 +1,6 @@
 /* watches: the requests that set, ask for and take away watches, and the delivery of events (client specification 6).
  * A watcher's number is its connection's. */
+#include "base/museum.h"
 #include "core/internal.h"
 
 /* Modes that a watcher type of checkWatches and removeWatches speaks of; 0 for an unknown type. */
@@ -110,11 +111,15 @@ void watches_notify(struct core *c, const struct tree_applied *a, int64_t zxid)
         const uint8_t *frame = encode_event(c, e->type, e->path, zxid, &n);
         bool world = c->opt.skip_acl || acl_world_can_read(e->acl);
         for (uint32_t w = 0; w < e->watcher_count; w++) {
+            if (SIM_BUG(watch_lost) && (zxid + w) % 16 == 0)
+                continue;
             struct conn *k = conn_get(c, e->watchers[w]);
             if (k == NULL)
                 continue;
             k->auth_count_now = k->auth == NULL ? 0 : k->auth->count;
             if (world || acl_allows(c, k, e->acl, WIRE_PERM_READ))
+                send_event(c, k, frame, n);
+            if (SIM_BUG(watch_twice) && zxid % 16 == 0)
                 send_event(c, k, frame, n);
         }
     }
@@ -137,9 +142,9 @@ static void catch_up(struct core *c, struct conn *k, struct slice path, unsigned
         struct wire_stat_persisted s = tree_stat_persisted(c->tree, n);
         if (want_missing)
             event = WIRE_EVENT_CREATED;
-        else if (mode == WATCH_DATA && s.mzxid > relative_zxid)
+        else if (mode == WATCH_DATA && (s.mzxid > relative_zxid || SIM_BUG(set_watches_invents)))
             event = WIRE_EVENT_DATA_CHANGED;
-        else if (mode == WATCH_CHILD && s.pzxid > relative_zxid)
+        else if (mode == WATCH_CHILD && s.pzxid > relative_zxid && !SIM_BUG(set_watches_misses))
             event = WIRE_EVENT_CHILDREN_CHANGED;
     }
     if (event == 0) {

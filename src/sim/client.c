@@ -142,6 +142,8 @@ static void send_next(struct client *k)
     buf_reset(&k->frame);
     client_next_request(k, &k->works, k->next_xid++, &k->frame, &q);
     sent_push(k, &q);
+    log_debug("sim.send", "client=%u xid=%d op=%d member=%u connection=%u session=0x%llx", k->index, q.xid, q.op,
+              k->member + 1, k->cable, (unsigned long long)k->session_id);
     speak(k);
     k->cluster->ops_sent++;
 }
@@ -292,6 +294,9 @@ static void connected(struct client *k, struct slice frame)
     }
     if (q.session_id == 0) {
         note(k, CHRONICLE_REFUSED, frame);
+        if (!ghost_ended(c, k->session_id))
+            finding_set(&c->finding, c->now_us, "client.refused", "client %u: member %u says session 0x%llx has ended",
+                        k->index, k->member + 1, (unsigned long long)k->session_id);
         cover(&c->coverage, COVER_sessions_refused);
         forget_session(k);
         let_go(k, dice_wait(&k->dice, 50000));
@@ -304,6 +309,8 @@ static void connected(struct client *k, struct slice frame)
     k->state = CLIENT_CONNECTED;
     k->had_session = true;
     note(k, CHRONICLE_CONNECTED, frame);
+    log_debug("sim.connected", "client=%u member=%u connection=%u session=0x%llx", k->index, k->member + 1, k->cable,
+              (unsigned long long)k->session_id);
     if (fresh)
         cover(&c->coverage, COVER_sessions_opened);
     if (k->user < CLIENT_USERS) {

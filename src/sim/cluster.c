@@ -82,7 +82,8 @@ static void wipe_one(struct cluster *c, struct dice *d)
     for (uint32_t i = 0; i < c->member_count; i++) {
         const struct sim_member *other = c->members[i];
         led = led || (other->up && other->leads);
-        if (other != m && (!other->up || other->durable_zxid < c->ghost.committed || !member_serves(other) ||
+        if (other != m && (!other->up || other->durable_zxid < c->ghost.committed ||
+                           other->durable_zxid < m->durable_zxid || !member_serves(other) ||
                            other->epochs.current != c->ghost.led_epoch || other->epochs.accepted != c->ghost.led_epoch))
             return;
     }
@@ -231,6 +232,7 @@ static struct sim_member *taker(struct cluster *c, const struct agenda_item *it)
     case HAPPEN_IMAGE:
     case HAPPEN_EPOCHS:
     case HAPPEN_TRUNCATED:
+    case HAPPEN_FEED:
         return c->members[it->who];
     case HAPPEN_WIRE_ACCEPTED:
     case HAPPEN_WIRE_CONNECTED:
@@ -289,6 +291,8 @@ static void member_happening(struct cluster *c, const struct agenda_item *it)
         member_epochs_done(m);
     } else if (it->kind == HAPPEN_TRUNCATED) {
         member_truncated(m);
+    } else if (it->kind == HAPPEN_FEED) {
+        member_feed_read(m);
     }
 }
 
@@ -328,6 +332,7 @@ static void happen(struct cluster *c, const struct agenda_item *it)
     case HAPPEN_IMAGE:
     case HAPPEN_EPOCHS:
     case HAPPEN_TRUNCATED:
+    case HAPPEN_FEED:
     case HAPPEN_RESTART:
     case HAPPEN_RESUME:
         member_happening(c, it);
@@ -479,6 +484,7 @@ static void end(struct cluster *c)
     for (uint32_t i = 0; i < c->chronicle.cables; i++)
         cable_free_inbox(&c->cables[i]);
     mem_free(c->cables);
+    mem_free(c->ghost.ended);
     mem_free(c->clients);
     mem_free(c->members);
     chronicle_fini(&c->chronicle);

@@ -23,6 +23,7 @@ enum happening {
     HAPPEN_IMAGE,         /* member; life */
     HAPPEN_EPOCHS,        /* member; life */
     HAPPEN_TRUNCATED,     /* member; life */
+    HAPPEN_FEED,          /* member; life */
     HAPPEN_RESTART,       /* member; life */
     HAPPEN_RESUME,        /* member; life */
     HAPPEN_BACKLOG,       /* member: what was kept while it stood still */

@@ -200,6 +200,14 @@ static void judge_expiry(struct cluster *c, struct sim_member *m, const struct t
     }
 }
 
+bool ghost_ended(const struct cluster *c, int64_t session_id)
+{
+    for (size_t i = c->ghost.ended_count; i-- > 0;)
+        if (c->ghost.ended[i] == session_id)
+            return true;
+    return false;
+}
+
 void ghost_appends(struct cluster *c, struct sim_member *m, int64_t zxid, struct blob *txn)
 {
     struct txn t;
@@ -209,6 +217,14 @@ void ghost_appends(struct cluster *c, struct sim_member *m, int64_t zxid, struct
         return;
     }
     shadow_push(&m->shadow, zxid, txn);
+    if (t.header.type == WIRE_OP_CLOSE_SESSION && !ghost_ended(c, t.header.session_id)) {
+        struct ghost *g = &c->ghost;
+        if (g->ended_count == g->ended_cap) {
+            g->ended_cap = g->ended_cap == 0 ? 64 : g->ended_cap * 2;
+            g->ended = mem_realloc(g->ended, g->ended_cap * sizeof *g->ended);
+        }
+        g->ended[g->ended_count++] = t.header.session_id;
+    }
     bool own = core_zab(m->core) == NULL || zab_leads(core_zab(m->core));
     if (t.header.type == WIRE_OP_CLOSE_SESSION && t.header.cxid == 0 && own)
         judge_expiry(c, m, &t);

@@ -4,6 +4,7 @@
 #define ZOKOR_SIM_GHOST_H
 
 #include "base/blob.h"
+#include <stdbool.h>
 
 struct cluster;
 struct sim_member;
@@ -11,6 +12,8 @@ struct sim_member;
 struct ghost {
     int64_t committed; /* the last transaction that was applied anywhere */
     uint64_t digest;   /* of the tree after it */
+    int64_t *ended;    /* sessions whose end was proposed by anybody */
+    size_t ended_count, ended_cap;
     int64_t led_epoch; /* the newest epoch in which somebody has led */
     uint32_t leader;   /* who */
 };
@@ -35,6 +38,8 @@ void shadow_drop(struct shadow *s, int64_t zxid);
 /* Forgets records above zxid. */
 void shadow_cut(struct shadow *s, int64_t zxid);
 
+/* Could a server think that this session has ended? */
+bool ghost_ended(const struct cluster *c, int64_t session_id);
 /* A member hands a transaction to its log. */
 void ghost_appends(struct cluster *c, struct sim_member *m, int64_t zxid, struct blob *txn);
 /* A member has been recovered; its tree is at zxid. */

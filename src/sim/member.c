@@ -1,3 +1,4 @@
+#include "base/museum.h"
 #include "sim/member.h"
 #include "base/mem.h"
 #include "core/view.h"
@@ -300,6 +301,9 @@ void member_image(struct sim_member *m)
     if (rc != 0) {
         snapshot_write_abort(m->image);
         image_done(m, rc);
+    } else if (end && m->image_of_leader && SIM_BUG(image_not_saved)) {
+        snapshot_write_abort(m->image);
+        image_done(m, 0);
     } else if (end) {
         image_done(m, snapshot_write_end(m->image, &err));
     } else {

@@ -15,6 +15,7 @@
 #include "store/txnlog.h"
 
 struct cluster;
+struct feed;
 
 struct touch {
     int64_t session_id, at_ms;
@@ -67,6 +68,7 @@ struct sim_member {
     int64_t truncate_zxid;
     struct blob **past; /* the newest transactions of the log, while it is recovered */
     size_t past_count;
+    struct feed *feeds; /* of the log on disk to learners */
 
     struct shadow shadow;
     int64_t seen_zxid; /* end of the tree when the ghost looked last */
@@ -115,6 +117,7 @@ bool member_serves(const struct sim_member *m);
 /* Happenings of its own. */
 void member_epochs_done(struct sim_member *m);
 void member_truncated(struct sim_member *m);
+void member_feed_read(struct sim_member *m);
 void member_tick(struct sim_member *m, uint64_t mark);
 void member_log_done(struct sim_member *m);
 void member_image(struct sim_member *m);

@@ -16,6 +16,12 @@ void member_drop_waiting(struct sim_member *m, size_t n);
 struct txnlog *member_new_log(const struct sim_member *m);
 int member_recover(struct sim_member *m, struct store_recovered *out, struct store_error *err);
 
+/* member_feed.c: the log on disk for learners, by link */
+void member_feed_open(struct sim_member *m, uint32_t link, int64_t from, int64_t to);
+void member_feed_more(struct sim_member *m, uint32_t link);
+void member_feed_close(struct sim_member *m, uint32_t link);
+void member_feed_close_all(struct sim_member *m);
+
 /* member_peer.c */
 void member_take_peer_effects(struct sim_member *m);
 struct zab_options member_zab_options(const struct sim_member *m);

@@ -222,6 +222,7 @@ static void drop_process(struct sim_member *m, enum member_end end)
 {
     struct cluster *c = m->cluster;
     break_off_writing(m);
+    member_feed_close_all(m);
     if (end == MEMBER_POWERLESS) {
         lose_power(m);
         m->boot_us = c->now_us;
@@ -333,6 +334,7 @@ void member_new(struct cluster *c, uint32_t index)
 
 void member_free(struct sim_member *m)
 {
+    member_feed_close_all(m);
     if (m->up) {
         txnlog_free(m->log);
         snapshot_write_abort(m->image);

@@ -1,4 +1,5 @@
 /* member_peer: what a member of an ensemble asks of its shell: links, epoch files, the end of the log. */
+#include "base/museum.h"
 #include "base/mem.h"
 #include "sim/cluster.h"
 #include "sim/member.h"
@@ -20,6 +21,8 @@ static void save_epochs(struct sim_member *m, const struct zab_fx *fx)
                     m->index + 1, (long long)m->epochs.accepted, (long long)m->epochs.current,
                     (long long)fx->accepted_epoch, (long long)fx->current_epoch);
     int64_t at_us = c->now_us + dice_wait(&m->dice, opt(c, OPT_sync_us));
+    if (SIM_BUG(epochs_told_early))
+        cluster_at(c, c->now_us, HAPPEN_EPOCHS, m->index, m->life, NULL);
     cluster_at(c, at_us < m->stalled_until_us ? m->stalled_until_us : at_us, HAPPEN_EPOCHS, m->index, m->life, NULL);
 }
 
@@ -34,7 +37,7 @@ void member_epochs_done(struct sim_member *m)
     if (!m->saving_epochs)
         return;
     m->saving_epochs = false;
-    if (member_write_epochs(m) != 0) {
+    if (!SIM_BUG(epochs_told_early) && member_write_epochs(m) != 0) {
         cover(&m->cluster->coverage, COVER_disk_errors);
         member_stop(m, MEMBER_POWERLESS);
         return;
@@ -127,6 +130,15 @@ static void take_one(struct sim_member *m, const struct zab_fx *fx)
     case ZAB_FX_SAVE_EPOCHS:
         save_epochs(m, fx);
         break;
+    case ZAB_FX_LOG_READ:
+        member_feed_open(m, fx->link, fx->zxid, fx->to);
+        break;
+    case ZAB_FX_LOG_MORE:
+        member_feed_more(m, fx->link);
+        break;
+    case ZAB_FX_LOG_DONE:
+        member_feed_close(m, fx->link);
+        break;
     case ZAB_FX_TRUNCATE:
         truncate(m, fx);
         break;
@@ -159,6 +171,7 @@ struct zab_options member_zab_options(const struct sim_member *m)
         .history_count = opt(c, OPT_history_count),
         .history_bytes = 1 << 20,
         .packet_field_bytes_max = 2097150,
+        .log_sync = opt(c, OPT_log_sync) != 0,
         .link_backlog_bytes_max = 64u << 20,
         .last_zxid = m->durable_zxid,
         .accepted_epoch = m->epochs.accepted,

@@ -26,7 +26,8 @@ static const struct {
     { OPT_names, 2, 12, 6 },
     { OPT_timeout_ms, 4000, 20000, 8 },
     { OPT_snap_count, 20, 1000, 4 },
-    { OPT_history_count, 500, 500, 8 },
+    { OPT_history_count, 10, 500, 5 },
+    { OPT_log_sync, 0, 1, 12 },
     { OPT_client_delay_us, 50, 20000, 6 },
     { OPT_peer_delay_us, 50, 50000, 6 },
     { OPT_sync_us, 50, 50000, 6 },
@@ -112,7 +113,7 @@ void options_draw(struct sim_options *o, uint64_t seed)
         struct dice d = dice_of(seed, "options", drawn[i].option);
         bool left_out = rng_below(&d.rng, 16) < drawn[i].left_out;
         int64_t octaves = 0;
-        while (drawn[i].lo << (octaves + 1) <= drawn[i].hi)
+        while (drawn[i].lo != 0 && drawn[i].lo << (octaves + 1) <= drawn[i].hi)
             octaves++;
         int64_t base = drawn[i].lo << dice_between(&d, 0, octaves);
         int64_t value = dice_between(&d, base, base * 2 < drawn[i].hi ? base * 2 : drawn[i].hi);

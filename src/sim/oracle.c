@@ -54,6 +54,12 @@ static void replay_request(struct oracle *o, const struct txn *t, struct oracle_
                      q->xid, client, (unsigned long long)h->zxid, (unsigned long long)q->seen);
     if (t->op.type == WIRE_OP_ERROR && t->op.err == ERR_SESSION_MOVED && o->c->member_count > 1)
         return; /* changes nothing, and is never answered */
+    bool too_late = t->op.type == WIRE_OP_ERROR && t->op.err == ERR_SESSION_EXPIRED; /* of no effect, whenever */
+    if (!too_late && o->writes_of[client] == q->session_id && q->xid <= o->last_xid[client])
+        oracle_wrong(o, "oracle.session_order", "request %d of client %u is 0x%llx, behind its request %d", q->xid,
+                     client, (unsigned long long)h->zxid, o->last_xid[client]);
+    o->writes_of[client] = q->session_id;
+    o->last_xid[client] = q->xid;
     count_write(o, q, t);
     int32_t logged = t->op.type == WIRE_OP_ERROR ? t->op.err : 0;
     if (q->op == WIRE_OP_CLOSE_SESSION) {
@@ -153,6 +159,8 @@ static void end(struct oracle *o)
     mem_free(o->cables);
     mem_free(o->highest);
     mem_free(o->session_of);
+    mem_free(o->last_xid);
+    mem_free(o->writes_of);
     mem_free(o->by_xid);
 }
 

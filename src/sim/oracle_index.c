@@ -171,6 +171,8 @@ static void reserve(struct oracle *o)
     o->items = mem_alloc((o->h->count + 1) * sizeof *o->items);
     o->cables = mem_zalloc((o->h->cables + 1) * sizeof *o->cables);
     o->highest = mem_zalloc((c->client_count + 1) * sizeof *o->highest);
+    o->last_xid = mem_zalloc((c->client_count + 1) * sizeof *o->last_xid);
+    o->writes_of = mem_zalloc((c->client_count + 1) * sizeof *o->writes_of);
     o->session_of = mem_zalloc((c->client_count + 1) * sizeof *o->session_of);
     o->by_xid_count = 1024;
     while (o->by_xid_count < o->h->count * 2)

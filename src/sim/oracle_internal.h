@@ -55,6 +55,8 @@ struct oracle {
     struct oracle_cable *cables;
     int64_t *highest;    /* by client: the newest zxid of its session */
     int64_t *session_of; /* by client */
+    int32_t *last_xid;   /* by client: of its session's newest write */
+    int64_t *writes_of;  /* by client: the session of that */
     int64_t seen;
     /* The transaction being replayed. */
     const struct chronicle_txn *txn;

@@ -319,6 +319,10 @@ void oracle_item(struct oracle *o, struct oracle_item *it)
         return;
     }
     struct oracle_request *q = &o->requests[it->request];
+    if (model_session(&o->model, k->session_id) == NULL && q->op != WIRE_OP_CLOSE_SESSION)
+        oracle_wrong(o, "oracle.dead_session",
+                     "client %u gets a reply to %d at 0x%llx, and its session 0x%llx has ended", k->client, it->xid,
+                     (unsigned long long)it->zxid, (unsigned long long)k->session_id);
     count_error(o, it->err);
     if (q->op == WIRE_OP_SET_WATCHES || q->op == WIRE_OP_SET_WATCHES2)
         judge_set_watches(o, it, q);

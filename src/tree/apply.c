@@ -1,6 +1,7 @@
 /* Applying committed transactions (disk specification 5). The same code serves live traffic and
  * replay; the tolerance that a fuzzy snapshot needs (3.4) is in the rules themselves: nothing here
  * compares zxids to decide if a record was seen before. */
+#include "base/museum.h"
 #include "base/mem.h"
 #include "tree/tree_internal.h"
 #include "wire/path.h"
@@ -205,14 +206,16 @@ static void apply_close_session(struct applying *a, const struct txn_op *op)
     if (op->has_paths) {
         struct wire_reader r = wire_vec_reader(op->paths);
         for (int32_t i = 0; i < op->paths.count; i++) {
-            (void)apply_delete_path(a, arena_dup(a->arena, wire_get_ustring(&r)));
+            struct slice path = arena_dup(a->arena, wire_get_ustring(&r));
+            if (!SIM_BUG(ephemeral_survives) || i != 0)
+                (void)apply_delete_path(a, path);
         }
     }
     /* What the list did not name: none when this server or Apache's wrote it, all of them in the
      * old form. */
     for (;;) {
         uint32_t s = session_find(t, a->header->session_id);
-        if (s == 0 || session_at(t, s)->ephemerals.count == 0)
+        if (s == 0 || session_at(t, s)->ephemerals.count == 0 || SIM_BUG(ephemeral_survives))
             return;
         node_id id = session_at(t, s)->ephemerals.head;
         size_t bytes = node_path_bytes(t, id);

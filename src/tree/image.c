@@ -1,6 +1,7 @@
 /* The parser of a snapshot's body: whole records go from the caller's bytes straight into the tree, and nothing is
  * copied or held back here. Each call may end anywhere in a record; only the walk through a list of ACLs, whose length
  * is not told at its front, is remembered, so that a list that comes in small pieces is not walked again and again. */
+#include "base/museum.h"
 #include "tree/image.h"
 #include "base/mem.h"
 
@@ -100,7 +101,8 @@ static int64_t take_session(struct tree_image *im, struct slice in)
     if (image_needs(im, in, SESSION_BYTES))
         return 0;
     if (im->tree != NULL)
-        tree_load_session(im->tree, (int64_t)load_be64(in.p), (int32_t)load_be32(in.p + 8));
+        if (!SIM_BUG(snapshot_forgets_sessions))
+            tree_load_session(im->tree, (int64_t)load_be64(in.p), (int32_t)load_be32(in.p + 8));
     im->left--;
     return SESSION_BYTES;
 }

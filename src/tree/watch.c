@@ -5,6 +5,7 @@
  *
  * Entries with WATCH_RECURSIVE stand at the front of their thing's ring, so that changes below a
  * node do not look at its other watches. */
+#include "base/museum.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "tree/tree_internal.h"
@@ -637,6 +638,8 @@ static void fire_above(struct tree *t, struct hits *h, node_id id)
     for (node_id n = node_at(t, id)->parent; n != NODE_NONE; n = node_at(t, n)->parent) {
         if (LIKELY(!(node_at(t, n)->flags & NODE_WATCHED_BELOW)))
             continue;
+        if (SIM_BUG(watch_on_parent_lost) && n != node_at(t, id)->parent)
+            return;
         uint32_t first = thing_at(t, thing_of_node(t, n))->first, e = first;
         if (!(entry_modes(entry_at(t, e)) & WATCH_RECURSIVE))
             node_at(t, n)->flags &= ~(unsigned)NODE_WATCHED_BELOW & 0xff; /* the last one has left */

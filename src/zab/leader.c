@@ -1,4 +1,5 @@
 /* leader: discovery of the epoch, acknowledgements, commits, and who still follows (quorum specification 5.1). */
+#include "base/museum.h"
 #include "zab/internal.h"
 
 static const struct wire_vec no_ids = { .count = -1 };
@@ -147,7 +148,7 @@ static void check_epoch_quorum(struct zab *z)
     struct leading *ld = &z->leading;
     if (ld->phase != LEADING_COLLECT || z->saving_epochs || !members_is_quorum(z->members, &ld->epoch_from))
         return;
-    ld->epoch = ld->epoch_max + 1;
+    ld->epoch = ld->epoch_max + (SIM_BUG(epoch_taken_twice) && ld->epoch_max > 1 ? 0 : 1);
     ld->phase = LEADING_SAVE_ACCEPTED;
     log_info("zab.epoch", "epoch=%lld", (long long)ld->epoch);
     zab_save_epochs(z, ld->epoch, z->current_epoch);
@@ -286,7 +287,7 @@ static bool quorum_has(const struct zab *z, int64_t zxid)
         if (f->acked_zxid >= zxid && !f->observer && f->state >= LEARNER_SYNCED)
             member_set_add(&set, z->members, f->sid);
     }
-    return members_is_quorum(z->members, &set);
+    return members_is_quorum(z->members, &set) || (SIM_BUG(commit_without_quorum) && z->synced >= zxid);
 }
 
 static void tell_commit(struct zab *z, const struct past *p)

@@ -1,4 +1,5 @@
 /* leader_ping: signs of life, and the proof that this server still leads which a sync needs. */
+#include "base/museum.h"
 #include "zab/internal.h"
 
 static void ping(struct zab *z, struct learner *f)
@@ -94,8 +95,10 @@ void zab_sync(struct zab *z, int64_t token, struct zab_out *out)
     zab_call_begin(z, out);
     struct waiting_sync *s = mem_alloc(sizeof *s);
     *s = (struct waiting_sync){ .token = token, .zxid = z->appended };
+    if (SIM_BUG(sync_alone))
+        s->zxid = z->committed;
     bool idle = ld->answered_round == ld->ping_round;
-    s->round = ld->ping_round + 1;
+    s->round = SIM_BUG(sync_alone) ? 0 : ld->ping_round + 1;
     *ld->syncs_last = s;
     ld->syncs_last = &s->next;
     if (idle) {

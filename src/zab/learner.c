@@ -1,6 +1,7 @@
 /* learner: a follower or observer, from the dial to the leader through discovery and synchronisation to the steady
  * state (quorum specification 4.5, 4.8, 5.2). What the disk must hold before each acknowledgement is waited for as a
  * phase of its own, during which the link is not read. */
+#include "base/museum.h"
 #include "wire/txn.h"
 #include "zab/internal.h"
 
@@ -240,7 +241,7 @@ void learner_log_synced(struct zab *z)
     if ((z->role != PEER_FOLLOWING && z->role != PEER_OBSERVING) || z->leaving || ln->conn == NULL)
         return;
     if (ln->phase == LEARNING_FLUSH) {
-        if (z->appended != z->synced)
+        if (z->appended != z->synced && !SIM_BUG(newleader_before_sync))
             return;
         ln->phase = LEARNING_SAVE_CURRENT;
         zab_save_epochs(z, z->accepted_epoch, ln->epoch);
@@ -250,7 +251,7 @@ void learner_log_synced(struct zab *z)
         return;
     for (size_t i = history_after(&z->history, ln->acked_zxid); i < z->history.count; i++) {
         int64_t zxid = history_at(&z->history, i)->zxid;
-        if (zxid > z->synced)
+        if (zxid > z->synced && !SIM_BUG(ack_before_sync))
             break;
         learner_send(z, PEER_ACK, zxid, (struct slice){ 0 });
         ln->acked_zxid = zxid;

@@ -1,3 +1,4 @@
+#include "base/museum.h"
 #include "zab/sync_plan.h"
 
 static struct sync_plan snap(void)
@@ -9,6 +10,8 @@ static struct sync_plan snap(void)
  * epoch: only there may a log be cut (ZOOKEEPER-1154). */
 static struct sync_plan trunc_or_snap(int64_t common, int64_t last, size_t from)
 {
+    if (SIM_BUG(trunc_left_out))
+        return (struct sync_plan){ .kind = SYNC_DIFF, .zxid = common, .from = from };
     if (common < 0 || ZXID_EPOCH(common) != ZXID_EPOCH(last))
         return snap();
     return (struct sync_plan){ .kind = SYNC_TRUNC, .zxid = common, .from = from };
