@@ -12,7 +12,10 @@ struct command_figures {
     int64_t now_ms, wall_ms, started_ms; /* started_ms: monotonic, as now_ms */
     int64_t fsync_slow_count;            /* syncs of the log above fsync.warningthresholdms */
     int64_t net_queued_bytes;            /* replies that sockets have not taken yet */
-    struct summary sync_ms;              /* how long the syncs of the log took */
+    /* TLS on the client ports: handshakes under way; not begun, because too many were; and how many connections came
+     * without it, from this machine and from others. 0 without TLS. */
+    int64_t tls_handshakes, tls_handshakes_refused, plain_local, plain_remote;
+    struct summary sync_ms; /* how long the syncs of the log took */
     /* Of each batch of the log: transactions in it; how long the first waited until the write began, and until the
      * sync was done. */
     struct summary batch_size, batch_wait_ms, batch_total_ms;

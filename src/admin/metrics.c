@@ -40,10 +40,10 @@ static const struct row gauges[] = {
     { "last_client_response_size", CORE(response_bytes_last) },
     { "min_client_response_size", CORE(response_bytes_min) },
     { "max_client_response_size", CORE(response_bytes_max) },
-    { "outstanding_tls_handshake", NOTHING },
+    { "outstanding_tls_handshake", FIGURE(tls_handshakes) },
     { "auth_failed_count", CORE(auth_failed) },
-    { "non_mtls_remote_conn_count", NOTHING },
-    { "non_mtls_local_conn_count", NOTHING },
+    { "non_mtls_remote_conn_count", FIGURE(plain_remote) },
+    { "non_mtls_local_conn_count", FIGURE(plain_local) },
 };
 
 /* Of a server that leads. */
@@ -110,7 +110,7 @@ static const struct row counters[] = {
     { "stale_replies", NOTHING },
     { "stale_requests", NOTHING },
     { "stale_requests_dropped", NOTHING },
-    { "tls_handshake_exceeded", NOTHING },
+    { "tls_handshake_exceeded", FIGURE(tls_handshakes_refused) },
     { "unrecoverable_error_count", NOTHING },
 };
 

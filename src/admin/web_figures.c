@@ -35,8 +35,8 @@ static void put_server_stats(struct web_answer *a, const struct core_stats *s, c
     json_member_number(j, "num_alive_client_connections", s->connections);
     json_member_number(j, "uptime", f->now_ms - f->started_ms);
     json_member_number(j, "auth_failed_count", s->auth_failed);
-    json_member_number(j, "non_mtlsremote_conn_count", 0);
-    json_member_number(j, "non_mtlslocal_conn_count", 0);
+    json_member_number(j, "non_mtlsremote_conn_count", f->plain_remote);
+    json_member_number(j, "non_mtlslocal_conn_count", f->plain_local);
     json_object_end(j);
 }
 

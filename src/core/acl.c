@@ -217,6 +217,33 @@ static bool digest_id_valid(struct slice id)
     return rest > 0 && memchr(colon + 1, ':', rest) == NULL;
 }
 
+/* As X509AuthenticationProvider.isValid, which has Java read the name: parts between separators, each with a type in
+ * front of an '='. Unknown types pass here. An empty name is one, too. */
+static bool x509_id_valid(struct slice id)
+{
+    bool has_type = false, quoted = false;
+    size_t from = 0;
+    for (size_t i = 0; i < id.n; i++) {
+        uint8_t c = id.p[i];
+        if (c == '\\' && ++i == id.n)
+            return false;
+        if (c == '"')
+            quoted = !quoted;
+        if (c == '=' && !has_type) {
+            if (i == from)
+                return false;
+            has_type = true;
+        }
+        if (!quoted && (c == ',' || c == ';' || c == '+')) {
+            if (!has_type)
+                return false;
+            has_type = false;
+            from = i + 1;
+        }
+    }
+    return id.n == 0 || (has_type && !quoted);
+}
+
 /* The list in the making, with a hash set of its entries: a request may hold a hundred thousand. */
 struct acl_set {
     struct core *core;
@@ -299,7 +326,8 @@ static int fix_one(struct acl_set *set, const struct conn *k, struct wire_acl a)
     bool valid = !slice_is_null(a.id.id) &&
                  ((slice_eq_str(a.id.scheme, "digest") && c->opt.digest_auth_enabled && digest_id_valid(a.id.id)) ||
                   (slice_eq_str(a.id.scheme, "ip") && parse_range(a.id.id, &range)) ||
-                  (a.id.id.n != 0 && auth_scheme_listed(c->opt.shell_schemes, a.id.scheme)));
+                  (auth_scheme_listed(c->opt.shell_schemes, a.id.scheme) &&
+                   (slice_eq_str(a.id.scheme, "x509") ? x509_id_valid(a.id.id) : a.id.id.n != 0)));
     if (!valid)
         return ERR_INVALID_ACL;
     put_once(set, a);

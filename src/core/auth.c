@@ -22,6 +22,14 @@ static bool auth_has(const struct auth *a, struct slice scheme, struct slice id)
     return false;
 }
 
+static bool auth_has_scheme(const struct auth *a, struct slice scheme)
+{
+    for (uint32_t i = 0; a != NULL && i < a->count; i++)
+        if (slice_eq(a->ids[i].scheme, scheme))
+            return true;
+    return false;
+}
+
 static int auth_add(struct conn *k, struct slice scheme, struct slice id)
 {
     if (auth_has(k->auth, scheme, id))
@@ -74,6 +82,8 @@ int auth_request(struct core *c, struct conn *k, struct wire_reader *r)
         rc = 0; /* the peer's address is known already */
     else if (r->err == 0 && slice_eq_str(q.scheme, "digest") && c->opt.digest_auth_enabled)
         rc = auth_digest(c, k, q.auth);
+    else if (r->err == 0 && slice_eq_str(q.scheme, "x509") && auth_has_scheme(k->auth, q.scheme))
+        rc = 0; /* as X509AuthenticationProvider, which looks at the certificate again */
     if (rc != 0)
         log_warn("auth.failed", "scheme=%.*s conn=%u", SLICE_ARG(q.scheme), k->id);
     return rc;

@@ -55,6 +55,28 @@ static void the_rest_goes_on_without_the_leader(void **state)
     cluster_fini(&cl);
 }
 
+/* Whoever leads: when it dies nobody is left to wait for, and the others do not wait. */
+static void a_dead_leader_is_replaced_at_once(void **state)
+{
+    (void)state;
+    for (int leader = 1; leader < 3; leader++) {
+        struct cluster cl;
+        cluster_init(&cl);
+        for (int i = 0; i <= leader; i++)
+            node_up(&cl, i);
+        cluster_run(&cl, 1000);
+        for (int i = leader + 1; i < 3; i++)
+            node_up(&cl, i);
+        cluster_run(&cl, 1000);
+        assert_int_equal(cluster_leader(&cl), leader);
+        assert_int_equal(cluster_serving(&cl), 3);
+        node_down(&cl, leader);
+        cluster_run(&cl, 100);
+        assert_int_equal(cluster_serving(&cl), 2);
+        cluster_fini(&cl);
+    }
+}
+
 static void start(struct cluster *cl)
 {
     cluster_init(cl);
@@ -212,6 +234,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(three_servers_elect_and_replicate),
         cmocka_unit_test(the_rest_goes_on_without_the_leader),
+        cmocka_unit_test(a_dead_leader_is_replaced_at_once),
         cmocka_unit_test(what_only_the_old_leader_logged_is_cut_off),
         cmocka_unit_test(a_restarted_old_leader_cuts_its_log),
         cmocka_unit_test(a_lone_server_does_not_serve),

@@ -2,6 +2,7 @@
 #include "os/tls_test_support.h"
 #include "base/err.h"
 #include "base/log.h"
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 
 static struct {
@@ -526,7 +527,19 @@ static void survives_changed_bytes(void **state)
     tls_context_free(s);
 }
 
-/* A client of TLS 1.2 asks for another handshake: it is told no, and the connection goes on. */
+/* Carries bytes between the library's own client and a filter. */
+static void carry_foreign(SSL *ssl, struct wire_end *e)
+{
+    char *p;
+    long n = BIO_get_mem_data(SSL_get_wbio(ssl), &p);
+    e->rc = tls_feed(e->conn, slice_of(p, (size_t)n), &e->plain, &e->out);
+    (void)BIO_reset(SSL_get_wbio(ssl));
+    if (e->out.n != 0)
+        assert_int_equal(BIO_write(SSL_get_rbio(ssl), e->out.p, (int)e->out.n), e->out.n);
+    buf_reset(&e->out);
+}
+
+/* A client of TLS 1.2 asks for another handshake: it is told no, and the connection could go on. */
 static void refuses_renegotiation(void **state)
 {
     (void)state;
@@ -538,27 +551,22 @@ static void refuses_renegotiation(void **state)
     SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
     SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION);
     SSL *ssl = SSL_new(ctx);
-    BIO *in = BIO_new(BIO_s_mem()), *out = BIO_new(BIO_s_mem());
-    SSL_set_bio(ssl, in, out);
+    SSL_set_bio(ssl, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
     SSL_set_connect_state(ssl);
-    for (int i = 0; i < 40; i++) {
-        char *p;
-        char byte;
-        if (i == 5)
-            assert_int_equal(SSL_renegotiate(ssl), 1);
-        (void)(i < 5 || i % 2 == 1 ? SSL_do_handshake(ssl) : SSL_read(ssl, &byte, 1));
-        long n = BIO_get_mem_data(out, &p);
-        e.rc = tls_feed(e.conn, slice_of(p, (size_t)n), &e.plain, &e.out);
-        (void)BIO_reset(out);
-        BIO_write(in, e.out.p, (int)e.out.n);
-        buf_reset(&e.out);
-        if (i == 4)
-            assert_int_equal(tls_state(e.conn), TLS_ESTABLISHED);
-    }
-    assert_int_equal(SSL_get_verify_result(ssl) == X509_V_OK, 0);
-    assert_int_equal(SSL_total_renegotiations(ssl) <= 1, 1);
-    assert_int_equal(e.plain.n, 0);
-    assert_true(tls_state(e.conn) == TLS_ESTABLISHED || tls_state(e.conn) == TLS_FAILED);
+    for (int i = 0; i < 4 && SSL_do_handshake(ssl) != 1; i++)
+        carry_foreign(ssl, &e);
+    assert_int_equal(SSL_is_init_finished(ssl), 1);
+    assert_int_equal(SSL_write(ssl, "before", 6), 6);
+    carry_foreign(ssl, &e);
+    assert_heard(&e, "before");
+    assert_int_equal(SSL_renegotiate(ssl), 1);
+    assert_true(SSL_do_handshake(ssl) != 1);
+    carry_foreign(ssl, &e);
+    assert_int_equal(e.rc, 0);
+    assert_int_equal(tls_state(e.conn), TLS_ESTABLISHED);
+    ERR_clear_error();
+    assert_true(SSL_do_handshake(ssl) != 1);
+    assert_int_equal(ERR_GET_REASON(ERR_peek_error()), SSL_R_NO_RENEGOTIATION);
     SSL_free(ssl);
     SSL_CTX_free(ctx);
     tls_conn_free(e.conn);

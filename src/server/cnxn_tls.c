@@ -16,7 +16,7 @@ static void address_text(const struct net_address *a, char *text, size_t size)
 
 static bool may_begin(const struct front *f)
 {
-    return f->opt.tls_handshakes_max <= 0 || f->handshake_count < f->opt.tls_handshakes_max;
+    return f->opt.tls_handshakes_max <= 0 || f->tls_figures[FRONT_TLS_HANDSHAKES] < f->opt.tls_handshakes_max;
 }
 
 /* From here on the connection is TLS. */
@@ -26,14 +26,21 @@ static bool begin(struct cnxn *c)
     char address[INET6_ADDRSTRLEN];
     address_text(&c->tls->peer, address, sizeof address);
     if (!may_begin(f)) {
-        f->handshakes_refused++;
+        f->tls_figures[FRONT_TLS_REFUSED]++;
         return false;
     }
     c->tls->conn = tls_conn_new(f->opt.tls, &(struct tls_peer){ .address = address });
     if (c->tls->conn == NULL)
         return false;
-    f->handshake_count++;
+    f->tls_figures[FRONT_TLS_HANDSHAKES]++;
     return true;
+}
+
+void cnxn_tls_count_plain(struct front *f, const struct net_address *peer)
+{
+    static const uint8_t ipv6_here[16] = { [15] = 1 };
+    bool local = peer->ipv6 ? memcmp(peer->bytes, ipv6_here, sizeof ipv6_here) == 0 : peer->bytes[0] == 127;
+    f->tls_figures[local ? FRONT_TLS_PLAIN_LOCAL : FRONT_TLS_PLAIN_REMOTE]++;
 }
 
 bool cnxn_tls_open(struct cnxn *c, const struct net_address *peer, enum front_port port)
@@ -48,7 +55,7 @@ bool cnxn_tls_open(struct cnxn *c, const struct net_address *peer, enum front_po
 static void end_handshake(struct cnxn *c)
 {
     if (c->tls->conn != NULL && !c->tls->established)
-        c->front->handshake_count--;
+        c->front->tls_figures[FRONT_TLS_HANDSHAKES]--;
 }
 
 void cnxn_tls_close(struct cnxn *c)
@@ -76,7 +83,7 @@ static void warn(struct cnxn *c, const char *why)
     struct front *f = c->front;
     char address[INET6_ADDRSTRLEN];
     int64_t now_ms = loop_now_ms(f->opt.loop);
-    f->tls_failed_total++;
+    f->tls_figures[FRONT_TLS_FAILED]++;
     if (f->tls_warned_ms != 0 && now_ms - f->tls_warned_ms < LIMIT_TLS_WARN_MS) {
         f->tls_unsaid++;
         return;
@@ -140,6 +147,7 @@ static void become_plain(struct cnxn *c, struct slice in)
 {
     uint8_t first = c->tls->first;
     bool has_first = c->tls->first_n != 0;
+    cnxn_tls_count_plain(c->front, &c->tls->peer);
     mem_free(c->tls);
     c->tls = NULL;
     if (has_first)

@@ -15,6 +15,8 @@ struct cnxn_tls {
 
 /* port is FRONT_TLS or FRONT_EITHER. False: no memory, or too many handshakes are under way. */
 bool cnxn_tls_open(struct cnxn *c, const struct net_address *peer, enum front_port port);
+/* For the figures of a front with TLS: a connection without it. */
+void cnxn_tls_count_plain(struct front *f, const struct net_address *peer);
 /* The socket has bytes. */
 void cnxn_tls_bytes(struct cnxn *c);
 /* Makes records of the parts; they live until the next call for any connection of the front. Null: there is nothing to

@@ -130,7 +130,7 @@ static void bench_open(struct bench *b, enum front_port port)
 static void bench_close(struct bench *b)
 {
     front_close_all(&b->front);
-    assert_int_equal(b->front.handshake_count, 0);
+    assert_int_equal(b->front.tls_figures[FRONT_TLS_HANDSHAKES], 0);
     loop_timer_close(&b->alive);
     loop_free(b->loop);
     front_fini(&b->front);
@@ -172,7 +172,7 @@ static void shake_hands(struct bench *b, size_t piece)
     assert_int_equal(b->proofs, 1);
     assert_int_equal(b->frames_at_proof, 0);
     assert_string_equal(b->subject, "CN=alice,O=Zokor");
-    assert_int_equal(b->front.handshake_count, 0);
+    assert_int_equal(b->front.tls_figures[FRONT_TLS_HANDSHAKES], 0);
 }
 
 static void add_frame(struct buf *to, const void *p, size_t n)
@@ -314,6 +314,8 @@ static void either_port(void **state)
     assert_memory_equal(b.got.p, "abcde", 5);
     assert_null(cnxn_of(&b)->tls);
     assert_int_equal(b.proofs, 0);
+    assert_int_equal(b.front.tls_figures[FRONT_TLS_PLAIN_REMOTE], 1);
+    assert_int_equal(b.front.tls_figures[FRONT_TLS_PLAIN_LOCAL], 0);
     bench_close(&b);
 
     bench_open(&b, FRONT_EITHER);
@@ -344,7 +346,7 @@ static void garbage_ends_it(void **state)
         assert_int_equal(b.losses, 1);
         assert_int_equal(b.words + b.frames + b.proofs, 0);
         assert_int_equal(b.front.open_count, 0);
-        assert_int_equal(b.front.tls_failed_total, 1);
+        assert_int_equal(b.front.tls_figures[FRONT_TLS_FAILED], 1);
         bench_close(&b);
     }
     struct bench b;
@@ -369,7 +371,7 @@ static void silence_is_bounded(void **state)
             assert_int_equal(tls_begin(b.client.conn, &b.client.out), 0);
             b.client.out.n /= 2;
             carry(&b, 1000);
-            assert_int_equal(b.front.handshake_count, 1);
+            assert_int_equal(b.front.tls_figures[FRONT_TLS_HANDSHAKES], 1);
         }
         front_sweep(&b.front);
         carry(&b, 1000);
@@ -378,7 +380,7 @@ static void silence_is_bounded(void **state)
         front_sweep(&b.front);
         carry(&b, 1000);
         assert_int_equal(b.losses, 1);
-        assert_int_equal(b.front.handshake_count, 0);
+        assert_int_equal(b.front.tls_figures[FRONT_TLS_HANDSHAKES], 0);
         bench_close(&b);
     }
     struct bench b;
@@ -401,13 +403,13 @@ static void handshakes_are_counted(void **state)
     uint8_t byte;
     assert_int_equal(net_recv(b.fd, &byte, 1), 0);
     assert_int_equal(b.accepts, 1);
-    assert_int_equal(b.front.handshakes_refused, 1);
+    assert_int_equal(b.front.tls_figures[FRONT_TLS_REFUSED], 1);
     net_close(b.fd);
     b.fd = first;
     shake_hands(&b, 1000);
     connect_to(&b, FRONT_TLS);
     assert_int_equal(b.accepts, 2);
-    assert_int_equal(b.front.handshake_count, 1);
+    assert_int_equal(b.front.tls_figures[FRONT_TLS_HANDSHAKES], 1);
     net_close(first);
     bench_close(&b);
 }

@@ -101,6 +101,8 @@ void front_add(struct front *f, int fd, const struct net_address *peer, enum fro
         net_close(fd);
         return;
     }
+    if (f->opt.tls != NULL && port == FRONT_PLAIN)
+        cnxn_tls_count_plain(f, peer);
     if (f->opt.sink.accept(f->opt.sink.ctx, id, peer) != FRONT_GO_ON)
         c->flags |= CNXN_PAUSED;
 }

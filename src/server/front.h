@@ -56,6 +56,16 @@ struct front_options {
     int64_t tls_handshakes_max; /* that may be under way; 0 and below: any number */
 };
 
+/* Of a front with front_options.tls. */
+enum front_tls_figure {
+    FRONT_TLS_HANDSHAKES,   /* under way */
+    FRONT_TLS_REFUSED,      /* since the start: not begun, because too many were under way */
+    FRONT_TLS_FAILED,       /* since the start */
+    FRONT_TLS_PLAIN_LOCAL,  /* since the start: connections without TLS from this machine */
+    FRONT_TLS_PLAIN_REMOTE, /* and from others */
+    FRONT_TLS_FIGURES
+};
+
 struct cnxn;
 
 /* One loop's connections. */
@@ -76,7 +86,7 @@ struct front {
     uint8_t *scratch; /* LIMIT_RECV_BYTES + LIMIT_COPY_BYTES, shared by all connections */
     int64_t open_count, fresh_count, unsent_bytes;
     struct buf tls_plain, tls_out; /* of the connection that is looked at; no memory without TLS */
-    int64_t handshake_count, handshakes_refused, tls_failed_total, tls_warned_ms, tls_unsaid;
+    int64_t tls_figures[FRONT_TLS_FIGURES], tls_warned_ms, tls_unsaid;
     int64_t closed_total; /* sockets closed so far, those that failed at once included */
     bool reading_stopped;
 };

@@ -68,13 +68,13 @@ struct front_thread {
     struct front front;
     struct loop_wake wake;
     struct loop_timer sweep;
-    struct batch *filling;     /* the thread's alone */
-    struct orders *giving;     /* the core's alone */
-    atomic_size_t inbox_bytes; /* posted, not yet given to the sink */
-    atomic_size_t order_bytes; /* posted to this thread, not yet carried out */
-    _Atomic int64_t unsent_bytes;
-    int64_t closed_told; /* of front.closed_total; the thread's alone */
-    atomic_bool refused; /* frames wait for room in the inbox */
+    struct batch *filling;                                        /* the thread's alone */
+    struct orders *giving;                                        /* the core's alone */
+    atomic_size_t inbox_bytes;                                    /* posted, not yet given to the sink */
+    atomic_size_t order_bytes;                                    /* posted to this thread, not yet carried out */
+    _Atomic int64_t unsent_bytes, tls_figures[FRONT_TLS_FIGURES]; /* as the front's, at the end of a turn */
+    int64_t closed_told;                                          /* of front.closed_total; the thread's alone */
+    atomic_bool refused;                                          /* frames wait for room in the inbox */
     atomic_bool stop_reading, quiet, evict, leave;
     struct mutex mutex; /* guards what follows */
     struct orders *orders_first, **orders_last;
@@ -187,6 +187,8 @@ static void t_turn(void *ctx)
     atomic_fetch_sub_explicit(&t->net->open_count, t->front.closed_total - t->closed_told, memory_order_relaxed);
     t->closed_told = t->front.closed_total;
     atomic_store(&t->unsent_bytes, t->front.unsent_bytes);
+    for (int i = 0; t->front.opt.tls != NULL && i < FRONT_TLS_FIGURES; i++)
+        atomic_store_explicit(&t->tls_figures[i], t->front.tls_figures[i], memory_order_relaxed);
     post_batch(t);
     if (t->front.reading_stopped)
         atomic_store(&t->quiet, true);
@@ -755,4 +757,12 @@ int64_t fronts_unsent_bytes(const struct fronts *n)
     for (uint32_t i = 0; i < n->opt.threads; i++)
         bytes += atomic_load_explicit(&n->threads[i].unsent_bytes, memory_order_relaxed);
     return bytes;
+}
+
+int64_t fronts_tls_figure(const struct fronts *n, enum front_tls_figure which)
+{
+    int64_t sum = 0;
+    for (uint32_t i = 0; i < n->opt.threads; i++)
+        sum += atomic_load_explicit(&n->threads[i].tls_figures[which], memory_order_relaxed);
+    return sum;
 }

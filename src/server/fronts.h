@@ -39,5 +39,6 @@ void fronts_stop_reading(struct fronts *n);
 bool fronts_all_sent(struct fronts *n);
 int64_t fronts_open_count(const struct fronts *n);
 int64_t fronts_unsent_bytes(const struct fronts *n);
+int64_t fronts_tls_figure(const struct fronts *n, enum front_tls_figure which);
 
 #endif

@@ -553,6 +553,11 @@ static void boot_figures(const struct boot *b, struct command_figures *out)
     }
 }
 
+static int64_t tls_figure(const struct server *s, enum front_tls_figure which)
+{
+    return s->fronts != NULL ? fronts_tls_figure(s->fronts, which) : s->front.tls_figures[which];
+}
+
 static void host_figures(void *ctx, struct command_figures *out)
 {
     struct server *s = ctx;
@@ -568,6 +573,10 @@ static void host_figures(void *ctx, struct command_figures *out)
         .snapshots_limited = s->http->host.snapshots_limited,
         .restore_errors = s->http->host.restore_errors,
         .restores_limited = s->http->host.restores_limited,
+        .tls_handshakes = tls_figure(s, FRONT_TLS_HANDSHAKES),
+        .tls_handshakes_refused = tls_figure(s, FRONT_TLS_REFUSED),
+        .plain_local = tls_figure(s, FRONT_TLS_PLAIN_LOCAL),
+        .plain_remote = tls_figure(s, FRONT_TLS_PLAIN_REMOTE),
         .net_queued_bytes = s->fronts != NULL ? fronts_unsent_bytes(s->fronts) : s->front.unsent_bytes,
     };
     logger_figures(s->logger, &log);

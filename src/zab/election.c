@@ -254,6 +254,10 @@ static void from_looking(struct zab *z, struct peer *p, const struct vote *v)
         propose(z, beats(z, v, &own) ? *v : own);
     } else if (beats(z, v, &e->proposal)) {
         propose(z, *v);
+    } else if (!same_vote(v, &e->proposal)) {
+        /* It may have begun to look after our better vote had come, and dropped it as one who follows drops votes:
+         * without this word it would learn of it only when votes are repeated. */
+        tell_current(z, p, e->round);
     }
     p->recv = *v;
     check_quorum(z);

@@ -15,7 +15,8 @@
 #define REDIAL_MS 50       /* between two tries to reach the same election port; doubles up to REDIAL_MS_MAX */
 #define REDIAL_MS_MAX 1000
 #define RETRY_LEADER_MS 10 /* between two tries to reach a leader that does not listen yet */
-#define RETRY_LEADER_FOR_MS 2000
+#define RETRY_LEADER_FOR_MS 1000
+#define EPOCH_MAX 0x7ffffffe     /* the epoch files hold what Java calls a positive int */
 #define NOTIFICATION_MS_CAP 5000 /* a partition that heals is noticed within this */
 
 /* ---- links ---- */

@@ -202,6 +202,10 @@ static void on_info(struct zab *z, struct learner *f, const struct peer_packet *
         leader_drop(z, f, "its first packet does not say who it is");
         return;
     }
+    if (ZXID_EPOCH(p->zxid) >= EPOCH_MAX) {
+        leader_drop(z, f, "its epoch is out of range");
+        return;
+    }
     if (info.config_version > z->members->version) {
         leader_drop(z, f, "its configuration is newer");
         return;

@@ -93,7 +93,7 @@ static void on_leaderinfo(struct zab *z, struct link *l, const struct peer_packe
 {
     struct learning *ln = &z->learning;
     int64_t epoch = ZXID_EPOCH(p->zxid);
-    if (p->type != PEER_LEADERINFO || epoch < z->accepted_epoch) {
+    if (p->type != PEER_LEADERINFO || epoch < z->accepted_epoch || epoch > EPOCH_MAX) {
         zab_leave_role(z, "the leader's epoch is behind the one promised");
         return;
     }

@@ -2,6 +2,7 @@
 writes stop when the leader is killed; Apache's three and ours in turns."""
 import json
 import os
+import socket
 import statistics
 import subprocess
 import time
@@ -22,6 +23,7 @@ ROWS = [
 ]
 LONE_P50_LIMIT = 0.6
 FAILOVER_P50_MS, FAILOVER_WORST_MS = 100, 500
+IMAGE_S, IMAGE_P99 = 3.0, 2.0
 
 
 class Ensemble:
@@ -169,3 +171,46 @@ def failover(ensembles, loader, options, goals):
             goals.add("ensemble leader killed: first write ms, median", statistics.median(first), FAILOVER_P50_MS)
             goals.add("ensemble leader killed: first write ms, worst", first[-1], FAILOVER_WORST_MS)
     stop_all()
+
+
+def serves(member):
+    """It answers srvr as one that follows or leads."""
+    try:
+        with socket.create_connection(("127.0.0.1", member.port), 2) as s:
+            s.sendall(b"srvr")
+            text = b""
+            while piece := s.recv(65536):
+                text += piece
+        return b"Mode: follower" in text or b"Mode: leader" in text
+    except OSError:
+        return False
+
+
+def image(e, loader, options, goals):
+    """An empty member gets the whole tree while the leader serves reads at a fixed rate."""
+    reads = ["get", "-c", 16, "--rate", 10000, "-t", 5, "-w", 0.5]
+    e.start(loader.zkbench)
+    try:
+        *_, lead = e.members  # equal histories: the largest number leads
+        loader.run(lead, ["load-tree", "-k", options.nodes, "-c", 16, "-d", 64])
+        alone = loader.run(lead, reads)
+        empty = e.members[0]
+        empty.stop()
+        child = loader.start(lead, reads)
+        time.sleep(1)
+        empty.erase()
+        began = time.monotonic()
+        e.launch(empty)
+        while not serves(empty):
+            if time.monotonic() - began > 60:
+                raise BenchError(f"{e.name}: the empty member does not serve after 60 s:\n{tail(empty.log)}")
+            time.sleep(0.01)
+        took_s = time.monotonic() - began
+        during = loader.collect(child, lead)
+    finally:
+        e.stop()
+        e.erase()
+    before, after = alone["lat_us"]["p99"], during["lat_us"]["p99"]
+    print(f"{options.nodes} nodes to an empty member: {took_s:.2f} s; p99 of reads {before:.0f} -> {after:.0f} us")
+    goals.add("ensemble image s", took_s, IMAGE_S)
+    goals.add("ensemble image: p99 of reads", after / max(before, 1), IMAGE_P99, "x")

@@ -236,6 +236,48 @@ def test_identity(srv, pki):
         alice.close()
 
 
+def test_names_in_acls(srv, pki):
+    good = [ALICE, "cn=alice, o=Zokor", "CN=a+OU=b", "CN=", "", "CN=a=b", "1.2.3=a", 'CN="a,b"', "CN=a\\,b"]
+    bad = ["alice", "CN=a,", "=a", "CN=a,b", "CN=a\\"]
+    with zkraw.Client(srv.secure_port, tls=pki.context("alice")) as alice:
+        for i, name in enumerate(good + bad):
+            err = alice.create("/name-%d" % i, acl=[(ALL, "world", "anyone"), (ALL, "x509", name)]).err
+            assert err == (zkraw.OK if name in good else zkraw.INVALID_ACL), name
+            if err == zkraw.OK:
+                assert alice.delete("/name-%d" % i).err == 0
+        alice.close()
+
+
+def test_addauth(srv, pki):
+    """Who has a certificate may say so again; who has none is turned away."""
+    with zkraw.Client(srv.secure_port, tls=pki.context("alice")) as alice:
+        assert alice.auth("x509", "").err == 0
+        assert alice.who_am_i().value == [("ip", "127.0.0.1"), ("x509", ALICE)]
+        alice.close()
+    with zkraw.Client(srv.port) as plain:
+        assert plain.auth("x509", "").err == zkraw.AUTH_FAILED
+        assert plain.closed_by_peer()
+
+
+@pytest.mark.ours("only its Netty counts")
+def test_figures(tmp_path, pki):
+    with start(tmp_path, pki, netty__server__outstandingHandshake__limit="1") as srv:
+        silent = [zkraw.Connection(srv.secure_port) for _ in range(6)]
+        with zkraw.Client(srv.port) as zk:
+            zk.ping()
+            assert any([c.closed_by_peer(0.5) for c in silent])
+            text = srv.four_letter("mntr").decode()
+        for c in silent:
+            c.drop()
+        figures = dict(line.split("\t", 1) for line in text.splitlines())
+        under_way, refused_ones = (
+            int(figures["zk_" + x]) for x in ("outstanding_tls_handshake", "tls_handshake_exceeded")
+        )
+        assert under_way >= 1 and refused_ones >= 1
+        assert int(figures["zk_non_mtls_local_conn_count"]) >= 2
+        assert figures["zk_non_mtls_remote_conn_count"] == "0"
+
+
 def test_super_user(tmp_path, pki):
     props = {"zookeeper.X509AuthenticationProvider.superUser": ALICE}
     with start(tmp_path, pki, props=props) as srv:
