@@ -144,6 +144,8 @@ void ghost_stepped(struct cluster *c, struct sim_member *m)
     const struct zab *z = core_zab(m->core);
     int64_t last = tree_last_zxid(core_tree(m->core));
     bool leads = z != NULL && zab_leads(z);
+    if (z != NULL)
+        zab_check(z);
     if (leads && !m->leads)
         judge_leader(c, m);
     m->leads = leads;
