@@ -106,6 +106,7 @@ static void judge_leader(struct cluster *c, struct sim_member *m)
                     m->index + 1, (long long)v.epoch, g->leader + 1, (long long)g->led_epoch);
     g->led_epoch = v.epoch;
     g->leader = m->index;
+    g->led_us = c->now_us;
     if (tree_last_zxid(core_tree(m->core)) < g->committed)
         finding_set(&c->finding, c->now_us, "ghost.complete",
                     "member %u leads epoch %lld with 0x%llx, but 0x%llx was committed", m->index + 1,
@@ -143,6 +144,8 @@ void ghost_stepped(struct cluster *c, struct sim_member *m)
     const struct zab *z = core_zab(m->core);
     int64_t last = tree_last_zxid(core_tree(m->core));
     bool leads = z != NULL && zab_leads(z);
+    if (z != NULL)
+        zab_check(z);
     if (leads && !m->leads)
         judge_leader(c, m);
     m->leads = leads;
@@ -206,6 +209,15 @@ bool ghost_ended(const struct cluster *c, int64_t session_id)
         if (c->ghost.ended[i] == session_id)
             return true;
     return false;
+}
+
+bool ghost_may_be_stale(const struct cluster *c, uint32_t member)
+{
+    const struct sim_member *m = c->members[member];
+    const struct ghost *g = &c->ghost;
+    if (c->ensemble == NULL)
+        return false;
+    return c->now_us - g->led_us < 5000000 || !m->up || zab_view(core_zab(m->core)).epoch < g->led_epoch;
 }
 
 void ghost_appends(struct cluster *c, struct sim_member *m, int64_t zxid, struct blob *txn)

@@ -16,6 +16,7 @@ struct ghost {
     size_t ended_count, ended_cap;
     int64_t led_epoch; /* the newest epoch in which somebody has led */
     uint32_t leader;   /* who */
+    int64_t led_us;    /* since when */
 };
 
 /* A member's log as it was handed over, from the first record that the ghost has not compared. */
@@ -40,6 +41,8 @@ void shadow_cut(struct shadow *s, int64_t zxid);
 
 /* Could a server think that this session has ended? */
 bool ghost_ended(const struct cluster *c, int64_t session_id);
+/* Could this member believe in a leader that is none any more? Such a one does not know what was decided since. */
+bool ghost_may_be_stale(const struct cluster *c, uint32_t member);
 /* A member hands a transaction to its log. */
 void ghost_appends(struct cluster *c, struct sim_member *m, int64_t zxid, struct blob *txn);
 /* A member has been recovered; its tree is at zxid. */
