@@ -4,7 +4,7 @@
 #ifndef ZOKOR_CLIENT_PUBLIC_H
 #define ZOKOR_CLIENT_PUBLIC_H
 
-#include "../zookeeper/zookeeper.h"
+#include <zookeeper/zookeeper.h>
 
 #ifdef __cplusplus
 extern "C" {

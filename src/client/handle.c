@@ -87,6 +87,7 @@ static zhandle_t *make_handle(const char *host, watcher_fn fn, int timeout_ms, c
     pthread_mutex_init(&zh->lock, NULL);
     pthread_mutex_init(&zh->done_lock, NULL);
     pthread_mutex_init(&zh->auth_lock, NULL);
+    pthread_mutex_init(&zh->send_lock, NULL);
     pthread_cond_init(&zh->callers_gone, NULL);
     pthread_cond_init(&zh->done_cond, NULL);
     zh->watcher = fn;
@@ -156,6 +157,7 @@ void handle_free(zhandle_t *zh)
     pthread_mutex_destroy(&zh->lock);
     pthread_mutex_destroy(&zh->done_lock);
     pthread_mutex_destroy(&zh->auth_lock);
+    pthread_mutex_destroy(&zh->send_lock);
     pthread_cond_destroy(&zh->callers_gone);
     pthread_cond_destroy(&zh->done_cond);
     free(zh);
