@@ -1,5 +1,5 @@
-/* client_cpu: processor time that a client library takes per asynchronous request, in one program for every library with
- * this interface: run it twice, with and without LD_LIBRARY_PATH.
+/* client_cpu: processor time that a client library takes per asynchronous request, in one program for every library
+ * with this interface: run it twice, with and without LD_LIBRARY_PATH.
  *
  *     client_cpu HOSTS get|set|sync BYTES IN_FLIGHT REQUESTS
  *
