@@ -282,6 +282,11 @@ size_t client_pending_count(const struct client_core *c)
     return c->ring_n;
 }
 
+void client_set_next_xid(struct client_core *c, int32_t xid)
+{
+    c->next_xid = xid;
+}
+
 const struct client_addr *client_target(const struct client_core *c)
 {
     return &c->hosts.current;

@@ -158,5 +158,7 @@ struct slice client_chroot(const struct client_core *c); /* null if none */
 struct client_watches *client_watch_tables(struct client_core *c);
 void client_set_watcher(struct client_core *c, struct client_watcher watcher);
 size_t client_pending_count(const struct client_core *c);
+/* The number of the next request, for tests of what happens when numbers run out. */
+void client_set_next_xid(struct client_core *c, int32_t xid);
 
 #endif

@@ -70,6 +70,16 @@ static int start_threads(zhandle_t *zh)
     return rc;
 }
 
+static void init_locks(zhandle_t *zh)
+{
+    pthread_mutex_init(&zh->lock, NULL);
+    pthread_mutex_init(&zh->done_lock, NULL);
+    pthread_mutex_init(&zh->auth_lock, NULL);
+    pthread_mutex_init(&zh->send_lock, NULL);
+    pthread_cond_init(&zh->callers_gone, NULL);
+    pthread_cond_init(&zh->done_cond, NULL);
+}
+
 static zhandle_t *make_handle(const char *host, watcher_fn fn, int timeout_ms, const clientid_t *id, void *context,
                               int flags, log_callback_fn log_callback, bool threaded)
 {
@@ -84,11 +94,7 @@ static zhandle_t *make_handle(const char *host, watcher_fn fn, int timeout_ms, c
     zhandle_t *zh = calloc(1, sizeof(*zh));
     if (zh == NULL)
         return NULL;
-    pthread_mutex_init(&zh->lock, NULL);
-    pthread_mutex_init(&zh->done_lock, NULL);
-    pthread_mutex_init(&zh->auth_lock, NULL);
-    pthread_cond_init(&zh->callers_gone, NULL);
-    pthread_cond_init(&zh->done_cond, NULL);
+    init_locks(zh);
     zh->watcher = fn;
     zh->context = context;
     zh->log_callback = log_callback;
@@ -156,6 +162,7 @@ void handle_free(zhandle_t *zh)
     pthread_mutex_destroy(&zh->lock);
     pthread_mutex_destroy(&zh->done_lock);
     pthread_mutex_destroy(&zh->auth_lock);
+    pthread_mutex_destroy(&zh->send_lock);
     pthread_cond_destroy(&zh->callers_gone);
     pthread_cond_destroy(&zh->done_cond);
     free(zh);
@@ -186,7 +193,7 @@ int zookeeper_close(zhandle_t *zh)
         return ZBADARGUMENTS;
     if (zh->pid != getpid()) { /* a child of fork: the threads are the parent's, and so is the session */
         zh->callers = 0;
-        pthread_mutex_init(&zh->lock, NULL); /* whoever held it is not here */
+        init_locks(zh); /* whoever holds or waits is not here */
         handle_free(zh);
         return ZOK;
     }

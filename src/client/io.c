@@ -36,12 +36,14 @@ void io_wake_if_asleep(zhandle_t *zh)
 
 static void close_socket(zhandle_t *zh)
 {
+    pthread_mutex_lock(&zh->send_lock);
     if (zh->sock >= 0)
         close(zh->sock);
     zh->sock = -1;
     zh->connecting = false;
     buf_reset(&zh->sending);
     zh->sent_n = 0;
+    pthread_mutex_unlock(&zh->send_lock);
 }
 
 static void lost(zhandle_t *zh, const char *what, int error)
@@ -58,9 +60,17 @@ static void lost(zhandle_t *zh, const char *what, int error)
              error == 0 ? "" : strerror(error));
 }
 
+static void set_socket(zhandle_t *zh, int sock, bool connecting)
+{
+    pthread_mutex_lock(&zh->send_lock);
+    zh->sock = sock;
+    zh->connecting = connecting;
+    pthread_mutex_unlock(&zh->send_lock);
+}
+
 static void opened(zhandle_t *zh)
 {
-    zh->connecting = false;
+    set_socket(zh, zh->sock, false);
     pthread_mutex_lock(&zh->lock);
     client_opened(zh->core, clock_ms());
     pthread_mutex_unlock(&zh->lock);
@@ -90,13 +100,13 @@ static void connect_to(zhandle_t *zh, const struct client_addr *a)
 {
     bool done = false;
     close_socket(zh);
-    zh->sock = start_connect(a, &done);
-    if (zh->sock < 0)
-        lost(zh, "cannot connect", errno);
+    int sock = start_connect(a, &done);
+    int error = errno;
+    set_socket(zh, sock, sock >= 0 && !done);
+    if (sock < 0)
+        lost(zh, "cannot connect", error);
     else if (done)
         opened(zh);
-    else
-        zh->connecting = true;
 }
 
 void io_writable(zhandle_t *zh)
@@ -204,11 +214,11 @@ bool io_advance(zhandle_t *zh)
     }
 }
 
-/* False if the socket takes no more for now. */
-bool io_flush(zhandle_t *zh)
+/* Sends what there is; 0, EAGAIN if the socket takes no more for now, or another errno. Under send_lock. */
+static int send_output(zhandle_t *zh)
 {
     if (zh->sock < 0 || zh->connecting)
-        return true;
+        return 0;
     for (;;) {
         if (zh->sent_n == zh->sending.n) {
             buf_reset(&zh->sending);
@@ -217,19 +227,37 @@ bool io_flush(zhandle_t *zh)
             bool more = client_take_output(zh->core, &zh->sending, clock_ms());
             pthread_mutex_unlock(&zh->lock);
             if (!more)
-                return true;
+                return 0;
         }
         ssize_t n = send(zh->sock, zh->sending.p + zh->sent_n, zh->sending.n - zh->sent_n, MSG_NOSIGNAL);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-            return false;
-        if (n < 0) {
-            lost(zh, "cannot send", errno);
-            return true;
-        }
-        zh->sent_n += (size_t)n;
+        if (n < 0 && errno != EINTR)
+            return errno == EWOULDBLOCK ? EAGAIN : errno;
+        zh->sent_n += n < 0 ? 0 : (size_t)n;
     }
+}
+
+bool io_flush(zhandle_t *zh)
+{
+    pthread_mutex_lock(&zh->send_lock);
+    int error = send_output(zh);
+    pthread_mutex_unlock(&zh->send_lock);
+    if (error != 0 && error != EAGAIN)
+        lost(zh, "cannot send", error);
+    return error != EAGAIN;
+}
+
+void io_send_now(zhandle_t *zh)
+{
+    int error = EAGAIN;
+    if (pthread_mutex_trylock(&zh->send_lock) == 0) {
+        error = send_output(zh);
+        pthread_mutex_unlock(&zh->send_lock);
+    }
+    if (error == 0)
+        return;
+    pthread_mutex_lock(&zh->lock);
+    io_wake_if_asleep(zh);
+    pthread_mutex_unlock(&zh->lock);
 }
 
 /* What changed with a connection: a copy of the session's id for those who ask, a line for people. */

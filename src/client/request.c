@@ -70,13 +70,18 @@ static int64_t deadline_of(const zhandle_t *zh)
     return ms == 0 ? 0 : clock_ms() + ms;
 }
 
-/* The request is pending: its caller is counted, the io thread hears of it. Gives the lock back. */
-static void sent(zhandle_t *zh, const struct client_call *call)
+/* The request is pending: its caller is counted and, if it will do nothing but wait, sends it; otherwise the io thread
+ * does, together with what is made meanwhile. Gives the lock back. */
+static void sent(zhandle_t *zh, const struct client_call *call, bool has_deadline)
 {
-    if ((call->tag & TAG_SYNC) != 0)
-        zh->callers++;
-    io_wake_if_asleep(zh);
+    bool waits = (call->tag & TAG_SYNC) != 0;
+    bool up = client_has_output(zh->core);
+    zh->callers += waits;
+    if (!waits || has_deadline || !up)
+        io_wake_if_asleep(zh);
     pthread_mutex_unlock(&zh->lock);
+    if (waits && up)
+        io_send_now(zh);
 }
 
 int request_send(struct request *q, const struct client_call *call, enum client_watch_kind kind, watcher_fn watcher,
@@ -86,12 +91,13 @@ int request_send(struct request *q, const struct client_call *call, enum client_
     struct client_watch_wish wish = { .kind = kind, .watcher = { (void (*)(void))watcher, context } };
     if (watcher != NULL && q->b->err == 0)
         wish.path = slice_of(q->b->p + q->path_at, q->path_n);
-    int rc = client_commit(zh->core, call, deadline_of(zh), watcher == NULL ? NULL : &wish);
+    int64_t deadline = deadline_of(zh);
+    int rc = client_commit(zh->core, call, deadline, watcher == NULL ? NULL : &wish);
     if (rc != 0) {
         pthread_mutex_unlock(&zh->lock);
         return rc;
     }
-    sent(zh, call);
+    sent(zh, call, deadline != 0);
     return ZOK;
 }
 
@@ -325,7 +331,7 @@ int request_unwatch(zhandle_t *zh, const char *path, int type, watcher_fn watche
     if (local && !up) {
         client_abandon(zh->core);
         client_tell(zh->core, call, 0);
-        sent(zh, call);
+        sent(zh, call, true);
         return ZOK;
     }
     rc = client_commit(zh->core, call, deadline_of(zh), NULL);
@@ -335,6 +341,6 @@ int request_unwatch(zhandle_t *zh, const char *path, int type, watcher_fn watche
     }
     if (!local)
         client_forget_after(zh->core, full, kinds, which);
-    sent(zh, call);
+    sent(zh, call, true);
     return ZOK;
 }

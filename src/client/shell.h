@@ -85,11 +85,16 @@ struct _zhandle {
     char server_text[80];
     pthread_mutex_t auth_lock; /* zoo_lock_auth: the program's */
 
-    /* The io thread's. */
-    int sock, wake_fd;
+    /* Whoever sends has send_lock, which is taken before lock: the io thread, or a caller that waits and sends its own
+     * request rather than wake another thread for it. The io thread alone changes the socket. */
+    pthread_mutex_t send_lock;
+    int sock;
     bool connecting;
     struct buf sending;
     size_t sent_n;
+
+    /* The io thread's. */
+    int wake_fd;
     struct client_dones batch;
     int probe_sock;
     bool probe_asked;
@@ -134,7 +139,10 @@ int64_t clock_ms(void);
 void *io_thread_main(void *zh);
 /* Does what the core needs now; waits for nothing but names. False when the session is over. */
 bool io_advance(zhandle_t *zh);
+/* False if the socket takes no more for now. */
 bool io_flush(zhandle_t *zh);
+/* Sends what a caller has just made, if nobody else sends and the socket takes it; otherwise the io thread is woken. */
+void io_send_now(zhandle_t *zh);
 bool io_readable(zhandle_t *zh);
 void io_writable(zhandle_t *zh);
 void io_probe(zhandle_t *zh);
