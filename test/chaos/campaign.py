@@ -1,11 +1,14 @@
 """One campaign: members, clients, a nemesis, then the judge. See README.md."""
 import argparse
+import os
+import pickle
 import shutil
 import sys
 import tempfile
 import time
 
 from process import Cluster, Nemesis, until  # before the others: it finds zkraw
+import model
 from check import Check, true_history
 from clients import LASTING, Crowd
 
@@ -76,21 +79,36 @@ def campaign(directory, seconds, members, seed, clients=None, say=print, only=No
             say("whole again %.2f s after the last fault" % (time.monotonic() - healed))
         finally:
             records.update(crowd.end())
+        trees = None
         if not findings:
             trees, more = settle(cluster)
             findings += more
         cluster.stop()
         findings += cluster.findings
-        logs, snapshots = cluster.logs()
-    history, more = true_history(logs, snapshots)
-    check = Check(history, records, cluster.sessions)
-    findings += more + check.run()
+    with open(os.path.join(directory, "campaign"), "wb") as f:
+        pickle.dump((members, records, cluster.sessions, trees), f)
+    check, more = judge(directory)
+    findings += more
     if not findings:
-        findings += compare(trees, check.tree)
         findings += floors(check.figures, seconds)
+    history = check.history
     figures = dict(check.figures, transactions=len(history), epochs=len({t.zxid >> 32 for t in history}))
     figures["faults"] = sum(nemesis.done.values())
     return findings, figures
+
+
+def judge(directory):
+    """Judges what a campaign has left in its directory; returns (the Check, findings)."""
+    with open(os.path.join(directory, "campaign"), "rb") as f:
+        members, records, sessions, trees = pickle.load(f)
+    files = {sid: os.path.join(directory, "server%d" % sid, "data", "version-2") for sid in range(1, members + 1)}
+    logs = {sid: model.read_log(path) for sid, path in files.items()}
+    history, findings = true_history(logs, {sid: model.snapshots(path) for sid, path in files.items()})
+    check = Check(history, records, sessions)
+    findings += check.run()
+    if trees is not None and not findings:
+        findings += compare(trees, check.tree)
+    return check, findings
 
 
 def compare(trees, tree):
@@ -112,12 +130,17 @@ def main():
     parser.add_argument("--clients", type=int, help="default: four a member")
     parser.add_argument("--only", help="these faults alone, with commas between them")
     parser.add_argument("--keep", action="store_true", help="leave the members' files where they are")
+    parser.add_argument("--judge", metavar="DIRECTORY", help="judge again what a campaign has left there")
     parser.add_argument("--latency", action="store_true", help="measure instead: writes while one follower is in trouble")
     args = parser.parse_args()
     if args.latency:
         import latency
 
         return latency.main(args.members)
+    if args.judge:
+        _, findings = judge(args.judge)
+        print("\n".join(findings + ["%d findings" % len(findings)]))
+        return 1 if findings else 0
     directory = tempfile.mkdtemp(prefix="zokor-chaos-")
     begin = time.monotonic()
 
