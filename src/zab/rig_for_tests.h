@@ -70,6 +70,63 @@ static inline struct rig_link *rig_link_add(struct rig *r, uint32_t id, enum zab
     return l;
 }
 
+/* What is for the core. */
+static inline void rig_take_core(struct rig *r, const struct zab_fx *fx)
+{
+    switch (fx->type) {
+    case ZAB_FX_ROLE:
+        r->role = fx->role;
+        r->serving = fx->serving;
+        r->leader = fx->sid;
+        break;
+    case ZAB_FX_APPEND:
+        assert_false(r->truncating);
+        assert_true(zxid_follows(r->appended, fx->zxid));
+        r->appended = fx->zxid;
+        r->appends++;
+        blob_unref(fx->txn);
+        break;
+    case ZAB_FX_COMMIT:
+        assert_true(fx->zxid > r->committed && fx->zxid <= r->appended);
+        r->committed = fx->zxid;
+        r->commits++;
+        blob_unref(fx->txn);
+        break;
+    case ZAB_FX_REQUEST:
+        r->requests++;
+        break;
+    case ZAB_FX_REVALIDATE:
+        r->revalidations++;
+        break;
+    case ZAB_FX_TOUCH:
+        r->touches++;
+        break;
+    case ZAB_FX_VALIDITY:
+        break;
+    case ZAB_FX_SYNCED:
+        r->syncs++;
+        break;
+    case ZAB_FX_PING:
+        r->pings++;
+        break;
+    case ZAB_FX_IMAGE_WANTED:
+        r->images_wanted++;
+        r->image_link = fx->link;
+        break;
+    case ZAB_FX_IMAGE_PULL:
+    case ZAB_FX_IMAGE_DROPPED:
+        break;
+    case ZAB_FX_IMAGE_BYTES:
+        r->image_bytes = true;
+        break;
+    case ZAB_FX_SAVE_IMAGE:
+        r->saving_image = true;
+        break;
+    default:
+        fail_msg("effect %d has no taker", (int)fx->type);
+    }
+}
+
 static inline void rig_take(struct rig *r, const struct zab_fx *fx)
 {
     struct rig_link *l = rig_link(r, fx->link);
@@ -119,54 +176,8 @@ static inline void rig_take(struct rig *r, const struct zab_fx *fx)
     case ZAB_FX_LOG_MORE:
     case ZAB_FX_LOG_DONE:
         break;
-    case ZAB_FX_ROLE:
-        r->role = fx->role;
-        r->serving = fx->serving;
-        r->leader = fx->sid;
-        break;
-    case ZAB_FX_APPEND:
-        assert_false(r->truncating);
-        assert_true(zxid_follows(r->appended, fx->zxid));
-        r->appended = fx->zxid;
-        r->appends++;
-        blob_unref(fx->txn);
-        break;
-    case ZAB_FX_COMMIT:
-        assert_true(fx->zxid > r->committed && fx->zxid <= r->appended);
-        r->committed = fx->zxid;
-        r->commits++;
-        blob_unref(fx->txn);
-        break;
-    case ZAB_FX_REQUEST:
-        r->requests++;
-        break;
-    case ZAB_FX_REVALIDATE:
-        r->revalidations++;
-        break;
-    case ZAB_FX_TOUCH:
-        r->touches++;
-        break;
-    case ZAB_FX_VALIDITY:
-        break;
-    case ZAB_FX_SYNCED:
-        r->syncs++;
-        break;
-    case ZAB_FX_PING:
-        r->pings++;
-        break;
-    case ZAB_FX_IMAGE_WANTED:
-        r->images_wanted++;
-        r->image_link = fx->link;
-        break;
-    case ZAB_FX_IMAGE_PULL:
-    case ZAB_FX_IMAGE_DROPPED:
-        break;
-    case ZAB_FX_IMAGE_BYTES:
-        r->image_bytes = true;
-        break;
-    case ZAB_FX_SAVE_IMAGE:
-        r->saving_image = true;
-        break;
+    default:
+        rig_take_core(r, fx);
     }
 }
 

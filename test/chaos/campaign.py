@@ -114,7 +114,8 @@ def judge(directory):
 def compare(trees, tree):
     """Every member's tree against the model's."""
     want = {p: (n.data, n.stat()) for p, n in tree.nodes.items() if not p.startswith("/zookeeper")}
-    return ["member %d's tree is not the log's: %s" % (sid, difference({0: want, sid: got})) for sid, got in trees.items() if got != want]
+    wrong = [sid for sid, got in trees.items() if got != want]
+    return ["member %d's tree is not the log's: %s" % (sid, difference({0: want, sid: trees[sid]})) for sid in wrong]
 
 
 def floors(figures, seconds):
@@ -123,7 +124,8 @@ def floors(figures, seconds):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="./dev chaos", description="Real faults on real processes, judged by replay.")
+    about = "Real faults on real processes, judged by replay."
+    parser = argparse.ArgumentParser(prog="./dev chaos", description=about)
     parser.add_argument("--secs", type=float, default=60, help="how long faults are done (default: 60)")
     parser.add_argument("--members", type=int, default=3, choices=(3, 5))
     parser.add_argument("--seed", type=int, default=int(time.time()) % 100000)
@@ -131,7 +133,7 @@ def main():
     parser.add_argument("--only", help="these faults alone, with commas between them")
     parser.add_argument("--keep", action="store_true", help="leave the members' files where they are")
     parser.add_argument("--judge", metavar="DIRECTORY", help="judge again what a campaign has left there")
-    parser.add_argument("--latency", action="store_true", help="measure instead: writes while one follower is in trouble")
+    parser.add_argument("--latency", action="store_true", help="measure writes while one follower is in trouble")
     args = parser.parse_args()
     if args.latency:
         import latency
@@ -156,7 +158,8 @@ def main():
         print("FOUND: %s" % finding)
     if not findings and not args.keep:
         shutil.rmtree(directory)
-    print("%d findings; again: ./dev chaos --secs %g --members %d --seed %d" % (len(findings), args.secs, args.members, args.seed))
+    again = "./dev chaos --secs %g --members %d --seed %d" % (args.secs, args.members, args.seed)
+    print("%d findings; again: %s" % (len(findings), again))
     return 1 if findings else 0
 
 

@@ -13,6 +13,7 @@ import collections
 import zkraw
 from model import CLOSE_SESSION, CREATE_SESSION, CREATES, DELETE, ERROR, MULTI, SET, Tree, parent_of
 
+READS = ("get", "exists", "ls")
 WRITES = ("create", "set", "delete", "multi", "close")
 SESSION_ERRORS = (-112, -118)
 MAX_FINDINGS = 40
@@ -166,7 +167,8 @@ class Check:
 
     def replay(self):
         writes = {(q.session, q.xid): q for q in self.requests if q.op in WRITES}
-        reads = sorted((q for q in self.requests if q.op in ("get", "exists", "ls") and q.zxid is not None), key=lambda q: q.zxid)
+        reads = [q for q in self.requests if q.op in READS and q.zxid is not None]
+        reads.sort(key=lambda q: q.zxid)
         tree, at = Tree(), 0
         for t in self.history:
             while at < len(reads) and reads[at].zxid < t.zxid:
@@ -293,7 +295,7 @@ class Check:
                 self.find("session %#x went back from %#x: %r", q.session, last[q.session], q)
             if q.zxid < floor[q.session]:
                 self.find("behind a sync at %#x: %r", floor[q.session], q)
-            if q.op in ("get", "exists", "ls") and q.zxid < seen_by(q.sent):
+            if q.op in READS and q.zxid < seen_by(q.sent):
                 self.figures["reads that were old"] += 1
             last[q.session] = q.zxid
             if q.op == "sync" and q.err == 0:

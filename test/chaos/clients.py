@@ -36,6 +36,7 @@ CREATE, DELETE, EXISTS, GET, SET, LS, SYNC, CHECK, MULTI = 1, 2, 3, 4, 5, 12, 9,
 CLOSE = zkraw.CLOSE_SESSION
 SET_WATCHES_XID = -8
 SESSION_ERRORS = (-112, -118)
+WRITES_OF_STATE = ("create", "set", "delete", "multi")
 
 
 def encode(op, args, watch):

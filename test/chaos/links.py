@@ -7,8 +7,8 @@
         links.reset(1, 2)              # connections between the two break
         links.heal()
 
-A cut holds what is sent, as lost packets that TCP sends again do: when it ends in time, nothing is missing. A connection
-that is made meanwhile hangs. What is "lost" otherwise comes RETRANSMIT_S late, and everything behind it, too.
+A cut holds what is sent, as lost packets that TCP sends again do: when it ends in time, nothing is missing. A
+connection that is made meanwhile hangs. What is "lost" otherwise comes RETRANSMIT_S late, and all behind it, too.
 """
 import asyncio
 import json

@@ -2,6 +2,7 @@
 import mmap
 import os
 import random
+import shutil
 import signal
 import struct
 import subprocess
@@ -242,6 +243,50 @@ class Nemesis:
         self.word("kill all", list(self.cluster))
         self.kill(list(self.cluster))
         self.cluster.look()
+
+    def do_restart(self):
+        """An orderly end: the member must say that it went well."""
+        m = self.victim()
+        self.word("restart", [m])
+        status = m.stop()
+        if status != 0 and m.sid not in self.cluster.excused:
+            self.cluster.findings.append("member %d ended with %r when it was told to stop" % (m.sid, status))
+        m.spawn()
+
+    def do_wipe(self):
+        """A follower loses its disk. What it had acknowledged must be on the others until it has it again, so this
+        waits for a whole ensemble before and after."""
+        self.cluster.wait_whole()
+        lead = self.cluster.leader()
+        m = self.random.choice([m for m in self.cluster if m.sid != lead])
+        self.word("wipe", [m])
+        m.kill()
+        shutil.rmtree(os.path.join(m.data_dir, "version-2"))
+        m.spawn()
+        self.cluster.wait_whole()
+
+    def do_storm(self):
+        """Many small harms on top of each other, quorum or not."""
+        self.word("storm", list(self.cluster))
+        for _ in range(self.random.randrange(6, 14)):
+            m = self.random.choice(list(self.cluster))
+            other = self.random.choice([o for o in self.cluster if o is not m])
+            dice = self.random.random()
+            if dice < 0.3:
+                self.kill([m])
+            elif dice < 0.5:
+                m.signal(signal.SIGSTOP)
+            elif dice < 0.7:
+                self.cluster.links.set(m.sid, other.sid, cut=self.random.random() < 0.6)
+            elif dice < 0.8:
+                self.cluster.control[m.sid].set(sync_delay_ms=self.random.choice((0, 50, 1000)))
+            else:
+                self.cluster.links.reset(m.sid, other.sid)
+            self.rest(0.05, 0.5)
+            for o in self.cluster:
+                if self.random.random() < 0.5 and o.running():
+                    o.signal(signal.SIGCONT)
+        self.cluster.heal()
 
     def do_pause(self):
         members = self.minority()

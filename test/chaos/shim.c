@@ -87,7 +87,7 @@ static int sync_fails(int fd)
 {
     if ((says(SYNC_DELAY_MS) == 0 && says(SYNC_FAILS) == 0) || !is_data(fd))
         return 0;
-    struct timespec step = {.tv_nsec = 2000000};
+    struct timespec step = { .tv_nsec = 2000000 };
     for (int64_t waited_ms = 0; waited_ms < says(SYNC_DELAY_MS); waited_ms += 2)
         nanosleep(&step, NULL);
     if (says(SYNC_FAILS) == 0)
