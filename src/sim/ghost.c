@@ -139,6 +139,20 @@ static void compare(struct cluster *c, struct sim_member *m, int64_t last)
     m->seen_zxid = last;
 }
 
+/* A role may end in the very step in which something was decided; then the tree goes on to the end of the log, decided
+ * or not, and what clients were told is what tells. */
+static void compare_shown(struct cluster *c, struct sim_member *m)
+{
+    int64_t before = c->ghost.committed;
+    while (m->shadow.count != 0 && m->shadow.records[m->shadow.head].zxid <= m->shown_zxid) {
+        struct shadow_record r = shadow_pop(&m->shadow);
+        settle(c, m, r);
+        blob_unref(r.txn);
+    }
+    if (c->ghost.committed > before)
+        judge_quorum(c, m, c->ghost.committed);
+}
+
 void ghost_stepped(struct cluster *c, struct sim_member *m)
 {
     const struct zab *z = core_zab(m->core);
@@ -149,8 +163,12 @@ void ghost_stepped(struct cluster *c, struct sim_member *m)
     if (leads && !m->leads)
         judge_leader(c, m);
     m->leads = leads;
-    if (last != m->seen_zxid && member_serves(m))
+    bool serves = member_serves(m);
+    if (last != m->seen_zxid && serves)
         compare(c, m, last);
+    else if (m->served && !serves)
+        compare_shown(c, m);
+    m->served = serves;
     if (opt(c, OPT_check_every) != 0 && ++m->steps_to_check >= (uint64_t)opt(c, OPT_check_every)) {
         m->steps_to_check = 0;
         ghost_check(c, m);
