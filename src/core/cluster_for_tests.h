@@ -33,7 +33,7 @@ struct node {
     uint32_t reading_link; /* one learner at a time reads the log */
     int64_t reading_from, reading_to;
     struct buf got[SHELL_CONNS];
-    bool closed[SHELL_CONNS];
+    bool closed[SHELL_CONNS], resumed[SHELL_CONNS];
     int64_t life; /* counts starts: what was under way for an earlier one is dropped */
     int64_t synced;
 };
@@ -250,14 +250,14 @@ static inline void take_appends(struct cluster *cl, int n)
     }
 }
 
-static inline void cluster_step(struct cluster *cl, int n, struct core_event ev)
+static inline bool cluster_step_went(struct cluster *cl, int n, struct core_event ev)
 {
     struct node *me = &cl->nodes[n];
     if (me->core == NULL)
-        return;
+        return true;
     ev.now_ms = cl->now_ms;
     ev.wall_ms = 1700000000000 + cl->now_ms;
-    core_step(me->core, &ev, &me->out);
+    bool go_on = core_step(me->core, &ev, &me->out);
     core_check(me->core);
     for (size_t i = 0; i < me->out.fx_count; i++) {
         struct core_fx *fx = &me->out.fx[i];
@@ -265,6 +265,8 @@ static inline void cluster_step(struct cluster *cl, int n, struct core_event ev)
             buf_append(&me->got[fx->conn], fx->p, fx->n);
         else if (fx->type == CORE_FX_CLOSE)
             me->closed[fx->conn] = true;
+        else if (fx->type == CORE_FX_RESUME)
+            me->resumed[fx->conn] = true;
     }
     take_appends(cl, n);
     if (me->out.snapshot.begin) {
@@ -280,6 +282,12 @@ static inline void cluster_step(struct cluster *cl, int n, struct core_event ev)
     for (size_t i = 0; i < me->out.peer_count; i++)
         take_peer_fx(cl, n, &me->out.peer_fx[i]);
     core_out_reset(&me->out);
+    return go_on;
+}
+
+static inline void cluster_step(struct cluster *cl, int n, struct core_event ev)
+{
+    (void)cluster_step_went(cl, n, ev);
 }
 
 static inline void node_up(struct cluster *cl, int n)
@@ -592,6 +600,7 @@ static inline int64_t cluster_connect_as(struct cluster *cl, int n, uint32_t con
                                                                  .passwd = slice_of(passwd, 16),
                                                                  .has_read_only = true });
     cl->nodes[n].closed[conn] = false;
+    cl->nodes[n].resumed[conn] = false;
     buf_reset(&cl->nodes[n].got[conn]);
     cluster_step(cl, n,
                  (struct core_event){

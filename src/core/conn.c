@@ -68,11 +68,12 @@ static void conn_drop_deferred(struct core *c, struct conn *k)
     k->deferred_last = &k->deferred_first;
 }
 
-void conn_drop_parked(struct conn *k)
+static void conn_drop_parked(struct core *c, struct conn *k)
 {
     while (k->parked_first != NULL) {
         struct parked *p = k->parked_first;
         k->parked_first = p->next;
+        c->parked_count--;
         k->writes_in_flight--;
         mem_free(p->multi_kinds);
         blob_unref(p->frame);
@@ -88,7 +89,7 @@ static void conn_free(struct core *c, struct conn *k)
     watch_drop_watcher(c->tree, k->id);
     pipeline_forget_conn(c, k);
     conn_drop_deferred(c, k);
-    conn_drop_parked(k);
+    conn_drop_parked(c, k);
     list_remove(&k->link);
     ip_remove(c, &k->peer);
     auth_free(k->auth);

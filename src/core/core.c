@@ -162,7 +162,7 @@ bool core_has_writes_in_flight(const struct core *c)
 static void check_conns(const struct core *c)
 {
     uint32_t count = 0;
-    int64_t deferred = 0, writes = 0;
+    int64_t deferred = 0, writes = 0, parked = 0;
     for (uint32_t i = 0; i < c->conn_cap; i++) {
         const struct conn *k = c->conns[i];
         if (k == NULL)
@@ -170,6 +170,8 @@ static void check_conns(const struct core *c)
         count++;
         deferred += k->deferred_count;
         writes += k->writes_in_flight;
+        for (const struct parked *p = k->parked_first; p != NULL; p = p->next)
+            parked++;
         ASSERT(k->id == i);
         ASSERT(k->session == NULL || k->session->conn == k);
         ASSERT(k->state == CONN_HANDSHAKE || k->state == CONN_REVALIDATING || k->session != NULL ||
@@ -178,6 +180,7 @@ static void check_conns(const struct core *c)
     }
     ASSERT(count == c->conn_count);
     ASSERT(deferred == c->deferred_count);
+    ASSERT(parked == c->parked_count);
     ASSERT(c->ens.zab != NULL || writes <= (int64_t)c->pipe.count);
 }
 

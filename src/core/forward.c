@@ -28,6 +28,7 @@ static struct parked *park(struct core *c, struct conn *k, int32_t xid, int32_t 
 {
     struct parked *p = mem_alloc(sizeof *p);
     *p = (struct parked){ .received_ms = c->now_ms, .xid = xid, .op = (int16_t)op, .create_flags = -1 };
+    c->parked_count++;
     *k->parked_last = p;
     k->parked_last = &p->next;
     k->writes_begun++;
@@ -35,8 +36,9 @@ static struct parked *park(struct core *c, struct conn *k, int32_t xid, int32_t 
     return p;
 }
 
-static struct parked unpark(struct conn *k)
+static struct parked unpark(struct core *c, struct conn *k)
 {
+    c->parked_count--;
     struct parked *first = k->parked_first, p = *first;
     k->parked_first = first->next;
     if (k->parked_first == NULL)
@@ -64,22 +66,33 @@ static uint8_t *multi_kinds(struct slice body)
     return kinds.p;
 }
 
-/* In the order in which syncs were sent: each SYNC answers the oldest one, also if its client is gone. */
-struct sync_sent {
-    struct sync_sent *next;
+/* A question to the leader: syncs and sessions, each in the order in which they were asked. Every answer is that of the
+ * oldest one, also if its client is gone: the number tells, since connections' numbers are used again. */
+struct asked {
+    struct asked *next;
     uint32_t conn;
-    int64_t session_id;
-    int32_t xid;
+    int64_t session_id, number;
 };
 
-static void sync_sent_add(struct core *c, const struct conn *k, int32_t xid)
+static int64_t ask(struct core *c, struct asked_list *list, uint32_t conn, int64_t session_id)
 {
-    struct sync_sent *s = mem_alloc(sizeof *s);
-    *s = (struct sync_sent){ .conn = k->id, .session_id = k->session->id, .xid = xid };
-    if (c->ens.sent_first == NULL)
-        c->ens.sent_last = &c->ens.sent_first;
-    *c->ens.sent_last = s;
-    c->ens.sent_last = &s->next;
+    struct asked *a = mem_alloc(sizeof *a);
+    *a = (struct asked){ .conn = conn, .session_id = session_id, .number = ++c->ens.next_asked };
+    if (list->first == NULL)
+        list->last = &list->first;
+    *list->last = a;
+    list->last = &a->next;
+    return a->number;
+}
+
+static struct asked take_asked(struct asked_list *list, struct asked **at)
+{
+    struct asked *first = *at, a = *first;
+    *at = a.next;
+    if (a.next == NULL)
+        list->last = at;
+    mem_free(first);
+    return a;
 }
 
 void forward_write(struct core *c, struct conn *k, int32_t xid, int32_t op, struct slice frame)
@@ -92,7 +105,7 @@ void forward_write(struct core *c, struct conn *k, int32_t xid, int32_t op, stru
         p->multi_kinds = multi_kinds(body);
     if (op == WIRE_OP_SYNC) {
         p->frame = blob_dup(frame);
-        sync_sent_add(c, k, xid);
+        p->number = ask(c, &c->ens.asked_syncs, k->id, k->session->id);
     }
     zab_forward(c->ens.zab, &(struct peer_request){ .session_id = k->session->id, .cxid = xid, .op = op, .body = body },
                 client_ids(c, k), &c->out->zab);
@@ -120,7 +133,7 @@ struct conn *forward_match(struct core *c, const struct txn *txn, struct proposa
     /* An expiry bears the number 0 as a creation does, and so does what makes a local session global. */
     if ((k->parked_first->op == WIRE_OP_CREATE_SESSION) != (txn->header.type == WIRE_OP_CREATE_SESSION))
         return NULL;
-    struct parked p = unpark(k);
+    struct parked p = unpark(c, k);
     x->xid = p.xid;
     x->op = p.op;
     x->create_flags = p.create_flags;
@@ -134,17 +147,14 @@ struct conn *forward_match(struct core *c, const struct txn *txn, struct proposa
 
 void forward_synced(struct core *c)
 {
-    struct sync_sent *s = c->ens.sent_first;
-    if (s == NULL)
+    struct asked_list *list = &c->ens.asked_syncs;
+    if (list->first == NULL)
         return;
-    c->ens.sent_first = s->next;
-    struct conn *k = conn_get(c, s->conn);
-    bool waits = k != NULL && k->session != NULL && k->session->id == s->session_id && k->parked_first != NULL &&
-                 k->parked_first->op == WIRE_OP_SYNC && k->parked_first->xid == s->xid;
-    mem_free(s);
-    if (!waits)
+    struct asked a = take_asked(list, &list->first);
+    struct conn *k = conn_get(c, a.conn);
+    if (k == NULL || k->parked_first == NULL || k->parked_first->number != a.number)
         return;
-    struct parked p = unpark(k);
+    struct parked p = unpark(c, k);
     k->writes_in_flight--;
     k->writes_answered++;
     if (pipeline_run_now(c, k, blob_slice(p.frame), p.received_ms))
@@ -154,11 +164,10 @@ void forward_synced(struct core *c)
 
 void forward_forget(struct core *c)
 {
-    while (c->ens.sent_first != NULL) {
-        struct sync_sent *s = c->ens.sent_first;
-        c->ens.sent_first = s->next;
-        mem_free(s);
-    }
+    struct asked_list *lists[] = { &c->ens.asked_syncs, &c->ens.asked_sessions };
+    for (size_t i = 0; i < 2; i++)
+        while (lists[i]->first != NULL)
+            (void)take_asked(lists[i], &lists[i]->first);
 }
 
 /* ---- sessions ---- */
@@ -166,26 +175,26 @@ void forward_forget(struct core *c)
 void forward_revalidate(struct core *c, struct conn *k, int64_t session_id, int32_t timeout_ms)
 {
     k->state = CONN_REVALIDATING;
-    k->asked_session = session_id;
     k->asked_timeout_ms = timeout_ms;
-    k->asked_number = c->ens.next_asked++;
     conn_pause(c, k);
-    if (zab_learns(c->ens.zab))
-        zab_revalidate(c->ens.zab, session_id, timeout_ms, &c->out->zab);
+    if (!zab_learns(c->ens.zab))
+        return;
+    k->asked_number = ask(c, &c->ens.asked_sessions, k->id, session_id);
+    zab_revalidate(c->ens.zab, session_id, timeout_ms, &c->out->zab);
 }
 
-/* Answers come in the order of the questions; of several connections that asked for one session the last one wins. */
+/* Of several connections that asked for one session the last one wins. */
 void forward_validity(struct core *c, int64_t session_id, bool valid)
 {
-    struct conn *k = NULL;
-    for (uint32_t i = 0; i < c->conn_cap; i++) {
-        struct conn *other = c->conns[i];
-        if (other == NULL || other->state != CONN_REVALIDATING || other->asked_session != session_id)
-            continue;
-        if (k == NULL || other->asked_number < k->asked_number)
-            k = other;
-    }
-    if (k == NULL)
+    struct asked_list *list = &c->ens.asked_sessions;
+    struct asked **at = &list->first;
+    while (*at != NULL && (*at)->session_id != session_id)
+        at = &(*at)->next;
+    if (*at == NULL)
+        return;
+    struct asked a = take_asked(list, at);
+    struct conn *k = conn_get(c, a.conn);
+    if (k == NULL || k->state != CONN_REVALIDATING || k->asked_number != a.number)
         return;
     if (!valid) {
         conn_refuse(c, k);

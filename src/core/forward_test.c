@@ -177,6 +177,103 @@ static void closing_a_session_is_answered_then_the_connection_ends(void **state)
     cluster_fini(&cl);
 }
 
+/* A client that floods a follower is stopped there, as it is on a leader: what waits for the leader counts. */
+static void requests_with_the_leader_are_outstanding(void **state)
+{
+    (void)state;
+    struct cluster cl;
+    cluster_init(&cl);
+    cl.options.outstanding_limit = 5;
+    for (int i = 0; i < 3; i++)
+        node_up(&cl, i);
+    cluster_run(&cl, 500);
+    cluster_connect(&cl, 0, 1);
+    cl.nodes[0].resumed[1] = false;
+    struct buf b;
+    buf_init(&b, 100000);
+    int taken = 0;
+    for (bool go_on = true; go_on && taken < 100; taken++) {
+        wire_put_request_header(&b, &(struct wire_request_header){ taken + 1, WIRE_OP_CREATE });
+        char path[20];
+        snprintf(path, sizeof path, "/n%d", taken);
+        put_create(&b, path, "data", 0);
+        go_on =
+            cluster_step_went(&cl, 0, (struct core_event){ .type = CORE_EV_FRAME, .conn = 1, .frame = buf_slice(&b) });
+        buf_reset(&b);
+    }
+    buf_fini(&b);
+    assert_int_equal(taken, 6);
+    assert_false(cl.nodes[0].resumed[1]);
+    cluster_run(&cl, 100);
+    assert_true(cl.nodes[0].resumed[1]);
+    for (int i = 0; i < taken; i++)
+        assert_int_equal(cluster_reply(&cl, 0, 1, i + 1, NULL), 0);
+    cluster_fini(&cl);
+}
+
+/* Numbers of connections are used again: an answer that comes for a client that has gone is not its successor's. */
+static void answers_for_those_who_have_gone(void **state)
+{
+    (void)state;
+    struct cluster cl;
+    start(&cl);
+    int64_t session_id = cluster_connect(&cl, 0, 1);
+    uint8_t passwd[16];
+    session_password(session_id, passwd);
+    int32_t sync = send_path(&cl, 0, 1, WIRE_OP_SYNC, "/", -1);
+    cluster_step(&cl, 0, (struct core_event){ .type = CORE_EV_CONN_LOST, .conn = 1 });
+    /* The same session on a connection of the same number, twice, while SYNC and REVALIDATE are on their way. */
+    struct buf b;
+    buf_init(&b, 1000);
+    wire_put_connect_request(
+        &b, &(struct wire_connect_request){
+                .timeout_ms = 10000, .session_id = session_id, .passwd = slice_of(passwd, 16), .has_read_only = true });
+    for (int i = 0; i < 2; i++) {
+        if (i == 1)
+            cluster_step(&cl, 0, (struct core_event){ .type = CORE_EV_CONN_LOST, .conn = 1 });
+        cluster_step(&cl, 0, (struct core_event){ .type = CORE_EV_ACCEPT, .conn = 1 });
+        cluster_step(&cl, 0, (struct core_event){ .type = CORE_EV_FRAME, .conn = 1, .frame = buf_slice(&b) });
+    }
+    buf_fini(&b);
+    cluster_run(&cl, 50);
+    struct wire_reader r = wire_reader_of(cluster_next(&cl, 0, 1));
+    assert_int_equal(wire_get_connect_response(&r).session_id, session_id);
+    assert_int_equal(cl.nodes[0].got[1].n, 0); /* neither a second answer nor that of the old sync */
+    int32_t again = send_path(&cl, 0, 1, WIRE_OP_SYNC, "/", -1);
+    assert_int_not_equal(again, sync);
+    cluster_run(&cl, 50);
+    assert_int_equal(cluster_reply(&cl, 0, 1, again, NULL), 0);
+    cluster_fini(&cl);
+}
+
+/* The same on a leader, where the sync of the old connection is still under way when the new one begins its own. */
+static void a_leader_tells_two_syncs_of_one_session_apart(void **state)
+{
+    (void)state;
+    struct cluster cl;
+    start(&cl);
+    int64_t session_id = cluster_connect(&cl, 2, 1);
+    uint8_t passwd[16];
+    session_password(session_id, passwd);
+    (void)send_path(&cl, 2, 1, WIRE_OP_SYNC, "/", -1);
+    cluster_step(&cl, 2, (struct core_event){ .type = CORE_EV_CONN_LOST, .conn = 1 });
+    struct buf b;
+    buf_init(&b, 1000);
+    wire_put_connect_request(
+        &b, &(struct wire_connect_request){
+                .timeout_ms = 10000, .session_id = session_id, .passwd = slice_of(passwd, 16), .has_read_only = true });
+    cluster_step(&cl, 2, (struct core_event){ .type = CORE_EV_ACCEPT, .conn = 1 });
+    cluster_step(&cl, 2, (struct core_event){ .type = CORE_EV_FRAME, .conn = 1, .frame = buf_slice(&b) });
+    buf_fini(&b);
+    struct wire_reader r = wire_reader_of(cluster_next(&cl, 2, 1));
+    assert_int_equal(wire_get_connect_response(&r).session_id, session_id);
+    int32_t second = send_path(&cl, 2, 1, WIRE_OP_SYNC, "/", -1);
+    cluster_run(&cl, 50);
+    assert_int_equal(cluster_reply(&cl, 2, 1, second, NULL), 0);
+    assert_int_equal(cl.nodes[2].got[1].n, 0);
+    cluster_fini(&cl);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +284,9 @@ int main(void)
         cmocka_unit_test(a_watch_on_a_follower_fires_before_the_reply_that_shows_the_change),
         cmocka_unit_test(a_request_that_cannot_be_read_gets_an_answer),
         cmocka_unit_test(closing_a_session_is_answered_then_the_connection_ends),
+        cmocka_unit_test(requests_with_the_leader_are_outstanding),
+        cmocka_unit_test(answers_for_those_who_have_gone),
+        cmocka_unit_test(a_leader_tells_two_syncs_of_one_session_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

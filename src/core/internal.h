@@ -52,6 +52,7 @@ struct parked {
     int64_t received_ms;
     uint8_t *multi_kinds; /* as struct proposal's */
     struct blob *frame;   /* of a sync */
+    int64_t number;       /* of a sync: struct asked's */
     int32_t xid;
     int16_t op;
     int8_t create_flags;
@@ -73,8 +74,9 @@ struct conn {
     struct parked *parked_first, **parked_last;
     int64_t writes_begun, writes_answered;
     int32_t writes_in_flight, deferred_count;
-    int32_t asked_timeout_ms; /* while CONN_REVALIDATING, with asked_session */
-    int64_t asked_session, asked_number;
+    int32_t asked_timeout_ms; /* while CONN_REVALIDATING, with asked_number */
+    int64_t asked_number;
+    int64_t sync_token;
     bool sync_waits; /* on a leader: nothing more is read before its sync is answered */
     int32_t last_op;
     int64_t accepted_ms, accepted_wall_ms, paused_since_ms;
@@ -212,6 +214,11 @@ struct image_wait {
     uint32_t link;
 };
 
+/* What a learner has asked its leader. */
+struct asked_list {
+    struct asked *first, **last;
+};
+
 struct ensemble {
     struct zab *zab; /* NULL: a standalone server */
     enum peer_state role;
@@ -222,7 +229,7 @@ struct ensemble {
     int64_t next_token;
     struct sync_wait *syncs; /* leader */
     struct held_request *held_first;
-    struct sync_sent *sent_first, **sent_last; /* learner */
+    struct asked_list asked_syncs, asked_sessions; /* learner */
     int64_t next_asked;
     struct image_wait *image_waits;
     uint32_t image_link;      /* of the learner that the walk is for */
@@ -280,6 +287,7 @@ struct core {
     struct ensemble ens;
     struct throttle throttle;
     int64_t deferred_count;
+    int64_t parked_count; /* a learner's clients' requests that are with the leader */
 
     int64_t next_reap_ms;
     bool snapshot_wanted, snapshot_running;
@@ -438,7 +446,6 @@ void pipeline_committed(struct core *c, int64_t zxid, struct blob *txn);
 void pipeline_log(struct core *c, int64_t zxid, struct blob *txn);
 /* Another role: nothing is in flight any more, and the overlay begins at the tree. */
 void pipeline_restart(struct core *c);
-void conn_drop_parked(struct conn *k);
 void pipeline_forget_conn(struct core *c, const struct conn *k);
 void pipeline_defer(struct core *c, struct conn *k, struct slice frame, int32_t err);
 void pipeline_run_deferred(struct core *c, struct conn *k);

@@ -41,7 +41,7 @@ void pipeline_fini(struct core *c)
 
 int64_t pipeline_in_flight(const struct core *c)
 {
-    return (int64_t)c->pipe.count + c->deferred_count;
+    return (int64_t)c->pipe.count + c->deferred_count + c->parked_count;
 }
 
 static struct proposal *ring_push(struct pipeline *q)

@@ -177,6 +177,7 @@ void remote_sync_own(struct core *c, struct conn *k, int32_t xid, struct slice f
     if (!zab_leads(c->ens.zab))
         return;
     k->sync_waits = true;
+    k->sync_token = c->ens.next_token;
     sync_add(c, (struct sync_wait){ .link = OWNER_SELF,
                                     .conn = k->id,
                                     .session_id = k->session->id,
@@ -271,7 +272,7 @@ static void release_held(struct core *c, uint32_t link)
 static void answer_own(struct core *c, const struct sync_wait *w)
 {
     struct conn *k = conn_get(c, w->conn);
-    if (k == NULL || k->session == NULL || k->session->id != w->session_id || !k->sync_waits)
+    if (k == NULL || !k->sync_waits || k->sync_token != w->token) /* its number may be another client's now */
         return;
     k->sync_waits = false;
     (void)pipeline_run_now(c, k, blob_slice(w->frame), w->received_ms);

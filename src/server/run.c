@@ -310,7 +310,7 @@ static enum front_went on_frame(void *ctx, uint32_t conn, struct slice frame)
     s->frames++;
     bool go_on = step(s, &ev);
     count_replies(s);
-    if (UNLIKELY(s->turn_bytes > LIMIT_TURN_BYTES))
+    if (UNLIKELY(s->turn_bytes > LIMIT_TURN_BYTES) && go_on) /* a resume must come behind the pause */
         carry_out(s);
     return go_on ? FRONT_GO_ON : FRONT_PAUSED;
 }

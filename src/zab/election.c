@@ -287,6 +287,8 @@ void election_notified(struct zab *z, struct peer *p, const struct peer_notifica
         tell_current(z, p, e->round);
         return;
     }
+    if (n->round > ROUND_MAX)
+        return;
     struct vote v = { .given = true,
                       .state = n->state,
                       .leader = n->leader,

@@ -23,10 +23,10 @@ struct history {
 #define ZXID_FIRST(epoch) ((int64_t)((uint64_t)(epoch) << 32))
 #define ZXID_COUNTER_LAST 0xfffffffeu /* the next one would look like a new epoch (quorum specification 5.3) */
 
-/* True if b may stand right behind a in a log. */
+/* True if b may stand right behind a in a log. Numbers are compared with their sign, so none may be negative. */
 static inline bool zxid_follows(int64_t a, int64_t b)
 {
-    return b == a + 1 || (ZXID_EPOCH(b) > ZXID_EPOCH(a) && ZXID_COUNTER(b) == 1);
+    return b > a && (b - 1 == a || (ZXID_EPOCH(b) > ZXID_EPOCH(a) && ZXID_COUNTER(b) == 1));
 }
 
 static inline struct past *history_at(const struct history *h, size_t i)

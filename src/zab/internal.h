@@ -10,14 +10,16 @@
 #include "zab/zab.h"
 
 #define SID_NONE INT64_MIN /* the vote of an observer */
-#define STRANGERS_MAX 64u  /* peers of the election port that the configuration does not name */
+#define STRANGERS_MAX 24u  /* peers of the election port that the configuration does not name: they must leave room */
 #define HELLO_MS 5000      /* a link that was accepted has this long to say who it is */
 #define REDIAL_MS 50       /* between two tries to reach the same election port; doubles up to REDIAL_MS_MAX */
 #define REDIAL_MS_MAX 1000
 #define RETRY_LEADER_MS 10 /* between two tries to reach a leader that does not listen yet */
 #define RETRY_LEADER_FOR_MS 1000
-#define EPOCH_MAX 0x7ffffffe     /* the epoch files hold what Java calls a positive int */
-#define NOTIFICATION_MS_CAP 5000 /* a partition that heals is noticed within this */
+#define EPOCH_MAX 0x7ffffffe      /* the epoch files hold what Java calls a positive int */
+#define INFO_BYTES_MAX 1024u      /* a field of the packet in which a learner says who it is */
+#define ROUND_MAX (INT64_MAX / 2) /* no server counts so many elections; one more than the largest must be a number */
+#define NOTIFICATION_MS_CAP 5000  /* a partition that heals is noticed within this */
 
 /* ---- links ---- */
 

@@ -448,7 +448,9 @@ int64_t leader_bytes(struct zab *z, struct link *l, struct slice bytes)
     size_t used = 0;
     while (!l->closing && !z->leaving) {
         struct peer_packet p;
-        int64_t n = peer_packet_get(slice_of(bytes.p + used, bytes.n - used), z->opt.packet_field_bytes_max, &p);
+        bool named = l->learner->state != LEARNER_NEW;
+        int64_t n = peer_packet_get(slice_of(bytes.p + used, bytes.n - used),
+                                    named ? z->opt.packet_field_bytes_max : INFO_BYTES_MAX, &p);
         if (n <= 0)
             return n < 0 ? n : (int64_t)used;
         used += (size_t)n;
@@ -490,12 +492,28 @@ static void check_followers(struct zab *z)
         zab_leave_role(z, "too few followers are in sync");
 }
 
+/* A quorum may need a voter that loads a large tree: while that goes on, the clock starts again (ZOOKEEPER-1465). */
+static void extend_deadline(struct zab *z)
+{
+    struct leading *ld = &z->leading;
+    LIST_FOR(it, &ld->learners)
+    {
+        const struct learner *f = CONTAINER_OF(it, struct learner, link);
+        bool loads = f->state == LEARNER_LOG || f->state == LEARNER_IMAGE || f->state == LEARNER_SYNCING;
+        int64_t until_ms = f->heard_ms + ticks(z, z->opt.init_limit_ticks);
+        if (loads && members_is_voter(z->members, f->sid) && until_ms > ld->deadline_ms)
+            ld->deadline_ms = until_ms;
+    }
+}
+
 void leader_tick(struct zab *z)
 {
     struct leading *ld = &z->leading;
     if (z->role != PEER_LEADING || z->leaving)
         return;
     check_epoch_quorum(z);
+    if (ld->phase != LEADING_SERVING && z->now_ms >= ld->deadline_ms)
+        extend_deadline(z);
     if (ld->phase != LEADING_SERVING && z->now_ms >= ld->deadline_ms) {
         zab_leave_role(z, "no quorum of followers within initLimit");
         return;

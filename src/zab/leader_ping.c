@@ -84,7 +84,8 @@ static void check_round(struct zab *z)
 
 void leader_ping_answered(struct zab *z, struct learner *f)
 {
-    f->pings_answered++;
+    if (f->pings_answered < f->pings_sent) /* what was not asked answers nothing */
+        f->pings_answered++;
     check_round(z);
 }
 

@@ -137,10 +137,21 @@ static void truncate(struct zab *z, int64_t zxid, bool reload)
     fx->reload = reload;
 }
 
+/* Nothing of an epoch that this leader has not begun is its to give. */
+static bool is_plausible(const struct zab *z, int64_t zxid)
+{
+    return zxid >= 0 && ZXID_EPOCH(zxid) <= z->learning.epoch;
+}
+
 static void on_plan(struct zab *z, struct link *l, const struct peer_packet *p)
 {
     struct learning *ln = &z->learning;
     ln->plan_zxid = p->zxid;
+    bool cuts = p->type == PEER_TRUNC || p->type == PEER_SNAP; /* the zxid of DIFF is only a hint */
+    if (cuts && (!is_plausible(z, p->zxid) || (p->type == PEER_TRUNC && p->zxid > z->appended))) {
+        zab_leave_role(z, "TRUNC or SNAP to a transaction that cannot be");
+        return;
+    }
     switch (p->type) {
     case PEER_DIFF:
         ln->phase = LEARNING_SYNC;
@@ -263,11 +274,11 @@ void learner_log_synced(struct zab *z)
 static bool take(struct zab *z, int64_t zxid, struct slice txn)
 {
     struct learning *ln = &z->learning;
-    if (zxid <= ln->image_floor)
+    if (zxid >= 0 && zxid <= ln->image_floor)
         return true; /* in the image already */
     struct txn decoded;
     bool readable = txn_decode(txn, &decoded) == 0 && decoded.header.zxid == zxid;
-    if (!zxid_follows(z->appended, zxid) || !readable) {
+    if (!zxid_follows(z->appended, zxid) || !is_plausible(z, zxid) || !readable) {
         log_warn("zab.proposal", "zxid=0x%llx last=0x%llx bytes=%zu", (unsigned long long)zxid,
                  (unsigned long long)z->appended, txn.n);
         zab_leave_role(z, "a proposal cannot be read or does not follow the last one");
@@ -281,7 +292,7 @@ static bool take(struct zab *z, int64_t zxid, struct slice txn)
 
 static void commit(struct zab *z, int64_t zxid)
 {
-    if (zxid <= z->learning.image_floor)
+    if (zxid >= 0 && zxid <= z->learning.image_floor)
         return;
     size_t i = history_after(&z->history, z->committed);
     if (i == z->history.count || history_at(&z->history, i)->zxid != zxid) {

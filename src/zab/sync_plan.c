@@ -29,8 +29,8 @@ struct sync_plan sync_plan(const struct history *h, int64_t committed, int64_t l
         return diff;
     if (last > committed)
         return new_epoch ? snap() : trunc_or_snap(committed, last, end);
-    if (after == 0) /* at or below the window's beginning */
-        return last == h->base ? diff : snap();
+    if (after == 0) /* at or below the window's beginning, or the start of the epoch that the window begins with */
+        return last == h->base || (new_epoch && h->base >= 0 && last > h->base) ? diff : snap();
     const struct past *before = history_at(h, after - 1);
     if (before->zxid == last)
         return diff;

@@ -565,7 +565,7 @@ struct zab_view zab_view(const struct zab *z)
         .diffs_sent = z->diffs_sent,
         .truncs_sent = z->truncs_sent,
         .snaps_sent = z->snaps_sent,
-        .looking_since_ms = z->role == PEER_LOOKING ? z->election.begun_ms : 0,
+        .looking_since_ms = z->role == PEER_LOOKING && !z->settling ? z->election.begun_ms : 0,
     };
     v.serving = zab_leads(z) || zab_learns(z);
     view_learners(z, &v);

@@ -308,12 +308,24 @@ def in_log(member, text):
     return False
 
 
+def stands_still(m):
+    """Every thread has taken notice of SIGSTOP: until then it may still read what comes."""
+    tasks = "/proc/%d/task" % m.process.pid
+    states = set()
+    for task in os.listdir(tasks):
+        with open("%s/%s/stat" % (tasks, task)) as f:
+            states.add(f.read().rpartition(")")[2].split()[0])
+    return states == {"T"}
+
+
 def leave_undecided(e, lead, count):
     """The leader has writes on its disk that nobody else has; then all are dead."""
     c = lead.raw()
     others = [m for m in e.running() if m is not lead]
     for m in others:
         m.signal(signal.SIGSTOP)  # connected, but reads nothing
+    for m in others:
+        until(lambda m=m: stands_still(m))
     for i in range(count):
         path = zkraw.text("/base/lost%d" % i)
         c.send(zkraw.CREATE, path + zkraw.text(b"") + zkraw.acls(zkraw.OPEN) + zkraw.i32(0))

@@ -1,0 +1,105 @@
+/* zokor/client.h: what zookeeper.h lacks. Everything there about threads, errors and callbacks holds here.
+ *
+ * Calls that wait have the name of the request; those that call back have an `a` before it and return at once. */
+#ifndef ZOKOR_CLIENT_PUBLIC_H
+#define ZOKOR_CLIENT_PUBLIC_H
+
+#include <zookeeper/zookeeper.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A handle without threads, for a program with a loop of its own: zookeeper_interest says what to wait for,
+ * zookeeper_process does it and calls back, in the thread that calls. Calls that wait return ZINVALIDSTATE. */
+zhandle_t *zokor_init_polled(const char *host, watcher_fn fn, int recv_timeout, const clientid_t *clientid,
+                             void *context, int flags, log_callback_fn log_callback);
+#ifdef THREADED
+int zookeeper_interest(zhandle_t *zh, int *fd, int *interest, struct timeval *tv);
+int zookeeper_process(zhandle_t *zh, int events);
+#endif
+
+/* Deadlines. A request without an answer after its time ends with ZREQUESTTIMEOUT, whatever the connection does; it may
+ * still be carried out. 0: none (the default). For all requests of a handle, or for those that this thread makes from
+ * now on (it wins; returns what was set before). */
+void zokor_set_request_timeout(zhandle_t *zh, int timeout_ms);
+int zokor_thread_deadline(int timeout_ms);
+
+/* Inside a watcher: the zxid of the change it hears of; inside a completion: of the answer. -1 if the server did not
+ * say (servers before 3.9 do not for events; session events have none). */
+int64_t zokor_zxid(zhandle_t *zh);
+/* The last zxid that the server has shown to this session. */
+int64_t zokor_last_zxid(zhandle_t *zh);
+
+/* Watches that stay after they fired: on a node and its list of children, or on a node and everything below it (a
+ * recursive one hears of nodes, never of lists of children). Kept across connections. */
+enum zokor_watch_mode { ZOKOR_WATCH_PERSISTENT = 0, ZOKOR_WATCH_RECURSIVE = 1 };
+int zokor_add_watch(zhandle_t *zh, const char *path, enum zokor_watch_mode mode, watcher_fn watcher, void *watcherCtx);
+int zokor_aadd_watch(zhandle_t *zh, const char *path, enum zokor_watch_mode mode, watcher_fn watcher, void *watcherCtx,
+                     void_completion_t completion, const void *data);
+
+/* As zoo_remove_watches, for every type. Servers before 3.9 know 1 to 3 only (ANY covers all). */
+enum zokor_watch_type {
+    ZOKOR_WATCHES_CHILD = 1,
+    ZOKOR_WATCHES_DATA = 2,
+    ZOKOR_WATCHES_ANY = 3,
+    ZOKOR_WATCHES_PERSISTENT = 4,
+    ZOKOR_WATCHES_RECURSIVE = 5
+};
+int zokor_remove_watches(zhandle_t *zh, const char *path, enum zokor_watch_type type, watcher_fn watcher,
+                         void *watcherCtx, int local);
+int zokor_aremove_watches(zhandle_t *zh, const char *path, enum zokor_watch_type type, watcher_fn watcher,
+                          void *watcherCtx, int local, void_completion_t completion, const void *data);
+
+/* Several reads with one answer. Each ends for itself: results[i].err. Strings and vectors are the caller's until
+ * zokor_read_results_free; in a completion they are the library's. */
+struct zokor_read {
+    int children; /* 0: the data; else the names of the children */
+    const char *path;
+};
+struct zokor_read_result {
+    int err;
+    int data_len; /* -1: null */
+    char *data;
+    struct Stat stat; /* of data only */
+    struct String_vector children;
+};
+typedef void (*zokor_reads_completion_t)(int rc, int count, const struct zokor_read_result *results, const void *data);
+int zokor_multi_read(zhandle_t *zh, int count, const struct zokor_read *reads, struct zokor_read_result *results);
+int zokor_amulti_read(zhandle_t *zh, int count, const struct zokor_read *reads, zokor_reads_completion_t completion,
+                      const void *data);
+void zokor_read_results_free(int count, struct zokor_read_result *results);
+
+/* zoo_multi that also gives the stat of every node created or set: stats[i]. All zeros where the server sent none:
+ * plain creates, and in servers before 3.9 those of zoo_create2_op_init, too. */
+int zokor_multi(zhandle_t *zh, int count, const zoo_op_t *ops, zoo_op_result_t *results, struct Stat *stats);
+int zokor_amulti(zhandle_t *zh, int count, const zoo_op_t *ops, zoo_op_result_t *results, struct Stat *stats,
+                 void_completion_t completion, const void *data);
+/* A part that creates a node with a time to live; mode is one of the two with TTL in their names. */
+void zokor_create_ttl_op_init(zoo_op_t *op, const char *path, const char *value, int valuelen,
+                              const struct ACL_vector *acl, int mode, int64_t ttl_ms, char *path_buffer,
+                              int path_buffer_len);
+
+/* The ids that the server holds this connection for. Freed with deallocate_ClientInfo_vector. */
+typedef void (*zokor_ids_completion_t)(int rc, const struct ClientInfo_vector *ids, const void *data);
+int zokor_who_am_i(zhandle_t *zh, struct ClientInfo_vector *ids);
+int zokor_awho_am_i(zhandle_t *zh, zokor_ids_completion_t completion, const void *data);
+
+/* The ephemeral nodes of this session whose paths start with `prefix`. Freed with deallocate_String_vector. */
+int zokor_get_ephemerals(zhandle_t *zh, const char *prefix, struct String_vector *paths);
+int zokor_aget_ephemerals(zhandle_t *zh, const char *prefix, strings_completion_t completion, const void *data);
+
+/* How many nodes are below a node, at any depth. */
+typedef void (*zokor_number_completion_t)(int rc, int32_t number, const void *data);
+int zokor_get_all_children_number(zhandle_t *zh, const char *path, int32_t *number);
+int zokor_aget_all_children_number(zhandle_t *zh, const char *path, zokor_number_completion_t completion,
+                                   const void *data);
+
+/* zoo_async that waits: what follows sees everything that was committed before. */
+int zokor_sync(zhandle_t *zh, const char *path);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

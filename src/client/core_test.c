@@ -1,0 +1,445 @@
+#include "client/fake_server.h"
+
+static int told; /* something to point at */
+static const struct client_watcher on_session = { fake_somebody, &told };
+
+static void answers_come_in_the_order_of_requests(void **state)
+{
+    (void)state;
+    struct fake f;
+    struct fake_request r;
+    for (size_t piece = 0; piece < 20; piece++) { /* however the bytes are cut */
+        fake_init(&f, (struct client_config){ .seed = piece });
+        f.slice_bytes = piece;
+        for (uint32_t tag = 1; tag <= 3; tag++)
+            assert_int_equal(fake_ask(&f, WIRE_OP_GET_DATA, "/a", tag, 0, NULL), 0);
+        fake_up(&f);
+        for (uint32_t tag = 4; tag <= 200; tag++)
+            assert_int_equal(fake_ask(&f, WIRE_OP_EXISTS, "/b", tag, 0, NULL), 0);
+        fake_turn(&f, true);
+        for (int32_t xid = 1; xid <= 200; xid++) {
+            assert_true(fake_request(&f, &r));
+            assert_int_equal(r.xid, xid);
+            assert_int_equal(r.op, xid <= 3 ? WIRE_OP_GET_DATA : WIRE_OP_EXISTS);
+            wire_put_i32(&f.reply, xid);
+            fake_answer(&f, xid, 100 + xid, xid == 7 ? ERR_NO_NODE : 0);
+        }
+        for (uint32_t tag = 1; tag <= 200; tag++) {
+            struct client_done *d = fake_done(&f);
+            assert_non_null(d);
+            assert_int_equal(d->call.tag, tag);
+            assert_int_equal(d->rc, tag == 7 ? ERR_NO_NODE : 0);
+            assert_int_equal(d->zxid, 100 + tag);
+            assert_int_equal(load_be32(d->body), tag);
+        }
+        assert_null(fake_done(&f));
+        assert_int_equal(client_last_zxid(f.c), 300);
+        fake_fini(&f);
+    }
+}
+
+static void a_lost_connection_fails_what_is_pending_and_comes_back(void **state)
+{
+    (void)state;
+    struct fake f;
+    fake_init(&f, (struct client_config){ .seed = 1, .watcher = on_session });
+    fake_up(&f);
+    fake_expect_event(&f, CLIENT_EVENT_SESSION, CLIENT_STATE_CONNECTED);
+    for (uint32_t tag = 1; tag <= 70; tag++)
+        assert_int_equal(fake_ask(&f, WIRE_OP_GET_DATA, "/a", tag, 0, NULL), 0);
+    fake_turn(&f, true);
+    fake_answer(&f, 1, 5, 0);
+    client_lost(f.c, ERR_CONNECTION_LOSS, f.now);
+    fake_expect(&f, 1, 0);
+    fake_expect_event(&f, CLIENT_EVENT_SESSION, CLIENT_STATE_CONNECTING);
+    for (uint32_t tag = 2; tag <= 70; tag++)
+        fake_expect(&f, tag, ERR_CONNECTION_LOSS);
+    assert_null(fake_done(&f));
+    assert_int_equal(fake_ask(&f, WIRE_OP_GET_DATA, "/later", 71, 0, NULL), 0);
+    f.now = client_wake_ms(f.c);
+    fake_turn(&f, true);
+    struct wire_connect_request q = fake_connect_request(&f);
+    assert_int_equal(q.session_id, 0x77);
+    assert_int_equal(q.last_zxid_seen, 5);
+    assert_memory_equal(q.passwd.p, "0123456789abcde", 16);
+    fake_connect_answer(&f, 0x77, FAKE_TIMEOUT_MS, false);
+    fake_expect_event(&f, CLIENT_EVENT_SESSION, CLIENT_STATE_CONNECTED);
+    struct fake_request r;
+    assert_true(fake_request(&f, &r));
+    assert_int_equal(r.xid, 71); /* numbers go on over connections */
+    fake_answer(&f, 71, 6, 0);
+    fake_expect(&f, 71, 0);
+    fake_fini(&f);
+}
+
+static void one_dead_server_of_several_is_nobodys_error(void **state)
+{
+    (void)state;
+    struct fake f;
+    fake_init(&f, (struct client_config){ .seed = 3 });
+    f.addr_n = 3;
+    f.addrs[1] = fake_addr(2);
+    f.addrs[2] = fake_addr(3);
+    assert_int_equal(fake_ask(&f, WIRE_OP_GET_DATA, "/a", 1, 0, NULL), 0);
+    bool seen[4] = { false };
+    for (int i = 0; i < 3; i++) {
+        assert_null(fake_done(&f));
+        fake_turn(&f, false);
+        assert_int_equal(f.connects, i + 1);
+        assert_false(seen[client_target(f.c)->bytes[0]]); /* each server once a round */
+        seen[client_target(f.c)->bytes[0]] = true;
+        client_lost(f.c, ERR_CONNECTION_LOSS, f.now);
+    }
+    fake_expect(&f, 1, ERR_CONNECTION_LOSS);
+    fake_turn(&f, false);
+    assert_int_equal(f.connects, 3); /* all were tried: a pause */
+    int64_t pause = client_wake_ms(f.c) - f.now, longest = 0;
+    assert_true(pause > 0);
+    for (int i = 0; i < 60; i++) { /* pauses grow, but not for ever */
+        f.now = client_wake_ms(f.c);
+        fake_turn(&f, false);
+        client_lost(f.c, ERR_CONNECTION_LOSS, f.now);
+        longest = client_wake_ms(f.c) - f.now > longest ? client_wake_ms(f.c) - f.now : longest;
+    }
+    assert_true(longest > pause && longest <= 1000);
+    fake_fini(&f);
+}
+
+static void silence_is_death_and_pings_prevent_it(void **state)
+{
+    (void)state;
+    struct fake f;
+    struct fake_request r;
+    fake_init(&f, (struct client_config){ .seed = 1 });
+    fake_up(&f);
+    int64_t start = f.now;
+    f.now = client_wake_ms(f.c);
+    assert_in_range(f.now - start, FAKE_TIMEOUT_MS / 3, FAKE_TIMEOUT_MS / 3 + 2);
+    fake_turn(&f, true);
+    assert_true(fake_request(&f, &r));
+    assert_int_equal(r.xid, WIRE_XID_PING);
+    fake_answer(&f, WIRE_XID_PING, 9, 0);
+    int64_t heard = f.now;
+    assert_int_equal(fake_ask(&f, WIRE_OP_GET_DATA, "/a", 1, 0, NULL), 0);
+    for (int i = 0; i < 10 && f.disconnects == 0; i++) {
+        f.now = client_wake_ms(f.c);
+        fake_turn(&f, false);
+    }
+    assert_in_range(f.now - heard, FAKE_TIMEOUT_MS * 2 / 3, FAKE_TIMEOUT_MS * 2 / 3 + 2);
+    fake_expect(&f, 1, ERR_OPERATION_TIMEOUT);
+    fake_fini(&f);
+}
+
+static void an_expired_session_ends_everything(void **state)
+{
+    (void)state;
+    struct fake f;
+    fake_init(&f, (struct client_config){ .seed = 1, .watcher = on_session, .session_id = 0x99, .passwd = "secret" });
+    assert_int_equal(fake_ask(&f, WIRE_OP_GET_DATA, "/a", 1, 0, NULL), 0);
+    fake_turn(&f, true);
+    struct wire_connect_request q = fake_connect_request(&f);
+    assert_int_equal(q.session_id, 0x99);
+    assert_memory_equal(q.passwd.p, "secret", 7);
+    fake_connect_answer(&f, 0, 0, false);
+    fake_expect_event(&f, CLIENT_EVENT_SESSION, CLIENT_STATE_EXPIRED);
+    fake_expect(&f, 1, ERR_SESSION_EXPIRED);
+    assert_int_equal(client_state_of(f.c), CLIENT_STATE_EXPIRED);
+    assert_true(f.ended);
+    assert_int_equal(f.disconnects, 1);
+    assert_int_equal(fake_ask(&f, WIRE_OP_GET_DATA, "/a", 1, 0, NULL), CLIENT_ERR_INVALID_STATE);
+    assert_int_equal(client_wake_ms(f.c), INT64_MAX);
+    fake_fini(&f);
+}
+
+static void deadlines_answer_for_the_server(void **state)
+{
+    (void)state;
+    struct fake f;
+    int watcher;
+    const struct client_watch_wish wish = { CLIENT_WATCH_DATA, slice_str("/a"), { fake_somebody, &watcher } };
+    fake_init(&f, (struct client_config){ .seed = 1 });
+    fake_up(&f);
+    assert_int_equal(fake_ask(&f, WIRE_OP_GET_DATA, "/a", 1, 0, NULL), 0);
+    assert_int_equal(fake_ask(&f, WIRE_OP_GET_DATA, "/a", 2, f.now + 50, &wish), 0);
+    assert_int_equal(fake_ask(&f, WIRE_OP_GET_DATA, "/a", 3, f.now + 70, NULL), 0);
+    fake_turn(&f, true);
+    assert_int_equal(client_wake_ms(f.c), f.now + 50);
+    f.now += 50;
+    fake_turn(&f, true);
+    fake_expect(&f, 2, ERR_REQUEST_TIMEOUT);
+    assert_null(fake_done(&f));
+    assert_int_equal(client_wake_ms(f.c), f.now + 20);
+    for (int32_t xid = 1; xid <= 3; xid++)
+        fake_answer(&f, xid, 9, ERR_QUOTA_EXCEEDED);
+    fake_expect(&f, 1, ERR_QUOTA_EXCEEDED);
+    fake_expect(&f, 3, ERR_QUOTA_EXCEEDED); /* 2 was told once and for all */
+    assert_null(fake_done(&f));
+    assert_false(client_watches_have(client_watch_tables(f.c), slice_str("/a"), CLIENT_WATCH_ANY, NULL));
+    assert_int_equal(fake_ask(&f, WIRE_OP_GET_DATA, "/a", 4, f.now + 10, NULL), 0);
+    f.now += 10;
+    fake_turn(&f, true);
+    fake_expect(&f, 4, ERR_REQUEST_TIMEOUT);
+    client_lost(f.c, ERR_CONNECTION_LOSS, f.now);
+    assert_null(fake_done(&f)); /* nor is it told again when the connection goes */
+    fake_fini(&f);
+}
+
+static void identities_are_proved_on_every_connection(void **state)
+{
+    (void)state;
+    struct fake f;
+    struct fake_request r;
+    const struct client_call one = { .fn = fake_somebody, .tag = 1 }, two = { .fn = fake_somebody, .tag = 2 };
+    fake_init(&f, (struct client_config){ .seed = 1, .watcher = on_session });
+    assert_int_equal(client_add_auth(f.c, slice_str("digest"), slice_str("a:b"), &one), 0);
+    fake_up(&f);
+    assert_int_equal(client_add_auth(f.c, slice_str("digest"), slice_str("c:d"), &two), 0);
+    fake_turn(&f, true);
+    for (int i = 0; i < 2; i++) {
+        assert_true(fake_request(&f, &r));
+        assert_int_equal(r.xid, WIRE_XID_AUTH);
+        struct wire_auth_request a = wire_get_auth_request(&r.body);
+        assert_true(slice_eq_str(a.auth, i == 0 ? "a:b" : "c:d"));
+    }
+    fake_answer(&f, WIRE_XID_AUTH, 0, 0);
+    fake_expect_event(&f, CLIENT_EVENT_SESSION, CLIENT_STATE_CONNECTED);
+    fake_expect(&f, 1, 0);
+    client_lost(f.c, ERR_CONNECTION_LOSS, f.now);
+    fake_expect_event(&f, CLIENT_EVENT_SESSION, CLIENT_STATE_CONNECTING);
+    f.now = client_wake_ms(f.c);
+    fake_up(&f);
+    fake_expect_event(&f, CLIENT_EVENT_SESSION, CLIENT_STATE_CONNECTED);
+    assert_true(fake_request(&f, &r) && r.xid == WIRE_XID_AUTH);
+    assert_true(fake_request(&f, &r) && r.xid == WIRE_XID_AUTH);
+    fake_answer(&f, WIRE_XID_AUTH, 0, 0);
+    assert_null(fake_done(&f)); /* the first one was told before */
+    assert_int_equal(fake_ask(&f, WIRE_OP_GET_DATA, "/a", 9, 0, NULL), 0);
+    fake_answer(&f, WIRE_XID_AUTH, 0, ERR_AUTH_FAILED);
+    fake_expect_event(&f, CLIENT_EVENT_SESSION, CLIENT_STATE_AUTH_FAILED);
+    fake_expect(&f, 9, ERR_AUTH_FAILED);
+    fake_expect(&f, 2, ERR_AUTH_FAILED);
+    assert_int_equal(client_state_of(f.c), CLIENT_STATE_AUTH_FAILED);
+    fake_fini(&f);
+}
+
+static void watches_come_back_in_batches(void **state)
+{
+    (void)state;
+    struct fake f;
+    struct fake_request r;
+    char path[64];
+    size_t seen = 0, frames = 0;
+    int ctx;
+    fake_init(&f, (struct client_config){ .seed = 1 });
+    fake_up(&f);
+    for (int i = 0; i < 10000; i++) {
+        (void)snprintf(path, sizeof(path), "/a/rather/long/path/for/a/watch/%05d", i);
+        const struct client_watch_wish wish = { CLIENT_WATCH_DATA, slice_str(path), { fake_somebody, &ctx } };
+        assert_int_equal(fake_ask(&f, WIRE_OP_GET_DATA, path, 1, 0, &wish), 0);
+        fake_answer(&f, i + 1, 42, 0);
+    }
+    client_watches_add(client_watch_tables(f.c), CLIENT_WATCH_RECURSIVE, slice_str("/r"),
+                       (struct client_watcher){ fake_somebody, &ctx });
+    client_lost(f.c, ERR_CONNECTION_LOSS, f.now);
+    f.now = client_wake_ms(f.c);
+    fake_up(&f);
+    while (fake_request(&f, &r)) {
+        assert_int_equal(r.xid, WIRE_XID_SET_WATCHES);
+        struct wire_set_watches2_request w = { 0 };
+        size_t before = wire_left(&r.body);
+        assert_true(before < 300 * 1024);
+        if (r.op == WIRE_OP_SET_WATCHES) {
+            struct wire_set_watches_request one = wire_get_set_watches_request(&r.body);
+            w.data = one.data;
+            w.relative_zxid = one.relative_zxid;
+        } else {
+            w = wire_get_set_watches2_request(&r.body);
+        }
+        assert_int_equal(r.body.err, 0);
+        assert_int_equal(w.relative_zxid, 42);
+        seen += (size_t)w.data.count + (size_t)(w.recursive.count > 0 ? w.recursive.count : 0);
+        frames++;
+    }
+    assert_int_equal(seen, 10001);
+    assert_in_range(frames, 3, 5);
+    fake_fini(&f);
+}
+
+static void events_go_below_the_chroot(void **state)
+{
+    (void)state;
+    struct fake f;
+    int ctx;
+    const struct client_watcher w = { fake_somebody, &ctx };
+    fake_init(&f, (struct client_config){ .seed = 1, .chroot = slice_str("/root") });
+    fake_up(&f);
+    client_watches_add(client_watch_tables(f.c), CLIENT_WATCH_DATA, slice_str("/root/a"), w);
+    client_watches_add(client_watch_tables(f.c), CLIENT_WATCH_CHILD, slice_str("/root"), w);
+    client_watches_add(client_watch_tables(f.c), CLIENT_WATCH_DATA, slice_str("/rooted"), w);
+    fake_event(&f, WIRE_EVENT_DATA_CHANGED, "/root/a", 77);
+    fake_event(&f, WIRE_EVENT_CHILDREN_CHANGED, "/root", -1);
+    fake_event(&f, WIRE_EVENT_DELETED, "/rooted", -1);
+    fake_event(&f, WIRE_EVENT_DATA_CHANGED, "/root/a", 78); /* nobody listens any more */
+    struct client_done *d = fake_done(&f);
+    assert_true(slice_eq_str(slice_of(d->body, d->body_n), "/a"));
+    assert_int_equal(d->zxid, 77);
+    assert_int_equal(d->watchers->n, 1);
+    d = fake_done(&f);
+    assert_int_equal(d->body_n, 0);
+    d = fake_done(&f);
+    assert_true(slice_eq_str(slice_of(d->body, d->body_n), "/rooted"));
+    assert_null(fake_done(&f));
+    assert_int_equal(client_last_zxid(f.c), 0); /* events do not say what was seen */
+    fake_fini(&f);
+}
+
+static void close_waits_for_answers_but_not_for_ever(void **state)
+{
+    (void)state;
+    struct fake f;
+    struct fake_request r;
+    for (int answered = 0; answered < 2; answered++) {
+        fake_init(&f, (struct client_config){ .seed = 1 });
+        fake_up(&f);
+        assert_int_equal(fake_ask(&f, WIRE_OP_GET_DATA, "/a", 1, 0, NULL), 0);
+        client_close(f.c, f.now + 3000);
+        assert_int_equal(fake_ask(&f, WIRE_OP_GET_DATA, "/a", 2, 0, NULL), CLIENT_ERR_INVALID_STATE);
+        fake_turn(&f, true);
+        assert_true(fake_request(&f, &r) && r.op == WIRE_OP_GET_DATA);
+        assert_true(fake_request(&f, &r) && r.op == WIRE_OP_CLOSE_SESSION);
+        if (answered != 0) {
+            fake_answer(&f, 1, 3, 0);
+            fake_answer(&f, 2, 4, 0);
+        } else {
+            f.now = client_wake_ms(f.c);
+        }
+        fake_turn(&f, true);
+        assert_true(f.ended);
+        fake_expect(&f, 1, answered != 0 ? 0 : CLIENT_ERR_CLOSING);
+        assert_null(fake_done(&f));
+        assert_int_equal(client_state_of(f.c), CLIENT_STATE_CLOSED);
+        fake_fini(&f);
+    }
+}
+
+static void nonsense_drops_the_connection(void **state)
+{
+    (void)state;
+    struct fake f;
+    const struct slice bad[] = {
+        slice_of("\0\0\0\7", 4),                          /* an answer without a header */
+        slice_of("\0\0\0\5\0\0\0\0\0\0\0\1\0\0\0\0", 16), /* an answer to nothing that was asked */
+        slice_of("\xff\xff\xff\xff\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\1\0\0\0\3\0\0\0\x9", 28), /* an event cut off */
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(bad); i++) {
+        fake_init(&f, (struct client_config){ .seed = 1 });
+        fake_up(&f);
+        assert_int_equal(fake_ask(&f, WIRE_OP_GET_DATA, "/a", 1, 0, NULL), 0);
+        fake_feed_frame(&f, bad[i]);
+        fake_expect(&f, 1, ERR_RUNTIME_INCONSISTENCY);
+        fake_turn(&f, true);
+        assert_int_equal(f.disconnects, 1);
+        fake_fini(&f);
+    }
+    fake_init(&f, (struct client_config){ .seed = 1 });
+    fake_up(&f);
+    fake_feed(&f, slice_of("\xff\xff\xff\xf0", 4)); /* a length no frame has */
+    fake_turn(&f, true);
+    assert_int_equal(f.disconnects, 1);
+    fake_fini(&f);
+}
+
+static void large_frames_arrive_whole(void **state)
+{
+    (void)state;
+    struct fake f;
+    fake_init(&f, (struct client_config){ .seed = 1 });
+    fake_up(&f);
+    for (uint32_t tag = 1; tag <= 40; tag++)
+        assert_int_equal(fake_ask(&f, WIRE_OP_GET_DATA, "/a", tag, 0, NULL), 0);
+    for (uint32_t tag = 1; tag <= 40; tag++) {
+        size_t n = (size_t)1 << (tag % 24);
+        memset(buf_add(&f.reply, n), (int)tag, n);
+        f.slice_bytes = tag % 3 == 0 ? 5000 : 0;
+        fake_answer(&f, (int32_t)tag, 1, 0);
+    }
+    for (uint32_t tag = 1; tag <= 40; tag++) {
+        struct client_done *d = fake_done(&f);
+        assert_int_equal(d->body_n, (size_t)1 << (tag % 24));
+        assert_int_equal(d->body[0], tag);
+        assert_int_equal(d->body[d->body_n - 1], tag);
+    }
+    fake_fini(&f);
+}
+
+static void a_read_only_server_is_left_for_one_that_writes(void **state)
+{
+    (void)state;
+    struct fake f;
+    fake_init(&f, (struct client_config){ .seed = 1, .read_only_ok = true, .watcher = on_session });
+    f.addr_n = 2;
+    f.addrs[1] = fake_addr(2);
+    fake_turn(&f, true);
+    assert_true(fake_connect_request(&f).read_only);
+    uint8_t first = client_target(f.c)->bytes[0];
+    fake_connect_answer(&f, 0x55, FAKE_TIMEOUT_MS, true);
+    fake_expect_event(&f, CLIENT_EVENT_SESSION, CLIENT_STATE_READ_ONLY);
+    for (int i = 1; i <= 3; i++) {
+        while (f.probes < i) {
+            f.now = client_wake_ms(f.c);
+            fake_turn(&f, true);
+            fake_answer(&f, WIRE_XID_PING, 1, 0);
+        }
+        assert_int_not_equal(client_probe_target(f.c)->bytes[0], first);
+        client_probed(f.c, i == 3, f.now);
+    }
+    fake_expect_event(&f, CLIENT_EVENT_SESSION, CLIENT_STATE_CONNECTING);
+    while (f.connects < 2) {
+        f.now = client_wake_ms(f.c);
+        fake_turn(&f, true);
+    }
+    assert_int_not_equal(client_target(f.c)->bytes[0], first);
+    assert_int_equal(fake_connect_request(&f).session_id, 0); /* the read-only server's session was its own */
+    fake_connect_answer(&f, 0x66, FAKE_TIMEOUT_MS, false);
+    fake_expect_event(&f, CLIENT_EVENT_SESSION, CLIENT_STATE_CONNECTED);
+    assert_int_equal(client_session_id(f.c), 0x66);
+    fake_fini(&f);
+}
+
+static void numbers_of_requests_wrap(void **state)
+{
+    (void)state;
+    struct fake f;
+    fake_init(&f, (struct client_config){ .seed = 1 });
+    fake_up(&f);
+    client_set_next_xid(f.c, INT32_MAX - 2);
+    for (uint32_t tag = 1; tag <= 3; tag++)
+        assert_int_equal(fake_ask(&f, WIRE_OP_GET_DATA, "/a", tag, 0, NULL), 0);
+    fake_answer(&f, INT32_MAX - 2, 1, 0);
+    fake_answer(&f, INT32_MAX - 1, 1, 0);
+    fake_answer(&f, 1, 1, 0);
+    for (uint32_t tag = 1; tag <= 3; tag++)
+        fake_expect(&f, tag, 0);
+    fake_fini(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(answers_come_in_the_order_of_requests),
+        cmocka_unit_test(a_lost_connection_fails_what_is_pending_and_comes_back),
+        cmocka_unit_test(one_dead_server_of_several_is_nobodys_error),
+        cmocka_unit_test(silence_is_death_and_pings_prevent_it),
+        cmocka_unit_test(an_expired_session_ends_everything),
+        cmocka_unit_test(deadlines_answer_for_the_server),
+        cmocka_unit_test(identities_are_proved_on_every_connection),
+        cmocka_unit_test(watches_come_back_in_batches),
+        cmocka_unit_test(events_go_below_the_chroot),
+        cmocka_unit_test(close_waits_for_answers_but_not_for_ever),
+        cmocka_unit_test(nonsense_drops_the_connection),
+        cmocka_unit_test(large_frames_arrive_whole),
+        cmocka_unit_test(a_read_only_server_is_left_for_one_that_writes),
+        cmocka_unit_test(numbers_of_requests_wrap),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

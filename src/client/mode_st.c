@@ -1,0 +1,3 @@
+#include "client/mode.h"
+
+const bool client_mode_threaded = false;
