@@ -185,6 +185,17 @@ void ghost_check(struct cluster *c, struct sim_member *m)
                     (long long)stats.digest_mismatches);
 }
 
+void ghost_image(struct cluster *c, struct sim_member *m, int64_t zxid)
+{
+    int64_t leader = zab_view(core_zab(m->core)).leader;
+    shadow_drop(&m->shadow, zxid);
+    if (leader < 1 || leader > (int64_t)c->member_count || leader == m->sid || m->shadow.count != 0)
+        return;
+    const struct shadow *from = &c->members[leader - 1]->shadow;
+    for (size_t i = 0; i < from->count && from->records[from->head + i].zxid <= zxid; i++)
+        shadow_push(&m->shadow, from->records[from->head + i].zxid, from->records[from->head + i].txn);
+}
+
 void ghost_recovered(struct cluster *c, struct sim_member *m, int64_t zxid)
 {
     if (zxid < m->durable_zxid)

@@ -148,7 +148,7 @@ static void take_snapshot(struct sim_member *m)
     m->image_wanted = *s;
     m->image_of_leader = !member_serves(m);
     if (m->image_of_leader)
-        shadow_drop(&m->shadow, s->zxid);
+        ghost_image(m->cluster, m, s->zxid);
     next_image(m);
 }
 
