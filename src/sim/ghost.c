@@ -185,15 +185,25 @@ void ghost_check(struct cluster *c, struct sim_member *m)
                     (long long)stats.digest_mismatches);
 }
 
+static bool shadow_has(const struct shadow *s, int64_t zxid)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (s->records[s->head + i].zxid == zxid)
+            return true;
+    return false;
+}
+
+/* Whose log ends or goes on behind that transaction had what came before it, too. */
 void ghost_image(struct cluster *c, struct sim_member *m, int64_t zxid)
 {
-    int64_t leader = zab_view(core_zab(m->core)).leader;
     shadow_drop(&m->shadow, zxid);
-    if (leader < 1 || leader > (int64_t)c->member_count || leader == m->sid || m->shadow.count != 0)
-        return;
-    const struct shadow *from = &c->members[leader - 1]->shadow;
-    for (size_t i = 0; i < from->count && from->records[from->head + i].zxid <= zxid; i++)
-        shadow_push(&m->shadow, from->records[from->head + i].zxid, from->records[from->head + i].txn);
+    for (uint32_t i = 0; i < c->member_count && m->shadow.count == 0; i++) {
+        const struct shadow *from = &c->members[i]->shadow;
+        if (i == m->index || !shadow_has(from, zxid))
+            continue;
+        for (size_t j = 0; j < from->count && from->records[from->head + j].zxid <= zxid; j++)
+            shadow_push(&m->shadow, from->records[from->head + j].zxid, from->records[from->head + j].txn);
+    }
 }
 
 void ghost_recovered(struct cluster *c, struct sim_member *m, int64_t zxid)
