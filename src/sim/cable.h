@@ -20,6 +20,7 @@ struct cable {
     bool client_open; /* the client has not let go of it */
     bool member_open; /* the core knows it */
     bool muted;
+    bool greeted;           /* the ConnectResponse has been sent: what follows are replies and events */
     bool go_on;             /* the core takes frames now */
     int64_t up_us, down_us; /* nothing may arrive before what was sent earlier */
     struct message **inbox; /* frames that wait until the core goes on */

@@ -139,6 +139,20 @@ static void compare(struct cluster *c, struct sim_member *m, int64_t last)
     m->seen_zxid = last;
 }
 
+/* A role may end in the very step in which something was decided; then the tree goes on to the end of the log, decided
+ * or not, and what clients were told is what tells. */
+static void compare_shown(struct cluster *c, struct sim_member *m)
+{
+    int64_t before = c->ghost.committed;
+    while (m->shadow.count != 0 && m->shadow.records[m->shadow.head].zxid <= m->shown_zxid) {
+        struct shadow_record r = shadow_pop(&m->shadow);
+        settle(c, m, r);
+        blob_unref(r.txn);
+    }
+    if (c->ghost.committed > before)
+        judge_quorum(c, m, c->ghost.committed);
+}
+
 void ghost_stepped(struct cluster *c, struct sim_member *m)
 {
     const struct zab *z = core_zab(m->core);
@@ -149,8 +163,12 @@ void ghost_stepped(struct cluster *c, struct sim_member *m)
     if (leads && !m->leads)
         judge_leader(c, m);
     m->leads = leads;
-    if (last != m->seen_zxid && member_serves(m))
+    bool serves = member_serves(m);
+    if (last != m->seen_zxid && serves)
         compare(c, m, last);
+    else if (m->served && !serves)
+        compare_shown(c, m);
+    m->served = serves;
     if (opt(c, OPT_check_every) != 0 && ++m->steps_to_check >= (uint64_t)opt(c, OPT_check_every)) {
         m->steps_to_check = 0;
         ghost_check(c, m);
@@ -165,6 +183,27 @@ void ghost_check(struct cluster *c, struct sim_member *m)
     if (stats.digest_mismatches != 0)
         finding_set(&c->finding, c->now_us, "core.digest", "member %u counts %lld digests that differ", m->index + 1,
                     (long long)stats.digest_mismatches);
+}
+
+static bool shadow_has(const struct shadow *s, int64_t zxid)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (s->records[s->head + i].zxid == zxid)
+            return true;
+    return false;
+}
+
+/* Whose log ends or goes on behind that transaction had what came before it, too. */
+void ghost_image(struct cluster *c, struct sim_member *m, int64_t zxid)
+{
+    shadow_drop(&m->shadow, zxid);
+    for (uint32_t i = 0; i < c->member_count && m->shadow.count == 0; i++) {
+        const struct shadow *from = &c->members[i]->shadow;
+        if (i == m->index || !shadow_has(from, zxid))
+            continue;
+        for (size_t j = 0; j < from->count && from->records[from->head + j].zxid <= zxid; j++)
+            shadow_push(&m->shadow, from->records[from->head + j].zxid, from->records[from->head + j].txn);
+    }
 }
 
 void ghost_recovered(struct cluster *c, struct sim_member *m, int64_t zxid)

@@ -45,6 +45,8 @@ bool ghost_ended(const struct cluster *c, int64_t session_id);
 bool ghost_may_be_stale(const struct cluster *c, uint32_t member);
 /* A member hands a transaction to its log. */
 void ghost_appends(struct cluster *c, struct sim_member *m, int64_t zxid, struct blob *txn);
+/* A member's history through zxid is that of whoever sent it an image. */
+void ghost_image(struct cluster *c, struct sim_member *m, int64_t zxid);
 /* A member has been recovered; its tree is at zxid. */
 void ghost_recovered(struct cluster *c, struct sim_member *m, int64_t zxid);
 /* After each step of a member's core. */

@@ -97,11 +97,28 @@ static void take_appends(struct sim_member *m)
     start_flush(m);
 }
 
+/* What leaves in one turn: whole frames, of which each but the first begins with a reply header. */
+static void look_at_sent(struct sim_member *m, struct cable *k, struct slice bytes)
+{
+    struct slice frame;
+    size_t used;
+    while (wire_frame_next(bytes, SIZE_MAX, &frame, &used) == 1) {
+        int64_t zxid = k->greeted && frame.n >= 16 ? (int64_t)load_be64(frame.p + 4) : 0;
+        if (zxid > m->shown_zxid)
+            m->shown_zxid = zxid;
+        k->greeted = true;
+        bytes = slice_of(bytes.p + used, bytes.n - used);
+    }
+}
+
 static void take_sends(struct sim_member *m)
 {
     struct cluster *c = m->cluster;
+    m->shown_zxid = 0;
     for (size_t i = 0; i < m->out.fx_count; i++) {
         const struct core_fx *fx = &m->out.fx[i];
+        if (fx->type == CORE_FX_SEND)
+            look_at_sent(m, &c->cables[fx->conn], slice_of(fx->p, fx->n));
         if (fx->type == CORE_FX_SEND)
             cable_send_down(c, fx->conn, slice_of(fx->p, fx->n));
         else if (fx->type == CORE_FX_CLOSE)
@@ -131,7 +148,7 @@ static void take_snapshot(struct sim_member *m)
     m->image_wanted = *s;
     m->image_of_leader = !member_serves(m);
     if (m->image_of_leader)
-        shadow_drop(&m->shadow, s->zxid);
+        ghost_image(m->cluster, m, s->zxid);
     next_image(m);
 }
 

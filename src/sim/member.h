@@ -71,7 +71,9 @@ struct sim_member {
     struct feed *feeds; /* of the log on disk to learners */
 
     struct shadow shadow;
-    int64_t seen_zxid; /* end of the tree when the ghost looked last */
+    bool served;        /* before this step */
+    int64_t shown_zxid; /* the newest that was told to a client in it */
+    int64_t seen_zxid;  /* end of the tree when the ghost looked last */
     uint64_t steps_to_check;
 
     struct touch *touches; /* when each session was last heard of here, in this life */

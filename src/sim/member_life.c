@@ -173,7 +173,7 @@ bool member_start(struct sim_member *m)
     core_out_init(&m->out);
     buf_init(&m->image_body, SIZE_MAX / 2);
     m->up = true;
-    m->powerless = m->listens = m->leads = false;
+    m->powerless = m->listens = m->leads = m->served = false;
     m->tick_us = INT64_MAX;
     ghost_recovered(c, m, r.last_zxid);
     m->appended_zxid = m->durable_zxid = r.last_zxid;

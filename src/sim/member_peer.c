@@ -171,6 +171,7 @@ struct zab_options member_zab_options(const struct sim_member *m)
         .history_count = opt(c, OPT_history_count),
         .history_bytes = 1 << 20,
         .packet_field_bytes_max = 2097150,
+        .counter_last = (uint32_t)opt(c, OPT_epoch_txns),
         .log_sync = opt(c, OPT_log_sync) != 0,
         .link_backlog_bytes_max = 64u << 20,
         .last_zxid = m->durable_zxid,

@@ -28,6 +28,7 @@ static const struct {
     { OPT_snap_count, 20, 1000, 4 },
     { OPT_history_count, 10, 500, 5 },
     { OPT_log_sync, 0, 1, 12 },
+    { OPT_epoch_txns, 30, 2000, 13 },
     { OPT_client_delay_us, 50, 20000, 6 },
     { OPT_peer_delay_us, 50, 50000, 6 },
     { OPT_sync_us, 50, 50000, 6 },

@@ -408,7 +408,8 @@ int64_t zab_next_zxid(struct zab *z, struct zab_out *out)
 {
     struct leading *ld = &z->leading;
     ASSERT(z->role == PEER_LEADING && ld->phase == LEADING_SERVING);
-    if (ZXID_COUNTER(ld->proposed) < ZXID_COUNTER_LAST)
+    uint32_t last = z->opt.counter_last == 0 ? ZXID_COUNTER_LAST : z->opt.counter_last;
+    if (ZXID_COUNTER(ld->proposed) < last)
         return ld->proposed + 1;
     zab_call_begin(z, out);
     zab_leave_role(z, "the counter of this epoch is used up");

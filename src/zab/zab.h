@@ -38,6 +38,7 @@ struct zab_options {
     size_t packet_field_bytes_max; /* jute.maxbuffer + extrasize */
     size_t link_backlog_bytes_max; /* bytes held back for a learner that loads an image */
     bool log_sync;                 /* read the log on disk for learners behind the window (snapshotSizeFactor >= 0) */
+    uint32_t counter_last;         /* transactions an epoch may have; 0: all that fit. For tests of what follows */
     bool force_snapshot_sync;      /* forceSnapshotSync */
     bool many_addresses;           /* multiAddress.enabled */
     int64_t last_zxid;             /* end of the log, as recovered: the tree is exactly there */
