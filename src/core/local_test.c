@@ -122,6 +122,40 @@ static void a_server_without_a_quorum_serves_reads_to_those_who_know(void **stat
     cluster_fini(&cl);
 }
 
+/* While a role is put away the tree may be read anew from disk: nobody reads from it before it is there. */
+static void nobody_reads_while_a_role_is_put_away(void **state)
+{
+    (void)state;
+    struct cluster cl;
+    start(&cl, true);
+    cluster_cut(&cl, 0, 1, true);
+    cluster_cut(&cl, 0, 2, true);
+    cluster_connect(&cl, 2, 1);
+    for (int i = 0; i < 30; i++) { /* so many that it needs an image */
+        char path[20];
+        snprintf(path, sizeof path, "/n%d", i);
+        assert_int_equal(cluster_create(&cl, 2, 1, path, 0), 0);
+    }
+    cluster_run(&cl, 3000);
+    cluster_cut(&cl, 0, 1, false);
+    cluster_cut(&cl, 0, 2, false);
+    int truncs = cl.truncs;
+    for (int i = 0; i < 10000 && cl.truncs == truncs; i++)
+        cluster_run(&cl, 1);
+    assert_int_equal(cl.truncs, truncs + 1); /* it has the image in memory and saves it */
+    node_down(&cl, 2);
+    node_down(&cl, 1);
+    for (int i = 0; i < 20; i++) {
+        cluster_run(&cl, 1);
+        cluster_step(&cl, 0, (struct core_event){ .type = CORE_EV_TICK });
+        assert_int_equal(connect_read_only(&cl, 0, 2, true), 0);
+        assert_true(cl.nodes[0].closed[2]);
+    }
+    cluster_run(&cl, 5000);
+    assert_int_not_equal(connect_read_only(&cl, 0, 2, true), 0);
+    cluster_fini(&cl);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -129,6 +163,7 @@ int main(void)
         cmocka_unit_test(without_upgrade_an_ephemeral_node_is_refused),
         cmocka_unit_test(a_local_session_ends_where_it_began),
         cmocka_unit_test(a_server_without_a_quorum_serves_reads_to_those_who_know),
+        cmocka_unit_test(nobody_reads_while_a_role_is_put_away),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -88,9 +88,15 @@ static void truncate_log(struct logger_job *job)
     const struct boot *b = q->opt.boot;
     t->found = (struct store_recovered){ 0 };
     t->rc = store_truncate(q->opt.fs, &b->dirs, boot_record_bytes_max(c), t->zxid, &t->err);
-    t->again = t->rc == ERR_NOT_FOUND && !t->reload && !t->second;
-    if (t->again)
+    /* No snapshot leads to zxid, and those above it stay. An image of the leader replaces them when it is saved; else
+     * the recovery ends above zxid, and the core asks for an image (ZOOKEEPER-4837). */
+    bool kept = t->rc == ERR_NOT_FOUND && !t->second;
+    t->again = kept && !t->reload;
+    if (kept) {
+        log_warn("quorum.truncate", "zxid=0x%llx action=\"no snapshot leads there: an image is asked for\"",
+                 (unsigned long long)t->zxid);
         t->rc = 0;
+    }
     if (t->rc != 0 || !t->reload)
         return;
     struct store_recover_options o = boot_recover_options(c, process_entropy());

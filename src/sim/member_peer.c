@@ -74,8 +74,8 @@ int member_cut(struct sim_member *m, struct store_error *err)
     int rc = 0;
     if (m->truncate_zxid != INT64_MAX)
         rc = store_truncate(disk_fs(m->disk), &member_dirs, 0, m->truncate_zxid, err);
-    if (rc == ERR_NOT_FOUND && !m->truncate_reload) {
-        m->truncate_again = true; /* once the image that is coming is saved */
+    if (rc == ERR_NOT_FOUND) {                   /* else what is kept lies above it, and the core asks for an image */
+        m->truncate_again = !m->truncate_reload; /* once the image that is coming is saved */
         rc = 0;
     }
     m->log = member_new_log(m);
