@@ -236,7 +236,8 @@ void member_drop_waiting(struct sim_member *m, size_t n)
     for (size_t i = 0; i < n; i++)
         blob_unref(m->waiting[i].txn);
     m->waiting_count -= n;
-    memmove(m->waiting, m->waiting + n, m->waiting_count * sizeof *m->waiting);
+    if (m->waiting_count != 0)
+        memmove(m->waiting, m->waiting + n, m->waiting_count * sizeof *m->waiting);
 }
 
 void member_log_done(struct sim_member *m)
