@@ -12,6 +12,18 @@ static void put_config(struct core *c)
     buf_fini(&text);
 }
 
+/* globalOutstandingLimit is for all: the servers that vote share it, since their requests meet at the leader. */
+static void share_outstanding_limit(struct core *c)
+{
+    const struct members *m = zab_members(c->ens.zab);
+    int64_t others = (int64_t)m->voter_count - 1;
+    if (others < 2 || !members_is_voter(m, c->opt.zab->sid))
+        return;
+    c->opt.outstanding_limit /= others;
+    if (c->opt.outstanding_limit < 1)
+        c->opt.outstanding_limit = 1;
+}
+
 void ensemble_init(struct core *c)
 {
     struct ensemble *e = &c->ens;
@@ -20,6 +32,7 @@ void ensemble_init(struct core *c)
     if (c->opt.zab == NULL)
         return;
     e->zab = zab_new(c->opt.zab, c->now_ms);
+    share_outstanding_limit(c);
     c->opt.zab = NULL; /* read once: it need not live on */
     put_config(c);
 }

@@ -183,7 +183,7 @@ static void requests_with_the_leader_are_outstanding(void **state)
     (void)state;
     struct cluster cl;
     cluster_init(&cl);
-    cl.options.outstanding_limit = 5;
+    cl.options.outstanding_limit = 10; /* shared by two */
     for (int i = 0; i < 3; i++)
         node_up(&cl, i);
     cluster_run(&cl, 500);
