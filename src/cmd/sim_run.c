@@ -1,4 +1,5 @@
 #include "cmd/sim_run.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include <errno.h>
 #include <poll.h>
@@ -52,8 +53,18 @@ static bool write_whole(int fd, const void *p, size_t n)
     return true;
 }
 
+/* Only a failed assertion is of interest: what servers complain of under faults is not. */
+static void say_assertion(void *ctx, enum log_level level, const char *event, const char *text)
+{
+    (void)ctx;
+    (void)level;
+    if (strcmp(event, "base.assert") == 0)
+        fprintf(stderr, "%s\n", text);
+}
+
 _Noreturn static void child(const struct work *w, uint64_t seed, int results)
 {
+    log_set_sink(say_assertion, NULL, LOG_ERROR);
     for (; seed < w->first + w->count; seed += w->jobs) {
         struct told t = { .seed = seed };
         struct sim_options o = *w->options;

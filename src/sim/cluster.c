@@ -425,6 +425,18 @@ static void judge_rest(struct cluster *c)
     for (uint32_t i = 0; i < c->client_count && why.n == 0; i++)
         if (!client_is_at_rest(c->clients[i]))
             client_describe(c->clients[i], &why);
+    for (uint32_t i = 0; i < c->member_count && why.n == 0; i++) {
+        const struct sim_member *m = c->members[i];
+        if (!c->outside[i] && !m->up)
+            buf_printf(&why, "member %u is down", i + 1);
+        else if (!c->outside[i] && !member_serves(m))
+            buf_printf(&why, "member %u does not serve", i + 1);
+        else if (!c->outside[i] && core_has_writes_in_flight(m->core))
+            buf_printf(&why, "member %u has writes in flight", i + 1);
+        else if (!c->outside[i] && m->seen_zxid != c->ghost.committed)
+            buf_printf(&why, "member %u is at 0x%llx, decided is 0x%llx", i + 1, (unsigned long long)m->seen_zxid,
+                       (unsigned long long)c->ghost.committed);
+    }
     if (!at_rest(c))
         finding_set(&c->finding, c->now_us, "liveness", "no rest %lld ms after the last fault: %.*s",
                     (long long)opt(c, OPT_heal_ms), (int)why.n, why.n == 0 ? "" : (const char *)why.p);
@@ -502,6 +514,9 @@ void cluster_run(const struct sim_options *options, struct sim_result *result)
     run_until(c, faults_us + heal_us / 2);
     c->resting = true;
     run_until(c, faults_us + heal_us);
+    /* A server's own write, the end of a session perhaps, may be on its way just now. */
+    for (int i = 0; i < 60 && !c->finding.is && !at_rest(c); i++)
+        run_until(c, c->now_us + 50000);
     if (!c->finding.is)
         judge_rest(c);
     for (uint32_t i = 0; i < c->member_count; i++)

@@ -1,5 +1,4 @@
 /* zab: the state machine's door: events in, effects out, and the passage from one role to the next. */
-#include "base/museum.h"
 #include "zab/internal.h"
 
 struct zab_fx *zab_emit(struct zab *z, enum zab_fx_type type)
@@ -169,7 +168,7 @@ static void settle(struct zab *z)
 {
     if (!z->settling || z->saving_epochs || z->truncating || z->saving_image || z->appended != z->synced)
         return;
-    if (z->dirty && !SIM_BUG(dirty_tree_kept)) {
+    if (z->dirty) {
         struct zab_fx *fx = zab_emit(z, ZAB_FX_TRUNCATE);
         fx->zxid = INT64_MAX;
         fx->reload = true;
