@@ -52,7 +52,7 @@ static inline void fake_init(struct fake *f, struct client_config config)
 
 static inline void fake_drop_dones(struct fake *f)
 {
-    for (; f->done_at < f->dones.n; f->done_at++)
+    for (f->done_at = 0; f->done_at < f->dones.n; f->done_at++)
         client_done_fini(&f->dones.p[f->done_at]);
     f->dones.n = f->done_at = 0;
 }
