@@ -9,7 +9,7 @@ import time
 
 from process import Cluster, Nemesis, until  # before the others: it finds zkraw
 import model
-from check import Check, true_history
+from check import WRITES, Check, true_history
 from clients import LASTING, Crowd
 
 END_SECONDS = 60
@@ -94,7 +94,21 @@ def campaign(directory, seconds, members, seed, clients=None, say=print, only=No
     history = check.history
     figures = dict(check.figures, transactions=len(history), epochs=len({t.zxid >> 32 for t in history}))
     figures["faults"] = sum(nemesis.done.values())
+    for words in longest_silences(check, nemesis.times):
+        say(words)
     return findings, figures
+
+
+def longest_silences(check, times, count=5):
+    """Where no write was acknowledged to anybody for longest, and the fault that began last before."""
+    got = sorted(q.got for q in check.requests if q.got and q.op in WRITES and q.client >= 0)
+    gaps = sorted(((b - a, a) for a, b in zip(got, got[1:])), reverse=True)[:count]
+    out = []
+    for gap, begin in gaps:
+        harms = [(when, name) for when, name in times if when < begin + gap] or [(begin, "nothing yet")]
+        when, name = harms[-1]
+        out.append("no write for %.2f s from %.2f s after: %s" % (gap, begin - when, name))
+    return out
 
 
 def judge(directory):

@@ -45,7 +45,7 @@ class Writer:
             if late > 0:
                 time.sleep(late)
             self.due[self.client.xid + 1] = due
-            self.client.send(zkraw.SET, body)
+            self.client.send(zkraw.SET_DATA, body)
         taker.join()
         return sorted(x * 1000 for x in self.out)
 

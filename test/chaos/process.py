@@ -192,6 +192,7 @@ class Nemesis:
         self.harms = [h for h in harms if only is None or h in only]
         self.done = {}
         self.turns = []
+        self.times = []  # (when it began, which harm)
 
     def run(self, seconds):
         """Harm until the time is over; then all is healed."""
@@ -201,6 +202,7 @@ class Nemesis:
                 self.turns = self.random.sample(self.harms, len(self.harms))
             name = self.turns.pop()
             self.done[name] = self.done.get(name, 0) + 1
+            self.times.append((time.monotonic(), name))
             getattr(self, "do_" + name)()
             self.rest(0.3, 1.5)
         self.cluster.heal()
