@@ -459,13 +459,20 @@ def test_kazoo_with_a_wrong_password(srv):
     from kazoo.protocol.states import KazooState
 
     lost = client.handler.event_object()
-    client.add_listener(lambda state: lost.set() if state == KazooState.LOST else None)
+    why = []
+
+    def on_state(state):  # asked for here: a start that fails closes the client behind it
+        if state == KazooState.LOST:
+            why.append(client.client_state)
+            lost.set()
+
+    client.add_listener(on_state)
     try:
         client.start(timeout=60)
     except (KazooException, client.handler.timeout_exception):
         pass
     assert lost.wait(60)
-    assert client.client_state == "AUTH_FAILED"
+    assert why[0] == "AUTH_FAILED"
     client.stop()
     client.close()
 
