@@ -93,6 +93,8 @@ static int reader_check_header(struct txnlog_reader *r, struct store_error *err)
     r->size = (uint64_t)size;
     if (size == 0)
         return store_fail(err, ERR_END, "%s: is empty", r->path.text);
+    r->ahead = r->cap = r->size < READ_BYTES ? (size_t)r->size : READ_BYTES;
+    r->window = mem_alloc(r->cap);
     int64_t n = reader_look(r, 0, TXNLOG_HEADER_BYTES, &p);
     if (n < 0)
         return reader_io_error(r, 0, (int)n, err);
@@ -120,8 +122,6 @@ int txnlog_reader_open(struct fs *fs, const char *name, size_t record_bytes_max,
     r->zxid = -1;
     r->result = 1;
     (void)snprintf(r->path.text, sizeof r->path.text, "%s", name);
-    r->window = mem_alloc(READ_BYTES);
-    r->ahead = r->cap = READ_BYTES;
 
     int rc = fs_open(fs, name, FS_READ, &r->file);
     if (rc < 0)
