@@ -220,9 +220,9 @@ typedef void (*watcher_fn)(zhandle_t *zh, int type, int state, const char *path,
 typedef void (*log_callback_fn)(const char *message);
 
 /* Starts a session and returns at once; the watcher hears ZOO_CONNECTED_STATE when there is one.
- * host: "host:port,[::1]:port/chroot", names or addresses. recv_timeout: session timeout wanted, ms. clientid: a
- * session to go on with, or NULL. NULL and errno: EINVAL (host or chroot), ENOMEM, or what getaddrinfo and
- * pthread_create say. */
+ * host: "host:port,[::1]:port/chroot", names or addresses. Names are looked up whenever a connection is made, so a name
+ * that is unknown today may be known tomorrow. recv_timeout: session timeout wanted, ms. clientid: a session to go on
+ * with, or NULL. NULL and errno: EINVAL (host or chroot), ENOMEM, or what pthread_create says. */
 ZOOAPI zhandle_t *zookeeper_init(const char *host, watcher_fn fn, int recv_timeout, const clientid_t *clientid,
                                  void *context, int flags);
 /* The same; log lines about this handle go to log_callback if it is not NULL. */

@@ -423,6 +423,125 @@ static void numbers_of_requests_wrap(void **state)
     fake_fini(&f);
 }
 
+/* Whatever happens, whenever: every request that was accepted is told once, and those that the server answered are told
+ * in order. */
+struct torment {
+    struct fake f;
+    struct rng rng;
+    uint8_t told[4000];
+    uint32_t made;
+    int32_t unanswered[4000]; /* on this connection, oldest first */
+    size_t unanswered_at, unanswered_n;
+    int watcher;
+};
+
+static void take_dones(struct torment *t)
+{
+    for (struct client_done *d; (d = fake_done(&t->f)) != NULL;) {
+        if (d->is_event)
+            continue;
+        assert_in_range(d->call.tag, 1, t->made);
+        assert_int_equal(t->told[d->call.tag], 0);
+        t->told[d->call.tag] = 1;
+        if (d->rc == 0) /* an answer of the server: all made before have theirs */
+            for (uint32_t i = 1; i < d->call.tag; i++)
+                assert_int_equal(t->told[i], 1);
+    }
+}
+
+static void read_requests(struct torment *t)
+{
+    struct fake_request r;
+    while (fake_request(&t->f, &r)) {
+        if (r.xid > 0)
+            t->unanswered[t->unanswered_n++] = r.xid;
+    }
+}
+
+static void forget_connection(struct torment *t)
+{
+    t->unanswered_at = t->unanswered_n = 0;
+}
+
+static void one_step(struct torment *t)
+{
+    struct fake *f = &t->f;
+    const struct client_watch_wish wish = { CLIENT_WATCH_DATA, slice_str("/a"), { fake_somebody, &t->watcher } };
+    int disconnects = f->disconnects;
+    switch (rng_below(&t->rng, 12)) {
+    case 0:
+        client_lost(f->c, ERR_CONNECTION_LOSS, f->now);
+        forget_connection(t);
+        break;
+    case 1:
+        f->now += (int64_t)rng_below(&t->rng, 3000);
+        break;
+    case 2:
+        client_set_servers(f->c, &f->addrs[rng_below(&t->rng, 3)], 1 + rng_below(&t->rng, 3), f->now);
+        break;
+    case 3:
+        if (client_state_of(f->c) == CLIENT_STATE_CONNECTED)
+            fake_event(f, (int32_t)rng_below(&t->rng, 6), "/a", 5);
+        break;
+    case 4:
+        if (client_state_of(f->c) == CLIENT_STATE_ASSOCIATING)
+            fake_connect_answer(f, 0x77, FAKE_TIMEOUT_MS, rng_below(&t->rng, 8) == 0);
+        break;
+    case 5:
+        f->now = client_wake_ms(f->c) == INT64_MAX ? f->now : client_wake_ms(f->c);
+        break;
+    case 6:
+    case 7:
+    case 8:
+        if (t->unanswered_at < t->unanswered_n)
+            fake_answer(f, t->unanswered[t->unanswered_at++], 1, rng_below(&t->rng, 4) == 0 ? ERR_NO_NODE : 0);
+        break;
+    default:
+        if (fake_ask(f, WIRE_OP_GET_DATA, "/a", t->made + 1,
+                     rng_below(&t->rng, 5) == 0 ? f->now + (int64_t)rng_below(&t->rng, 500) + 1 : 0,
+                     rng_below(&t->rng, 2) == 0 ? &wish : NULL) == 0)
+            t->made++;
+    }
+    fake_turn(f, rng_below(&t->rng, 5) != 0);
+    if (f->disconnects != disconnects)
+        forget_connection(t);
+    read_requests(t);
+    take_dones(t);
+}
+
+static void every_request_is_told_once_whatever_happens(void **state)
+{
+    (void)state;
+    struct torment *t = mem_alloc(sizeof(*t));
+    for (uint64_t seed = 0; seed < 300; seed++) {
+        *t = (struct torment){ 0 };
+        rng_init(&t->rng, seed);
+        fake_init(&t->f, (struct client_config){ .seed = seed, .read_only_ok = true, .watcher = on_session });
+        t->f.slice_bytes = seed % 7;
+        t->f.addr_n = 3;
+        t->f.addrs[1] = fake_addr(2);
+        t->f.addrs[2] = fake_addr(3);
+        t->f.addrs[3] = fake_addr(4);
+        t->f.addrs[4] = fake_addr(5);
+        for (int i = 0; i < 1000; i++)
+            one_step(t);
+        if (seed % 2 == 0)
+            client_close(t->f.c, t->f.now + 10);
+        else
+            client_abort(t->f.c);
+        t->f.now += 10;
+        fake_turn(&t->f, true);
+        take_dones(t);
+        assert_true(t->f.ended);
+        assert_int_equal(client_pending_count(t->f.c), 0);
+        assert_true(t->made > 100);
+        for (uint32_t i = 1; i <= t->made; i++)
+            assert_int_equal(t->told[i], 1);
+        fake_fini(&t->f);
+    }
+    mem_free(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -440,6 +559,7 @@ int main(void)
         cmocka_unit_test(large_frames_arrive_whole),
         cmocka_unit_test(a_read_only_server_is_left_for_one_that_writes),
         cmocka_unit_test(numbers_of_requests_wrap),
+        cmocka_unit_test(every_request_is_told_once_whatever_happens),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
