@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
@@ -57,16 +58,24 @@ static struct client_core *make_core(zhandle_t *zh, int timeout_ms, const client
     return client_new(&config, clock_ms());
 }
 
+/* The library's threads take no signals: handlers are the program's and run in its threads. */
 static int start_threads(zhandle_t *zh)
 {
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
     int rc = pthread_create(&zh->callback_thread, NULL, callback_thread_main, zh);
-    if (rc != 0)
-        return rc;
-    rc = pthread_create(&zh->io_thread, NULL, io_thread_main, zh);
-    if (rc != 0) {
-        deliver_end(zh);
-        pthread_join(zh->callback_thread, NULL);
+    if (rc == 0) {
+        rc = pthread_create(&zh->io_thread, NULL, io_thread_main, zh);
+        if (rc == 0) {
+            (void)pthread_setname_np(zh->callback_thread, "zk-callbacks");
+            (void)pthread_setname_np(zh->io_thread, "zk-io");
+        } else {
+            deliver_end(zh);
+            pthread_join(zh->callback_thread, NULL);
+        }
     }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     return rc;
 }
 

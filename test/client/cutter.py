@@ -22,6 +22,7 @@ class Cutter:
         self.listener.listen(64)
         self.port = self.listener.getsockname()[1]
         self.ended = False
+        self.open = set()
         self.thread = threading.Thread(target=self._accept, daemon=True)
         self.thread.start()
 
@@ -39,6 +40,7 @@ class Cutter:
         except OSError:
             client.close()
             return
+        self.open.add(client)
         try:
             while left > 0 and not self.ended:
                 ready, _, _ = select.select([client, server], [], [], 0.5)
@@ -52,8 +54,17 @@ class Cutter:
         except OSError:
             pass
         finally:
+            self.open.discard(client)
             client.close()
             server.close()
+
+    def cut(self):
+        """Ends every connection there is."""
+        for client in list(self.open):
+            try:
+                client.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
 
     def close(self):
         self.ended = True

@@ -386,6 +386,15 @@ static void polled_got(int rc, const char *value, int n, const struct Stat *stat
     polled_data += rc == ZOK && n >= 0;
 }
 
+static void polled_close(int rc, const char *value, int n, const struct Stat *stat, const void *data)
+{
+    (void)rc;
+    (void)value;
+    (void)n;
+    (void)stat;
+    zookeeper_close((zhandle_t *)(uintptr_t)data);
+}
+
 static int pump(zhandle_t *zh, const int *value, int want)
 {
     for (time_t end = time(NULL) + WAIT_S; *value < want && time(NULL) < end;) {
@@ -424,6 +433,12 @@ static int test_polled(zhandle_t *other)
     CHECK_RC(ZOK, zoo_aget(zh, "/", 0, polled_got, NULL));
     CHECK_RC(ZOK, zookeeper_close(zh));
     CHECK(polled_data == 1001);
+    zh = zokor_init_polled(hosts, polled_watcher, 15000, NULL, NULL, ZOO_NO_LOG_CLIENTENV, NULL);
+    CHECK(zh != NULL);
+    polled_connected = 0;
+    CHECK(pump(zh, &polled_connected, 1));
+    CHECK_RC(ZOK, zoo_aget(zh, "/", 0, polled_close, zh)); /* its own callback ends it */
+    CHECK(!pump(zh, &polled_data, 9999));
     return 0;
 }
 

@@ -4,7 +4,10 @@ import subprocess
 import textwrap
 
 import pytest
+import server as server_module
 from conftest import HERE  # noqa: F401  (finds the folder interop)
+from cutter import Cutter
+from server import Server
 from test_c_client import CliMt, cli, needs_cli, test_cli_mt  # noqa: F401  (the same tests, on our library)
 
 BINDING = "/usr/lib/python3/dist-packages/zookeeper.cpython-311-x86_64-linux-gnu.so"
@@ -20,6 +23,52 @@ def test_it_is_our_library_that_runs(plain):
         pytest.skip("Debian's package zookeeper-bin is not installed")
     out = subprocess.run(["ldd", "/usr/lib/zookeeper/bin/cli_mt"], capture_output=True, text=True, check=True).stdout
     assert os.path.join(plain.dir, "libzookeeper_mt.so.2") in out
+
+
+@needs_cli
+def test_watches_and_session_outlive_connections(srv, zk, base, tmp_path):
+    """The connection is cut, and the node changes before and after the client is back."""
+    cutter = Cutter(srv.port, server_module.free_port(), 0)
+    client = CliMt("127.0.0.1:%d" % cutter.port, tmp_path)
+    try:
+        client.expect("Watcher SESSION_EVENT state = CONNECTED_STATE")
+        client.run("create +e %s/e" % base, r"\tname = %s/e" % base)
+        owner = zk.exists(base + "/e").stat.owner
+        for node in ("a", "b"):
+            client.run("wexists %s/%s" % (base, node), "Error -101 for %s/%s" % (base, node))
+        cutter.cut()
+        assert zk.create(base + "/a").err == 0
+        created = "Watcher CREATED_EVENT state = CONNECTED_STATE for path %s/" % base
+        client.expect(
+            "Watcher SESSION_EVENT state = CONNECTING_STATE",
+            "Watcher SESSION_EVENT state = CONNECTED_STATE",
+            created + "a",
+        )
+        assert zk.create(base + "/b").err == 0
+        client.expect(created + "b")
+        assert zk.exists(base + "/e").stat.owner == owner
+        client.run("set %s/e v" % base, r"%s/e: rc = 0 Stat:" % base)
+    finally:
+        client.process.kill()
+        client.process.wait(30)
+        cutter.close()
+
+
+@needs_cli
+def test_a_restarted_server(plain, tmp_path):
+    with Server(tmp_path / "server", tick_ms=1000) as own:
+        client = CliMt(own.hosts, tmp_path)
+        try:
+            client.expect("Watcher SESSION_EVENT state = CONNECTED_STATE")
+            client.run("create +e /e", r"\tname = /e")
+            client.run("wexists /n", "Error -101 for /n")
+            own.restart(kill=True)
+            client.expect("Watcher SESSION_EVENT state = CONNECTED_STATE")
+            client.run("create /n", "Watcher CREATED_EVENT state = CONNECTED_STATE for path /n", r"\tname = /n")
+            client.run("get /e", r"/e: rc = 0")
+        finally:
+            client.process.kill()
+            client.process.wait(30)
 
 
 SCRIPT = textwrap.dedent(
