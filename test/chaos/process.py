@@ -170,8 +170,12 @@ class Cluster:
                     self.findings.append("member %d: %s" % (m.sid, line))
 
     def __enter__(self):
-        self.ensemble.start()
-        self.ensemble.wait_serving()
+        try:
+            self.ensemble.start()
+            self.ensemble.wait_serving()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(self, *exc):
@@ -256,8 +260,8 @@ class Nemesis:
         m.spawn()
 
     def do_wipe(self):
-        """A follower loses its disk. What it had acknowledged must be on the others until it has it again, so this waits
-        for a whole ensemble before and after."""
+        """A follower loses its disk. What it had acknowledged must be on the others until it has it again, so this
+        waits for a whole ensemble before and after."""
         self.cluster.wait_whole()
         lead = self.cluster.leader()
         m = self.random.choice([m for m in self.cluster if m.sid != lead])
