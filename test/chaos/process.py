@@ -170,8 +170,12 @@ class Cluster:
                     self.findings.append("member %d: %s" % (m.sid, line))
 
     def __enter__(self):
-        self.ensemble.start()
-        self.ensemble.wait_serving()
+        try:
+            self.ensemble.start()
+            self.ensemble.wait_serving()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(self, *exc):
