@@ -223,11 +223,18 @@ static void on_info(struct zab *z, struct learner *f, const struct peer_packet *
     f->state = LEARNER_WAIT_EPOCH;
     log_info("zab.learner", "sid=%lld kind=%s accepted_epoch=%lld", (long long)f->sid,
              f->observer ? "observer" : "follower", (long long)f->accepted_epoch);
+    bool votes = !f->observer && members_is_voter(z->members, f->sid);
+    if (ld->phase != LEADING_COLLECT && votes && f->accepted_epoch > ld->epoch) {
+        /* It has promised a leader that came to nothing a later epoch than ours and may never follow us: it would try
+         * for ever. The next election finds an epoch for all. */
+        zab_leave_role(z, "a voter has promised a later epoch");
+        return;
+    }
     if (ld->phase > LEADING_SAVE_ACCEPTED) {
         tell_epoch(z, f);
         return;
     }
-    if (ld->phase != LEADING_COLLECT || f->observer || !members_is_voter(z->members, f->sid))
+    if (ld->phase != LEADING_COLLECT || !votes)
         return;
     if (f->accepted_epoch > ld->epoch_max)
         ld->epoch_max = f->accepted_epoch;
