@@ -254,6 +254,15 @@ static bool too_late(const struct core *c, const struct held_request *h)
     return s != NULL && s->moves != h->moves && h->request.op != WIRE_OP_SYNC;
 }
 
+/* Its learner must hear of it: a client that still waits there would wait for ever. */
+static void refuse_moved(struct core *c, const struct peer_request *q)
+{
+    struct conn client;
+    client_init(c, &client, (struct wire_vec){ .count = -1 });
+    pipeline_remote(c, &client, q, ERR_SESSION_MOVED);
+    client_fini(&client);
+}
+
 static void release_held(struct core *c, uint32_t link)
 {
     for (struct held_request **at = &c->ens.held_first; *at != NULL;) {
@@ -263,7 +272,9 @@ static void release_held(struct core *c, uint32_t link)
             continue;
         }
         *at = h->next;
-        if (zab_leads(c->ens.zab) && !too_late(c, h))
+        if (zab_leads(c->ens.zab) && too_late(c, h))
+            refuse_moved(c, &h->request);
+        else if (zab_leads(c->ens.zab))
             carry_on(c, link, &h->request, h->authinfo);
         mem_free(h);
     }
