@@ -7,7 +7,7 @@
  * Threads. Every function may be called from any thread, callbacks included; a handle may be shared. A handle made by
  * zookeeper_init has two threads of its own: one talks to the servers, the other calls back, one call at a time, never
  * while the library holds a lock. Answers come in the order of the requests; an event comes before the answer to the
- * read that shows its change. A call that waits may be made inside a callback.
+ * asynchronous read that shows its change. A call that waits may be made inside a callback.
  *
  * Errors. Functions return ZOK or a negative ZOO_ERRORS. A non-zero return of an asynchronous call means that its
  * completion will not be called; zero means that it will be called exactly once, at the latest by zookeeper_close, with

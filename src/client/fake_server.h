@@ -147,8 +147,8 @@ static inline void fake_event(struct fake *f, int32_t type, const char *path, in
 static inline bool fake_next(struct fake *f, struct slice *frame)
 {
     size_t used;
-    struct slice rest = slice_of(f->sent.p + f->sent_at, f->sent.n - f->sent_at);
-    if (f->sent.p == NULL || wire_frame_next(rest, INT32_MAX, frame, &used) != 1)
+    if (f->sent.p == NULL ||
+        wire_frame_next(slice_of(f->sent.p + f->sent_at, f->sent.n - f->sent_at), INT32_MAX, frame, &used) != 1)
         return false;
     f->sent_at += used;
     return true;
