@@ -59,12 +59,17 @@ void learner_connected(struct zab *z, struct link *l)
     buf_fini(&info);
 }
 
-/* A leader that has just been elected may not listen yet: it is tried again for a while. */
+/* A leader that has just been elected may not listen yet: it is tried again for a while. So is one that took the
+ * connection and ended it without a word: that was the door of its last term, which closed with connections waiting in
+ * it, or something in between that listens for it. To give up at once would leave the leader without a quorum until
+ * initLimit. */
 void learner_lost(struct zab *z, bool refused)
 {
     struct learning *ln = &z->learning;
     ln->conn = NULL;
-    if (ln->phase != LEARNING_DIAL) {
+    if (ln->phase == LEARNING_INFO) {
+        refused = true;
+    } else if (ln->phase != LEARNING_DIAL) {
         zab_leave_role(z, "the leader is gone");
         return;
     }

@@ -450,6 +450,38 @@ static void a_leader_that_does_not_listen_yet_is_tried_again(void **state)
     rig_fini(&r);
 }
 
+/* The door of the leader's last term took the connection and closed: the leader has said nothing, so it is tried again;
+ * and once it has spoken, its end is the end. */
+static void a_leader_that_closes_without_a_word_is_tried_again(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_init(&r, &(struct rig_options){ .config = three, .sid = 1, .accepted = 2, .current = 2 });
+    uint32_t link = connect(&r);
+    for (int i = 0; i < 3; i++) {
+        rig_expect(&r, link, PEER_FOLLOWERINFO, Z(2, 0));
+        rig_lose(&r, link);
+        assert_int_equal(r.role, PEER_FOLLOWING);
+        rig_tick(&r, 10);
+        link = rig_dial(&r, ZAB_PORT_LEARNER, 3);
+        assert_int_not_equal(link, UINT32_MAX);
+        rig_step(&r, (struct zab_event){ .type = ZAB_EV_CONNECTED, .link = link });
+    }
+    leaderinfo(&r, link, 3);
+    rig_disk(&r);
+    assert_int_equal(r.saved_accepted, 3);
+    rig_lose(&r, link);
+    assert_int_equal(r.role, PEER_LOOKING);
+    rig_fini(&r);
+
+    rig_init(&r, &(struct rig_options){ .config = three, .sid = 1 });
+    link = connect(&r);
+    rig_tick(&r, 1000); /* not for ever */
+    rig_lose(&r, link);
+    assert_int_equal(r.role, PEER_LOOKING);
+    rig_fini(&r);
+}
+
 /* Everything in any order, the disk at any time. The rig looks at what is promised with every effect; here at what is
  * said: nothing that is not durable, and NEWLEADER's acknowledgement first. */
 static void check_said(struct rig *r, uint32_t link, bool *newleader)
@@ -557,6 +589,7 @@ int main(void)
         cmocka_unit_test(an_observer_takes_informs),
         cmocka_unit_test(a_silent_leader_is_left),
         cmocka_unit_test(a_leader_that_does_not_listen_yet_is_tried_again),
+        cmocka_unit_test(a_leader_that_closes_without_a_word_is_tried_again),
         cmocka_unit_test(everything_in_any_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,7 +9,7 @@ import time
 
 from process import Cluster, Nemesis, until  # before the others: it finds zkraw
 import model
-from check import WRITES, Check, true_history
+from check import ALL, WRITES, Check, true_history
 from clients import LASTING, Crowd
 
 END_SECONDS = 60
@@ -115,9 +115,15 @@ def judge(directory):
     """Judges what a campaign has left in its directory; returns (the Check, findings)."""
     with open(os.path.join(directory, "campaign"), "rb") as f:
         members, records, sessions, trees = pickle.load(f)
-    files = {sid: os.path.join(directory, "server%d" % sid, "data", "version-2") for sid in range(1, members + 1)}
-    logs = {sid: model.read_log(path) for sid, path in files.items()}
-    history, findings = true_history(logs, {sid: model.snapshots(path) for sid, path in files.items()})
+    logs, covered = {}, {}
+    for sid in range(1, members + 1):
+        data = os.path.join(directory, "server%d" % sid, "data")
+        for name in os.listdir(data):
+            if name == "version-2" or name.startswith("wiped."):
+                path = os.path.join(data, name)
+                logs[sid, name] = model.read_log(path)
+                covered[sid, name] = model.snapshots(path) + ([ALL] if name != "version-2" else [])
+    history, findings = true_history(logs, covered)
     check = Check(history, records, sessions)
     findings += check.run()
     if trees is not None and not findings:

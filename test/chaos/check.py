@@ -17,6 +17,7 @@ READS = ("get", "exists", "ls")
 WRITES = ("create", "set", "delete", "multi", "close")
 SESSION_ERRORS = (-112, -118)
 MAX_FINDINGS = 40
+ALL = 2**63 - 1  # as the zxid of a snapshot: it covers everything
 EVENT_TYPE = {"created": zkraw.CREATED, "deleted": zkraw.DELETED, "changed": zkraw.CHANGED}
 CHILD_EVENT = zkraw.CHILD
 
@@ -39,7 +40,8 @@ def epoch_ends(logs, snapshots):
 
 
 def true_history(logs, snapshots):
-    """logs: {member: [Txn] as they lie in its files}, snapshots: {member: [zxid]}. Returns ([Txn], findings).
+    """logs: {member: [Txn] as they lie in its files}, snapshots: {member: [zxid]}; a disk that was lost has ALL
+    among them, for nothing is read from it any more. Returns ([Txn], findings).
 
     All members' records together, without those an epoch left behind when it ended: such a record may only lie where a
     snapshot the member got later covers it."""
@@ -50,11 +52,11 @@ def true_history(logs, snapshots):
         for t in txns:
             if t.zxid > ends.get(t.zxid >> 32, t.zxid):
                 if t.zxid > covered:
-                    findings.append("member %d still has %#x, behind the end of its epoch" % (member, t.zxid))
+                    findings.append("member %s still has %#x, behind the end of its epoch" % (member, t.zxid))
                 continue
             there = truth.setdefault(t.zxid, t)
             if there.raw != t.raw:
-                findings.append("members %d and %d differ at %#x" % (holder[t.zxid], member, t.zxid))
+                findings.append("members %s and %s differ at %#x" % (holder[t.zxid], member, t.zxid))
             holder.setdefault(t.zxid, member)
     order = [truth[z] for z in sorted(truth)]
     for a, b in zip(order, order[1:]):
