@@ -10,6 +10,7 @@ static const struct command {
     const char *summary;
 } commands[] = {
     { "server", cmd_server, "run a server (zokor server --help)" },
+    { "cli", cmd_cli, "talk to servers, as zkCli.sh (zokor cli --help)" },
     { "sim", cmd_sim, "simulate ensembles and their clients, with faults (zokor sim --help)" },
     { "version", cmd_version, "print the version and how it was built" },
 };
