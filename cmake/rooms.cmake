@@ -90,7 +90,7 @@ function(room_test ROOM)
   endforeach()
 endfunction()
 
-# hidden_object(NAME OBJECTS ... SHOWS patterns ...): the objects and archives as one object file in which only the names
+# hidden_object(NAME OBJECTS ... SHOWS patterns ...): objects and archives as one object file in which only the names
 # of SHOWS can be seen by others, so that what is linked beside it may use the same names. To be linked as
 # $<TARGET_OBJECTS:NAME> after add_dependencies(... NAME_object).
 function(hidden_object NAME)

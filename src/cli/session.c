@@ -157,10 +157,10 @@ int cli_connect(struct cli *c, const char *host)
     c->connected = false;
     log_shown = c->options.log != CLI_LOG_OFF;
     zoo_set_debug_level(levels[c->options.log]);
-    c->zh = zookeeper_init2(host, cli_watcher, c->options.timeout_ms, NULL, c,
+    c->zh = zookeeper_init2(c->host, cli_watcher, c->options.timeout_ms, NULL, c,
                             ZOO_NO_LOG_CLIENTENV | (c->options.read_only ? ZOO_READONLY : 0), take_log);
     if (c->zh == NULL)
-        return cli_fail(c, "'%s' is no list of servers (host:port,host:port/path): %s", host, strerror(errno));
+        return cli_fail(c, "'%s' is no list of servers (host:port,host:port/path): %s", c->host, strerror(errno));
     zokor_set_request_timeout(c->zh, c->options.request_timeout_ms);
     return c->options.wait_for_connection ? wait_connected(c) : 0;
 }
