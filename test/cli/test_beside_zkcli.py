@@ -110,7 +110,8 @@ def test_the_session_reads_the_same(own_server, zokor):
     )
     difference = "\n".join(difference)
     assert not difference, "\n" + difference
-    assert our_events == their_events
+    difference = "\n".join(difflib.unified_diff(their_events, our_events, "zkCli.sh", "zokor cli", lineterm="", n=20))
+    assert not difference, "\n" + difference
     assert our_status == their_status
 
 
