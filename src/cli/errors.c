@@ -49,9 +49,19 @@ void cli_error_text(int rc, const char *path, struct buf *out)
         cli_keeper_text(rc, path, out);
 }
 
+/* Why there is no connection, where that is the trouble; empty otherwise. */
+static void find_reason(int rc, char *out, size_t size)
+{
+    out[0] = '\0';
+    if (rc == ZCONNECTIONLOSS || rc == ZOPERATIONTIMEOUT)
+        cli_last_log(out, size);
+}
+
 int cli_fail_rc(struct cli *c, int rc, const char *path)
 {
     struct buf text;
+    char reason[512];
+    find_reason(rc, reason, sizeof(reason));
     if (cli_interrupted)
         return cli_fail(c, "interrupted; what was asked may still be done");
     buf_init(&text, SIZE_MAX / 2);
@@ -59,14 +69,14 @@ int cli_fail_rc(struct cli *c, int rc, const char *path)
     buf_append(&text, "", 1);
     if (c->options.json) {
         cli_flush(c);
-        json_t *object =
-            json_pack("{sbsssiso*so}", "ok", 0, "error", err_name(rc), "code", rc, "path",
-                      path == NULL ? NULL : cli_json_text(path), "message", cli_json_text((const char *)text.p));
+        json_t *object = json_pack("{sbsssiso*soss*}", "ok", 0, "error", err_name(rc), "code", rc, "path",
+                                   path == NULL ? NULL : cli_json_text(path), "message",
+                                   cli_json_text((const char *)text.p), "reason", reason[0] == '\0' ? NULL : reason);
         json_dumpf(object, stderr, JSON_COMPACT);
         fprintf(stderr, "\n");
         json_decref(object);
     } else {
-        cli_complain(c, "%s", (const char *)text.p);
+        cli_complain(c, "%s%s%s", (const char *)text.p, reason[0] == '\0' ? "" : "\n  ", reason);
     }
     buf_fini(&text);
     return CLI_FAILED;
