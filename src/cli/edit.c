@@ -315,6 +315,7 @@ const char *cli_editor_line(struct cli_editor *e)
     do {
         cli_interrupted = 0;
         set_editing(e->c, true);
+        e->el_set(e->el, EL_PREP_TERM, 1); /* before the prompt: what is typed at once is not echoed twice */
         line = e->el_gets(e->el, &n);
         set_editing(e->c, false);
         if (line == NULL)

@@ -137,7 +137,7 @@ void cli_watcher(zhandle_t *zh, int type, int state, const char *path, void *con
 /* Prints an event or queues it for the editor. zxid -1: none. */
 void cli_show_event(struct cli *c, int type, int state, const char *path, int64_t zxid);
 
-/* ---- Interruption (run.c): Ctrl-C sets it, each new command clears it. */
+/* ---- Interruption (run.c): Ctrl-C sets it, reading the next line clears it. */
 extern volatile sig_atomic_t cli_interrupted;
 
 /* ---- The editor (edit.c) */

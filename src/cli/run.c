@@ -46,7 +46,6 @@ int cli_run_words(struct cli *c, const struct cli_words *words)
     struct buf error;
     const struct cli_command *command = cli_find_command(words->at[0]);
     buf_init(&error, SIZE_MAX / 2);
-    cli_interrupted = 0;
     if (command == NULL)
         c->status = unknown_command(c, words->at[0]);
     else if ((command->marks & CLI_CRUDE_WORDS) != 0)

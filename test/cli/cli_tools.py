@@ -25,7 +25,7 @@ def zokor():
 
 
 def environment(**more):
-    env = dict(os.environ, LC_ALL="C.UTF-8", TERM="xterm", ZOKOR_CLI_HISTORY="", **more)
+    env = {**os.environ, "LC_ALL": "C.UTF-8", "TERM": "xterm", "ZOKOR_CLI_HISTORY": "", **more}
     env["JVMFLAGS"] = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Dfile.encoding=UTF-8 -Dsun.stdout.encoding=UTF-8"
     return env
 
@@ -170,7 +170,7 @@ class Terminal:
             self.seen += piece
 
     def prompt(self, number):
-        self.wait_screen("(CONNECTED) %d] " % number)
+        self.wait_screen("(CONNECTED) %d]" % number)
 
     def run(self, command, number):
         """Types a command, waits for the next prompt, which has this number."""
@@ -203,7 +203,7 @@ class Terminal:
 def render(text, columns=100):
     """A small terminal: the escape sequences that libedit and the program use. Anything else stays visible."""
     lines, row, column = [[]], 0, 0
-    pattern = re.compile(r"\x1b\[([0-9;?]*)([A-Za-z])|\x1b[=>]|\x1b\(B|([\r\n\b\a\x0f])|(.)", re.S)
+    pattern = re.compile(r"\x1b\[([0-9;?]*)([A-Za-z@])|\x1b[=>]|\x1b\(B|([\r\n\b\a\x0f])|(.)", re.S)
 
     def cell(r, c):
         while len(lines) <= r:
@@ -232,6 +232,8 @@ def render(text, columns=100):
             column += count
         elif letter == "D":
             column = max(0, column - count)
+        elif letter == "G":
+            column = count - 1
         elif letter == "K":
             cell(row, column)
             del lines[row][column:]
