@@ -52,7 +52,7 @@ def test_editing_in_the_middle(terminal, base):
     assert any(line.endswith("get " + base) for line in t.screen())
     t.type("stat /zookeeXr" + LEFT + BACKSPACE + "pe\n")
     t.prompt(2)
-    assert any(line.endswith("1] stat /zookeeper") for line in t.screen()), t.seen
+    assert any(line.endswith("1] stat /zookeeper") for line in t.screen())
     assert any(line.startswith("numChildren = ") for line in t.screen())
 
 
@@ -222,7 +222,7 @@ class TestHistory:
         t = terminal()
         t.run("ls /zookeeper", 1)
         t.run("history", 2)
-        assert lines_after(t, "1] history")[:2] == ["0 - ls /zookeeper", "1 - history"], t.seen, t.seen
+        assert lines_after(t, "1] history")[:2] == ["0 - ls /zookeeper", "1 - history"]
         t.run("redo 0", 3)
         assert lines_after(t, "redo 0")[0] == "[config, quota]"
 
