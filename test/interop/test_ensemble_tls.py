@@ -251,6 +251,7 @@ def test_from_plain_to_tls_under_a_session(tmp_path, pki, kinds):
         roll(e, lines(pki, portUnification="true"), session, done)
         roll(e, lines(pki), session, done)
         assert done == [1, 2, 3] * 3
+        e.wait_serving(START_S)
         e.check_same(["/"] + ["/n%d" % i for i in range(session.count)])
         for m in e:
             if m.kind == "z":
