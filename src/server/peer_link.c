@@ -63,7 +63,7 @@ static bool has_output(const struct peer_link *l)
 static bool reads(const struct peer_link *l)
 {
     if ((l->flags & LINK_CLOSING) != 0)
-        return l->tls != NULL;
+        return l->tls != NULL || l->auth != NULL;
     return (l->flags & LINK_PAUSED) == 0;
 }
 
@@ -98,6 +98,14 @@ static void drop_chunks(struct peer_link *l)
 }
 
 void peer_link_queue(struct peer_link *l, struct slice bytes)
+{
+    if (bytes.n == 0 || (l->flags & LINK_BROKEN) != 0)
+        return;
+    if (l->auth == NULL || !peer_auth_holds(l, bytes))
+        peer_link_append(l, bytes);
+}
+
+void peer_link_append(struct peer_link *l, struct slice bytes)
 {
     if (bytes.n == 0 || (l->flags & LINK_BROKEN) != 0)
         return;
@@ -204,6 +212,7 @@ void peer_link_drop(struct peer_link *l)
     drop_chunks(l);
     if (l->dial != NULL)
         peer_dial_drop(l->dial);
+    peer_auth_free(l);
     peer_tls_free(l);
     mem_free(l->host);
     l->host = NULL;
@@ -237,7 +246,9 @@ static bool is_over(struct peer_link *l)
         peer_link_flush(l);
     if ((l->flags & LINK_BROKEN) != 0)
         return true;
-    return !has_output(l) && (l->tls == NULL || peer_tls_end(l));
+    if (has_output(l) || (l->auth != NULL && peer_auth_runs(l)))
+        return false;
+    return l->tls == NULL || peer_tls_end(l);
 }
 
 void peer_link_end(struct peer_link *l)
@@ -258,16 +269,33 @@ void peer_link_end(struct peer_link *l)
 
 /* ---- what the loop tells ---- */
 
+void peer_link_secured(struct peer_link *l)
+{
+    if ((l->flags & LINK_ACCEPTED) != 0)
+        return;
+    if (l->peers->opt.sasl_dial != NULL)
+        peer_auth_dial(l);
+    else
+        peer_link_up(l);
+}
+
 void peer_link_up(struct peer_link *l)
 {
-    list_remove(&l->link); /* of those that dial */
+    if (l->auth == NULL)
+        list_remove(&l->link); /* of those that dial */
     l->flags |= LINK_CONNECTED;
     (void)peer_link_event(l, ZAB_EV_CONNECTED, (struct slice){ 0 });
 }
 
 void peer_link_take(struct peer_link *l, struct slice bytes)
 {
-    if (bytes.n == 0 || (l->flags & LINK_CLOSING) != 0)
+    if (bytes.n == 0)
+        return;
+    if (l->auth != NULL) {
+        peer_auth_take(l, bytes);
+        return;
+    }
+    if ((l->flags & LINK_CLOSING) != 0)
         return;
     l->flags |= LINK_SPOKEN;
     if (!peer_link_event(l, ZAB_EV_BYTES, bytes))
@@ -276,6 +304,8 @@ void peer_link_take(struct peer_link *l, struct slice bytes)
 
 void peer_link_take_end(struct peer_link *l)
 {
+    if (l->auth != NULL)
+        peer_auth_take_end(l);
     peer_link_break(l, false);
 }
 
@@ -329,12 +359,16 @@ bool peer_link_attach(struct peer_link *l, int fd, const struct net_address *far
     l->flags |= LINK_POLLED;
     if (accepted)
         l->flags |= LINK_CONNECTED;
+    if (accepted && o->sasl_accept != NULL)
+        peer_auth_accept(l);
     if ((accepted ? o->tls_accept : o->tls_dial) != NULL) {
         if (!peer_tls_open(l))
             peer_link_break(l, false);
-    } else if (!accepted) {
-        peer_link_up(l);
+    } else {
+        peer_link_secured(l);
     }
+    if ((l->flags & LINK_BROKEN) == 0)
+        peer_link_flush(l);
     peer_link_watch(l);
     return (l->flags & LINK_BROKEN) == 0;
 }

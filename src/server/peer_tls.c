@@ -94,7 +94,6 @@ bool peer_tls_open(struct peer_link *l)
         give_up(l);
         return true;
     }
-    peer_link_flush(l);
     return true;
 }
 
@@ -179,8 +178,7 @@ static void on_established(struct peer_link *l)
     tls_describe(l->tls->conn, what, sizeof what);
     log_debug("peer.tls", "link=0x%x port=%s with=\"%s\" subject=\"%.*s\"", l->id, peer_port_text(l->port), what,
               SLICE_ARG(tls_peer_subject(l->tls->conn)));
-    if ((l->flags & LINK_ACCEPTED) == 0)
-        peer_link_up(l);
+    peer_link_secured(l);
 }
 
 static int feed(struct peer_link *l, struct slice in)

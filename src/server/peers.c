@@ -134,6 +134,8 @@ static void on_sweep(struct loop_timer *timer)
             continue;
         if (l->dial != NULL)
             peer_dial_drop(l->dial);
+        if (l->auth != NULL)
+            peer_auth_expire(l);
         peer_link_break(l, false);
     }
     LIST_FOR_SAFE(it, &p->closing)

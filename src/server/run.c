@@ -43,6 +43,7 @@ struct server {
     struct listener listener, secure_listener;
     struct client_tls tls;
     struct quorum_tls quorum_tls;
+    struct quorum_sasl quorum_sasl;
     struct logger *logger;
     struct snapshotter *snapshotter;
     struct words words;
@@ -519,6 +520,7 @@ static void start_quorum(struct server *s)
                                                      .logger = s->logger,
                                                      .snapshotter = s->snapshotter,
                                                      .tls = &s->quorum_tls,
+                                                     .sasl = &s->quorum_sasl,
                                                      .ctx = s,
                                                      .step = quorum_step,
                                                      .core = quorum_core,
@@ -948,6 +950,8 @@ static int live(const struct config *config, struct http_ports *http, int64_t st
     if (rc == 0)
         rc = quorum_tls_init(&s->quorum_tls, config);
     if (rc == 0)
+        rc = quorum_sasl_init(&s->quorum_sasl, config, s->fs);
+    if (rc == 0)
         rc = sasl_clients_new(config, s->fs, &s->sasl);
     if (rc == 0)
         rc = take_members(s);
@@ -963,6 +967,7 @@ static int live(const struct config *config, struct http_ports *http, int64_t st
     boot_fini(&s->boot);
     sasl_clients_free(s->sasl);
     members_unref(s->members);
+    quorum_sasl_fini(&s->quorum_sasl);
     quorum_tls_fini(&s->quorum_tls);
     client_tls_fini(&s->tls);
     mem_free(s);
