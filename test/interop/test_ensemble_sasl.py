@@ -89,7 +89,7 @@ def test_a_wrong_password_keeps_one_out(tmp_path, kinds):
             m.wait_serving(START_S)
         lead = e.wait_leader(START_S)
         until(lambda: "peer.auth" in e[1].log() and "does not take our credentials" in e[1].log(), 60)
-        until(lambda: "peer.auth" in e[2].log(), 60)
+        until(lambda: "peer.auth" in e[2].log() + e[3].log(), 60)
         assert e[1].mode() == ""
         fill(lead, "/n", 20)
         assert all(m.running() for m in e)
