@@ -11,6 +11,7 @@ static const struct command {
 } commands[] = {
     { "server", cmd_server, "run a server (zokor server --help)" },
     { "sim", cmd_sim, "simulate ensembles and their clients, with faults (zokor sim --help)" },
+    { "bench", cmd_bench, "put load on a server and measure it (zokor bench --help)" },
     { "version", cmd_version, "print the version and how it was built" },
 };
 
