@@ -316,7 +316,7 @@ static void connected(struct client *k, struct slice frame)
     }
     if (q.session_id == 0) {
         note(k, CHRONICLE_REFUSED, frame);
-        if (!ghost_ended(c, k->session_id) && !ghost_may_be_stale(c, k->member))
+        if (!ghost_ended(c, k->session_id))
             finding_set(&c->finding, c->now_us, "client.refused", "client %u: member %u says session 0x%llx has ended",
                         k->index, k->member + 1, (unsigned long long)k->session_id);
         cover(&c->coverage, COVER_sessions_refused);

@@ -55,6 +55,14 @@ static struct shadow_record shadow_pop(struct shadow *s)
 
 /* ---- the one order ---- */
 
+static struct ghost_end *find_end(const struct ghost *g, int64_t session_id)
+{
+    for (size_t i = g->ended_count; i-- > 0;)
+        if (g->ended[i].session_id == session_id)
+            return &g->ended[i];
+    return NULL;
+}
+
 static bool follows(int64_t a, int64_t b)
 {
     return b == a + 1 || (b >> 32 > a >> 32 && (uint32_t)b == 1);
@@ -80,6 +88,9 @@ static void settle(struct cluster *c, struct sim_member *m, struct shadow_record
     if (txn.has_digest)
         g->digest = (uint64_t)txn.digest.tree_digest;
     g->committed = r.zxid;
+    struct ghost_end *end = txn.header.type == WIRE_OP_CLOSE_SESSION ? find_end(g, txn.header.session_id) : NULL;
+    if (end != NULL)
+        end->decided = true;
     chronicle_commit(
         &c->chronicle,
         (struct chronicle_txn){ .zxid = r.zxid, .at_us = c->now_us, .member = m->index, .digest = g->digest },
@@ -244,19 +255,19 @@ static void judge_expiry(struct cluster *c, struct sim_member *m, const struct t
 
 bool ghost_ended(const struct cluster *c, int64_t session_id)
 {
-    for (size_t i = c->ghost.ended_count; i-- > 0;)
-        if (c->ghost.ended[i] == session_id)
-            return true;
-    return false;
+    const struct ghost_end *e = find_end(&c->ghost, session_id);
+    return e != NULL && (e->decided || c->ensemble == NULL);
 }
 
-bool ghost_may_be_stale(const struct cluster *c, uint32_t member)
+static void add_end(struct ghost *g, int64_t session_id)
 {
-    const struct sim_member *m = c->members[member];
-    const struct ghost *g = &c->ghost;
-    if (c->ensemble == NULL)
-        return false;
-    return c->now_us - g->led_us < 5000000 || !m->up || zab_view(core_zab(m->core)).epoch < g->led_epoch;
+    if (find_end(g, session_id) != NULL)
+        return;
+    if (g->ended_count == g->ended_cap) {
+        g->ended_cap = g->ended_cap == 0 ? 64 : g->ended_cap * 2;
+        g->ended = mem_realloc(g->ended, g->ended_cap * sizeof *g->ended);
+    }
+    g->ended[g->ended_count++] = (struct ghost_end){ .session_id = session_id };
 }
 
 void ghost_appends(struct cluster *c, struct sim_member *m, int64_t zxid, struct blob *txn)
@@ -268,14 +279,8 @@ void ghost_appends(struct cluster *c, struct sim_member *m, int64_t zxid, struct
         return;
     }
     shadow_push(&m->shadow, zxid, txn);
-    if (t.header.type == WIRE_OP_CLOSE_SESSION && !ghost_ended(c, t.header.session_id)) {
-        struct ghost *g = &c->ghost;
-        if (g->ended_count == g->ended_cap) {
-            g->ended_cap = g->ended_cap == 0 ? 64 : g->ended_cap * 2;
-            g->ended = mem_realloc(g->ended, g->ended_cap * sizeof *g->ended);
-        }
-        g->ended[g->ended_count++] = t.header.session_id;
-    }
+    if (t.header.type == WIRE_OP_CLOSE_SESSION)
+        add_end(&c->ghost, t.header.session_id);
     bool own = core_zab(m->core) == NULL || zab_leads(core_zab(m->core));
     if (t.header.type == WIRE_OP_CLOSE_SESSION && t.header.cxid == 0 && own)
         judge_expiry(c, m, &t);
