@@ -47,7 +47,7 @@ struct sim_member {
     struct dice dice;
 
     /* Clock: monotonic from boot_us of virtual time on, running wrong by drift_ppm. */
-    int64_t boot_us, drift_ppm, wall_offset_ms, started_wall_ms;
+    int64_t boot_us, drift_ppm, wall_offset_ms;
     int64_t tick_us; /* when the timer that was set goes off; INT64_MAX none */
     uint64_t tick_mark;
 

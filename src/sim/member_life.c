@@ -109,7 +109,9 @@ static void remember_past(struct sim_member *m, int64_t last_zxid)
 int member_recover(struct sim_member *m, struct store_recovered *out, struct store_error *err)
 {
     struct fs *fs = disk_fs(m->disk);
-    struct store_recover_options o = { .tree = tree_options(m), .on_txn = keep_past, .on_txn_ctx = m };
+    struct store_recover_options o = {
+        .tree = tree_options(m), .on_txn = keep_past, .on_txn_ctx = m, .server_id = (uint8_t)m->sid
+    };
     drop_past(m);
     int rc = fs->ops->make_dir(fs, member_dirs.snap_dir);
     if (rc == 0)
@@ -155,9 +157,6 @@ bool member_start(struct sim_member *m)
     struct store_recovered r = { 0 };
     struct store_error err = { "" };
     m->life++;
-    if (member_wall_ms(m) < m->started_wall_ms) /* session ids begin with the wall clock: do not give one again */
-        m->wall_offset_ms += m->started_wall_ms - member_wall_ms(m) + 1;
-    m->started_wall_ms = member_wall_ms(m);
     int rc = recover_all(m, &r, &err);
     if (rc != 0) {
         if (!disk_fault_hit(m->disk) && !m->may_refuse)
@@ -182,6 +181,7 @@ bool member_start(struct sim_member *m)
     m->appended_zxid = m->durable_zxid = r.last_zxid;
     struct zab_options z = member_zab_options(m);
     struct core_options o = core_options(m);
+    o.past_session_id = r.past_session_id;
     o.zab = c->ensemble == NULL ? NULL : &z;
     m->core = core_new(&o, r.tree, member_now_ms(m));
     remember_past(m, r.last_zxid);
