@@ -73,23 +73,20 @@ static void split(struct cluster *c, struct dice *d)
     cluster_at(c, c->now_us + dice_wait(d, opt(c, OPT_partition_length_ms) * 1000), HAPPEN_UNSPLIT, 0, 0, NULL);
 }
 
-/* A disk that is lost takes promises with it: only where all others hold everything that was ever promised. */
-static void wipe_one(struct cluster *c, struct dice *d)
+/* A disk that is damaged or lost takes promises with it: only where no other holds less. */
+static void damage(struct cluster *c, struct dice *d, enum sim_option kind)
 {
     struct sim_member *m = some_member(c, d);
-    if (c->member_count < 3 || m->leads)
+    if (kind == OPT_restore_ms && (m->backup == NULL || dice_one_in(d, 4)) && m->up)
+        member_back_up(m);
+    else if (!member_may_lose_disk(m))
         return;
-    bool led = false;
-    for (uint32_t i = 0; i < c->member_count; i++) {
-        const struct sim_member *other = c->members[i];
-        led = led || (other->up && other->leads);
-        if (other != m && (!other->up || other->durable_zxid < c->ghost.committed ||
-                           other->durable_zxid < m->durable_zxid || !member_serves(other) ||
-                           other->epochs.current != c->ghost.led_epoch || other->epochs.accepted != c->ghost.led_epoch))
-            return;
-    }
-    if (led)
+    else if (kind == OPT_wipe_ms)
         member_wipe(m);
+    else if (kind == OPT_restore_ms)
+        (void)member_restore(m);
+    else
+        member_rot_somewhere(m, d);
 }
 
 static void break_something(struct cluster *c, enum sim_option kind)
@@ -141,7 +138,9 @@ static void break_something(struct cluster *c, enum sim_option kind)
         simnet_flap(c, d);
         break;
     case OPT_wipe_ms:
-        wipe_one(c, d);
+    case OPT_rot_ms:
+    case OPT_restore_ms:
+        damage(c, d, kind);
         break;
     case OPT_cut_ms:
         client_cut(some_client(c, d));
@@ -183,6 +182,9 @@ static void choose_core(struct cluster *c)
     uint32_t voters = (uint32_t)opt(c, OPT_members), left = (voters - 1) / 2;
     if (c->member_count < 2 || dice_one_in(&d, 2))
         return;
+    for (uint32_t i = 0; i < c->member_count; i++)
+        if (c->members[i]->rotten) /* all others may be needed to make it whole */
+            return;
     for (uint32_t i = 0; i < voters && left != 0; i++) {
         if (dice_one_in(&d, 2))
             continue;

@@ -47,6 +47,8 @@ static const struct {
     { OPT_purge_ms, 500, 8000, 8 },
     { OPT_snapshot_ms, 500, 8000, 8 },
     { OPT_wipe_ms, 4000, 16000, 13 },
+    { OPT_rot_ms, 1000, 16000, 12 },
+    { OPT_restore_ms, 1000, 16000, 13 },
     { OPT_drift_ppm, 100, 50000, 8 },
     { OPT_wall_step_ms, 1000, 16000, 10 },
     { OPT_cut_ms, 200, 8000, 5 },
