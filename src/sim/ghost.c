@@ -125,15 +125,36 @@ static void judge_leader(struct cluster *c, struct sim_member *m)
                     (unsigned long long)g->committed);
 }
 
-/* A decision needs a majority of logs in which it is durable. */
+/* Told anew, without the protocol's own words for it: most groups, each by most of its weight. One group if there are
+ * none; who weighs nothing makes no group (quorum specification 1.3). */
+static bool is_quorum(const struct members *m, const bool *has)
+{
+    size_t groups = 0, won = 0;
+    for (size_t i = 0; i < m->count; i++) {
+        int64_t all = 0, with = 0;
+        bool first = !m->at[i].observer;
+        for (size_t j = 0; j < m->count; j++) {
+            if (m->at[j].observer || m->at[j].group != m->at[i].group)
+                continue;
+            first = first && j >= i;
+            all += m->at[j].weight;
+            with += has[m->at[j].sid - 1] ? m->at[j].weight : 0;
+        }
+        groups += first && all > 0;
+        won += first && with * 2 > all;
+    }
+    return won * 2 > groups;
+}
+
+/* A decision needs a quorum of logs in which it is durable. */
 static void judge_quorum(struct cluster *c, struct sim_member *m, int64_t zxid)
 {
-    uint32_t voters = (uint32_t)opt(c, OPT_members), durable = 0;
-    for (uint32_t i = 0; i < voters; i++)
-        durable += c->members[i]->durable_zxid >= zxid;
-    if (durable <= voters / 2)
-        finding_set(&c->finding, c->now_us, "ghost.quorum", "member %u applies 0x%llx, which is durable on %u of %u",
-                    m->index + 1, (unsigned long long)zxid, durable, voters);
+    bool durable[NET_MEMBERS_MAX] = { false };
+    for (uint32_t i = 0; i < c->member_count; i++)
+        durable[i] = c->members[i]->durable_zxid >= zxid;
+    if (c->ensemble == NULL ? !durable[0] : !is_quorum(c->ensemble, durable))
+        finding_set(&c->finding, c->now_us, "ghost.quorum", "member %u applies 0x%llx, which is durable on too few",
+                    m->index + 1, (unsigned long long)zxid);
 }
 
 static void compare(struct cluster *c, struct sim_member *m, int64_t last)
