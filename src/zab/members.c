@@ -1,8 +1,8 @@
 #include "zab/members.h"
 #include "base/arena.h"
-#include "base/museum.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/museum.h"
 #include "base/properties.h"
 #include <inttypes.h>
 #include <stdarg.h>
