@@ -12,6 +12,7 @@ static const struct command {
     { "server", cmd_server, "run a server (zokor server --help)" },
     { "log", cmd_log, "show, follow, verify and repair transaction logs (zokor log --help)" },
     { "sim", cmd_sim, "simulate ensembles and their clients, with faults (zokor sim --help)" },
+    { "snap", cmd_snap, "show, compare and export snapshots (zokor snap --help)" },
     { "version", cmd_version, "print the version and how it was built" },
 };
 
