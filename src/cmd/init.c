@@ -155,13 +155,7 @@ static int initialize(struct init *a)
     } else {
         printf("No myid provided, be sure to specify it in %s/myid if using non-standalone\n", a->data_dir);
     }
-    if (status == CMD_OK)
-        status = write_text(a->data_dir, "initialize", "");
-    /* The server looks for it beside its logs (Apache's script puts it in dataDir alone, where it is not found then).
-     */
-    if (status == CMD_OK && apart)
-        status = write_text(a->log_dir, "initialize", "");
-    return status;
+    return status == CMD_OK ? write_text(a->data_dir, "initialize", "") : status;
 }
 
 static bool id_known(const char *s)
