@@ -4,6 +4,8 @@
 #define ZOKOR_TEST_PROXY_H
 
 #include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdint.h>
@@ -140,6 +142,11 @@ static inline void proxy_accept(struct proxy *x)
 {
     int client = accept(x->listener, NULL, NULL);
     int server = client < 0 ? -1 : proxy_dial(x->target);
+    int at_once = 1;
+    if (server >= 0) {
+        setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &at_once, sizeof(at_once));
+        setsockopt(server, IPPROTO_TCP, TCP_NODELAY, &at_once, sizeof(at_once));
+    }
     pthread_mutex_lock(&x->lock);
     int slot = 0;
     while (slot < PROXY_LINKS_MAX && x->links[slot][0] >= 0)
