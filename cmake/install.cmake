@@ -38,8 +38,8 @@ foreach(package zokor libzokor0 libzokor-dev)
   install_page(packaging/debian/changelog ${CMAKE_INSTALL_DATADIR}/doc/${package} changelog.Debian ${package})
 endforeach()
 
-# install_library(NAME APACHE): lib<NAME>.so.VERSION and its links. Apache's name stands in a folder of its own, where only
-# those find it who ask for it (LD_LIBRARY_PATH), so that both libraries can be installed.
+# install_library(NAME APACHE): lib<NAME>.so.VERSION and its links. Apache's name stands in a folder of its own, where
+# only those find it who ask for it (LD_LIBRARY_PATH), so that both libraries can be installed.
 function(install_library NAME APACHE)
   install(TARGETS lib${NAME} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT libzokor0
           NAMELINK_COMPONENT libzokor-dev PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)

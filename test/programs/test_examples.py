@@ -1,5 +1,5 @@
-"""The programs of the folder examples: built against our headers and against Apache's, run on our library and on Apache's,
-beside each other."""
+"""The programs of the folder examples: built against our headers and against Apache's, run on our library and on
+Apache's, beside each other."""
 import glob
 import os
 import re
