@@ -228,6 +228,12 @@ static const struct member *on_member(void *ctx, int64_t sid)
     return members_find(zab_members(core_zab(q->opt.core(q->opt.ctx))), sid);
 }
 
+static const struct members *on_members(void *ctx)
+{
+    struct quorum *q = ctx;
+    return zab_members(core_zab(q->opt.core(q->opt.ctx)));
+}
+
 static void on_bind_failed(void *ctx, const char *why)
 {
     struct quorum *q = ctx;
@@ -333,12 +339,22 @@ struct quorum *quorum_new(const struct quorum_options *options)
         .keepalive = c->election_keepalive,
         .bind_tries = c->election_bind_retries,
         .dial_ms = { [ZAB_PORT_ELECTION] = c->election_connect_timeout_ms, [ZAB_PORT_LEARNER] = leader_ms },
+        .tls_accept = options->tls->accept,
+        .tls_dial = options->tls->dial,
+        .tls_optional = options->tls->optional,
+        .tls_handshake_ms = quorum_tls_handshake_ms(c),
+        .sasl_accept = options->sasl->accept,
+        .sasl_required = options->sasl->required,
+        .sasl_dial = options->sasl->dial,
+        .login_ms = c->election_read_timeout_ms,
         .links_max = LIMIT_PEER_STRANGERS + 2 * now->count,
         .ctx = q,
         .event = on_peer_event,
         .member = on_member,
+        .members = on_members,
         .failed = on_bind_failed,
     });
+    quorum_tls_start(options->tls, options->loop);
     return q;
 }
 
@@ -346,6 +362,7 @@ void quorum_close(struct quorum *q)
 {
     if (q == NULL)
         return;
+    quorum_tls_stop(q->opt.tls);
     peers_close(q->peers);
     log_feed_free(q->feed);
     q->feed = NULL;

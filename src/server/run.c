@@ -14,6 +14,7 @@
 #include "server/listener.h"
 #include "server/logger.h"
 #include "server/quorum.h"
+#include "server/quorum_tls.h"
 #include "server/sasl_clients.h"
 #include "server/server.h"
 #include "server/snapshotter.h"
@@ -42,6 +43,8 @@ struct server {
     uint32_t net_threads;
     struct listener listener, secure_listener;
     struct client_tls tls;
+    struct quorum_tls quorum_tls;
+    struct quorum_sasl quorum_sasl;
     struct logger *logger;
     struct snapshotter *snapshotter;
     struct words words;
@@ -526,6 +529,8 @@ static void start_quorum(struct server *s)
                                                      .fs = s->fs,
                                                      .logger = s->logger,
                                                      .snapshotter = s->snapshotter,
+                                                     .tls = &s->quorum_tls,
+                                                     .sasl = &s->quorum_sasl,
                                                      .ctx = s,
                                                      .step = quorum_step,
                                                      .core = quorum_core,
@@ -695,19 +700,6 @@ static struct core_options core_options_of(const struct server *s)
         .local_sessions = c->local_sessions,
         .local_sessions_upgrade = c->local_sessions_upgrade,
     };
-}
-
-static int check_config(const struct config *c)
-{
-    /* Servers that are told to protect what they say to each other must not say it in the clear. */
-    if (c->distributed && (c->ssl_quorum || c->quorum_sasl)) {
-        log_error("server.config",
-                  "%s=true next=\"this version has neither TLS nor SASL between servers: take the key out of the "
-                  "configuration\"",
-                  c->ssl_quorum ? "sslQuorum" : "quorum.auth.enableSasl");
-        return SERVER_EXIT_USAGE;
-    }
-    return 0;
 }
 
 static int take_members(struct server *s)
@@ -968,6 +960,10 @@ static int live(const struct config *config, struct http_ports *http, int64_t st
     s->began_ms = clock_mono_ms();
     int rc = client_tls_init(&s->tls, config);
     if (rc == 0)
+        rc = quorum_tls_init(&s->quorum_tls, config);
+    if (rc == 0)
+        rc = quorum_sasl_init(&s->quorum_sasl, config, s->fs);
+    if (rc == 0)
         rc = sasl_clients_new(config, s->fs, &s->sasl);
     if (rc == 0)
         rc = take_members(s);
@@ -983,6 +979,8 @@ static int live(const struct config *config, struct http_ports *http, int64_t st
     boot_fini(&s->boot);
     sasl_clients_free(s->sasl);
     members_unref(s->members);
+    quorum_sasl_fini(&s->quorum_sasl);
+    quorum_tls_fini(&s->quorum_tls);
     client_tls_fini(&s->tls);
     mem_free(s);
     return rc;
@@ -995,7 +993,7 @@ int server_run(const struct config *config)
     bool again = true;
     process_ignore_write_signals();
     process_raise_file_limit();
-    int rc = check_config(config);
+    int rc = 0;
     while (rc == 0 && again)
         rc = live(config, http, started_ms, &again);
     http_ports_stop(http);

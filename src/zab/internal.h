@@ -15,6 +15,7 @@
 #define REDIAL_MS 50       /* between two tries to reach the same election port; doubles up to REDIAL_MS_MAX */
 #define REDIAL_MS_MAX 1000
 #define RETRY_LEADER_MS 10 /* between two tries to reach a leader that does not listen yet */
+#define RETRY_LEADER_MS_MAX 320 /* one that hangs up, or cannot be connected to: the pause doubles up to this */
 #define RETRY_LEADER_FOR_MS 1000
 #define EPOCH_MAX 0x7ffffffe      /* the epoch files hold what Java calls a positive int */
 #define INFO_BYTES_MAX 1024u      /* a field of the packet in which a learner says who it is */
@@ -174,6 +175,7 @@ struct learning {
     int64_t leader;
     int64_t epoch;
     int64_t begun_ms, heard_ms, retry_ms;
+    int64_t retry_after_ms; /* the last pause; 0: none yet */
     int64_t plan_zxid;
     int64_t image_floor; /* proposals up to here are in the image */
     int64_t ping_zxid;   /* of the last PING: its answer repeats it */

@@ -80,7 +80,8 @@ void leader_lost(struct zab *z, struct link *l)
     struct learner *f = l->learner;
     if (f == NULL)
         return;
-    log_info("zab.learner.lost", "sid=%lld", (long long)f->sid);
+    if (f->sid >= 0) /* else it has not said who it is */
+        log_info("zab.learner.lost", "sid=%lld", (long long)f->sid);
     learner_free(z, f);
     l->learner = NULL;
 }
