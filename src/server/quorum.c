@@ -297,6 +297,8 @@ struct zab_options quorum_zab_options(const struct config *c, const struct boot 
         .connect_limit_ticks = c->connect_to_leader_limit_ticks,
         .notification_ms_min = c->election_notify_ms_min,
         .notification_ms_max = c->election_notify_ms_max,
+        .hello_ms = c->election_read_timeout_ms,
+        .epoch_wait_ms_max = c->leader_epoch_wait_ms_max == 0 ? 1 : c->leader_epoch_wait_ms_max,
         .observer_delay_ms = c->observer_election_delay_ms,
         .history_count = boot_history_count(c),
         .history_bytes = LIMIT_HISTORY_BYTES,
