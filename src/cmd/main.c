@@ -10,7 +10,9 @@ static const struct command {
     const char *summary;
 } commands[] = {
     { "server", cmd_server, "run a server (zokor server --help)" },
+    { "log", cmd_log, "show, follow, verify and repair transaction logs (zokor log --help)" },
     { "sim", cmd_sim, "simulate ensembles and their clients, with faults (zokor sim --help)" },
+    { "bench", cmd_bench, "put load on a server and measure it (zokor bench --help)" },
     { "version", cmd_version, "print the version and how it was built" },
 };
 

@@ -435,7 +435,8 @@ const struct op_row *op_find(int32_t code);
 void pipeline_init(struct core *c);
 void pipeline_fini(struct core *c);
 void pipeline_write(struct core *c, struct conn *k, int32_t xid, const struct op_row *row, struct slice frame);
-void pipeline_own(struct core *c, int64_t session_id, const struct op_row *row, struct slice body);
+/* A transaction of the server's own. False: it proposes none now, since it does not lead any more. */
+bool pipeline_own(struct core *c, int64_t session_id, const struct op_row *row, struct slice body);
 void pipeline_create_session(struct core *c, struct conn *k, struct session *s);
 void pipeline_synced(struct core *c, int64_t zxid);
 /* A request that a learner has sent us; k stands for its client. */

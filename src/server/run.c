@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "os/clock.h"
+#include "os/notify.h"
 #include "os/process.h"
 #include "server/boot.h"
 #include "server/client_tls.h"
@@ -405,6 +406,14 @@ static void on_log_wake(struct loop_wake *wake)
     loop_stop(s->loop);
 }
 
+/* A service manager that cannot be told is no reason to stop serving. */
+static void tell_manager(const char *lines)
+{
+    int err = notify_send(lines);
+    if (err != 0)
+        log_warn("server.notify", "what=\"%s\" error=\"%s\" next=\"see NOTIFY_SOCKET\"", lines, err_text(err));
+}
+
 /* ---- time and signals ---- */
 
 static void arm_tick(struct server *s)
@@ -473,6 +482,7 @@ static void begin_stop(struct server *s, const char *signal)
     log_info("server.stop", "signal=%s connections=%lld writes_in_flight=%s", signal,
              (long long)(s->fronts != NULL ? fronts_open_count(s->fronts) : s->front.open_count),
              core_has_writes_in_flight(s->core) ? "yes" : "no");
+    tell_manager("STOPPING=1");
     begin_draining(s);
 }
 
@@ -918,8 +928,10 @@ static int serve(struct server *s)
     log_info("server.started", "version=%s port=%u secure_port=%u address=%s net_threads=%u pid=%lld took_ms=%lld",
              ZOKOR_VERSION, s->port, s->secure_port, c->client_port_address[0] != '\0' ? c->client_port_address : "*",
              s->net_threads, (long long)process_id(), (long long)(clock_mono_ms() - s->began_ms));
-    if (s->exit_code == 0)
+    if (s->exit_code == 0) {
+        tell_manager("READY=1");
         loop_run(s->loop);
+    }
     stop_serving(s);
     loop_free(s->loop);
     if (s->fronts != NULL)

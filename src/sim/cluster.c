@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "sim/client.h"
+#include "sim/directed.h"
 #include "sim/member.h"
 #include "sim/oracle.h"
 
@@ -255,15 +256,26 @@ static struct sim_member *taker(struct cluster *c, const struct agenda_item *it)
 
 static void happen(struct cluster *c, const struct agenda_item *it);
 
+/* A process that stands still, or whose disk a script holds, finds it when it goes on. */
+static bool is_kept(struct cluster *c, const struct agenda_item *it)
+{
+    struct sim_member *m = taker(c, it);
+    if (m == NULL || (!m->paused && !directed_keeps(c, it)))
+        return false;
+    member_keep(m, *it);
+    return true;
+}
+
 /* In the order in which it came, before anything newer. */
-static void unkeep(struct cluster *c, struct sim_member *m)
+void cluster_unkeep(struct cluster *c, struct sim_member *m)
 {
     struct agenda_item *items = m->backlog;
     size_t count = m->backlog_count;
     m->backlog = NULL;
     m->backlog_count = m->backlog_cap = 0;
     for (size_t i = 0; i < count; i++)
-        happen(c, &items[i]);
+        if (!is_kept(c, &items[i]))
+            happen(c, &items[i]);
     mem_free(items);
 }
 
@@ -282,7 +294,7 @@ static void member_happening(struct cluster *c, const struct agenda_item *it)
             (void)member_start(m);
     } else if (it->kind == HAPPEN_RESUME) {
         m->paused = false;
-        unkeep(c, m);
+        cluster_unkeep(c, m);
     } else if (it->kind == HAPPEN_LOG_DONE) {
         member_log_done(m);
     } else if (it->kind == HAPPEN_IMAGE) {
@@ -338,7 +350,7 @@ static void happen(struct cluster *c, const struct agenda_item *it)
         member_happening(c, it);
         break;
     case HAPPEN_BACKLOG:
-        unkeep(c, c->members[it->who]);
+        cluster_unkeep(c, c->members[it->who]);
         break;
     case HAPPEN_CABLE_ACCEPT:
         cable_accepted(c, it->who);
@@ -385,25 +397,31 @@ static void happen(struct cluster *c, const struct agenda_item *it)
     }
 }
 
+bool cluster_next(struct cluster *c, int64_t until_us)
+{
+    struct agenda_item it;
+    if (c->finding.is)
+        return false;
+    if (c->agenda.count == 0 || c->agenda.items[0].at_us > until_us) {
+        c->now_us = until_us;
+        return false;
+    }
+    (void)agenda_next(&c->agenda, &it);
+    c->now_us = c->result->virtual_us = it.at_us;
+    c->result->member = 0;
+    if (is_kept(c, &it))
+        return true;
+    c->steps++;
+    c->trace = hash_u64(c->trace, (uint64_t)it.at_us ^ (uint64_t)it.kind << 56 ^ (uint64_t)it.who << 40);
+    happen(c, &it);
+    return true;
+}
+
 /* Everything until then, or until something is found. */
 static void run_until(struct cluster *c, int64_t until_us)
 {
-    struct agenda_item it;
-    while (!c->finding.is && c->agenda.count != 0 && c->agenda.items[0].at_us <= until_us) {
-        (void)agenda_next(&c->agenda, &it);
-        c->now_us = c->result->virtual_us = it.at_us;
-        c->result->member = 0;
-        struct sim_member *m = taker(c, &it);
-        if (m != NULL && m->paused) { /* a process that stands still finds it when it goes on */
-            member_keep(m, it);
-            continue;
-        }
-        c->steps++;
-        c->trace = hash_u64(c->trace, (uint64_t)it.at_us ^ (uint64_t)it.kind << 56 ^ (uint64_t)it.who << 40);
-        happen(c, &it);
-    }
-    if (!c->finding.is)
-        c->now_us = until_us;
+    while (cluster_next(c, until_us))
+        continue;
 }
 
 static bool at_rest(struct cluster *c)
@@ -460,21 +478,25 @@ static void make_ensemble(struct cluster *c)
     buf_fini(&text);
 }
 
-static void begin(struct cluster *c)
+static void make(struct cluster *c, uint32_t client_count)
 {
     agenda_init(&c->agenda);
     chronicle_init(&c->chronicle);
     c->member_count = (uint32_t)(opt(c, OPT_members) + opt(c, OPT_observers));
-    c->client_count = (uint32_t)opt(c, OPT_clients);
     c->members = mem_zalloc(c->member_count * sizeof(struct sim_member *));
-    c->clients = mem_zalloc(c->client_count * sizeof(struct client *));
+    c->clients = mem_zalloc(client_count * sizeof(struct client *));
     simnet_init(c);
     make_ensemble(c);
     for (uint32_t i = 0; i < c->member_count; i++)
         member_new(c, i);
-    for (uint32_t i = 0; i < c->member_count; i++) {
+}
+
+static void begin(struct cluster *c)
+{
+    c->client_count = (uint32_t)opt(c, OPT_clients);
+    make(c, c->client_count);
+    for (uint32_t i = 0; i < c->member_count; i++)
         (void)member_start(c->members[i]);
-    }
     for (uint32_t i = 0; i < c->client_count; i++)
         client_new(c, i);
     for (int i = 0; i < OPTION_COUNT; i++) {
@@ -485,7 +507,14 @@ static void begin(struct cluster *c)
     cluster_at(c, opt(c, OPT_duration_ms) * 1000, HAPPEN_HEAL, 0, 0, NULL);
 }
 
-static void end(struct cluster *c)
+void cluster_begin_directed(struct cluster *c, struct directed *d, struct sim_result *result)
+{
+    c->directed = d;
+    c->result = result;
+    make(c, CLUSTER_SCRIPT_CLIENTS);
+}
+
+void cluster_end(struct cluster *c)
 {
     for (uint32_t i = 0; i < c->client_count; i++)
         client_free(c->clients[i]);
@@ -497,6 +526,7 @@ static void end(struct cluster *c)
         cable_free_inbox(&c->cables[i]);
     mem_free(c->cables);
     mem_free(c->ghost.ended);
+    mem_free(c->ghost.reigns);
     mem_free(c->clients);
     mem_free(c->members);
     chronicle_fini(&c->chronicle);
@@ -531,6 +561,6 @@ void cluster_run(const struct sim_options *options, struct sim_result *result)
                                    .virtual_us = c->now_us,
                                    .requests = (uint64_t)c->ops_sent,
                                    .txns = c->chronicle.txn_count };
-    end(c);
+    cluster_end(c);
     mem_free(c);
 }

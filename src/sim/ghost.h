@@ -9,13 +9,19 @@
 struct cluster;
 struct sim_member;
 
+struct ghost_reign {
+    int64_t epoch;
+    uint32_t leader;
+};
+
 struct ghost {
     int64_t committed; /* the last transaction that was applied anywhere */
     uint64_t digest;   /* of the tree after it */
     int64_t *ended;    /* sessions whose end was proposed by anybody */
     size_t ended_count, ended_cap;
-    int64_t led_epoch; /* the newest epoch in which somebody has led */
-    uint32_t leader;   /* who */
+    struct ghost_reign *reigns; /* who has led in each epoch */
+    size_t reign_count, reign_cap;
+    int64_t led_epoch; /* the newest of them */
     int64_t led_us;    /* since when */
 };
 

@@ -21,6 +21,12 @@ struct touch {
     int64_t session_id, at_ms;
 };
 
+/* How a member ends when a script says so. */
+struct member_death {
+    struct disk_crash_plan plan; /* what survives a power cut */
+    uint64_t operations;         /* of what is being written, that still happen; 0: none */
+};
+
 struct sim_member {
     struct cluster *cluster;
     uint32_t index;
@@ -30,6 +36,8 @@ struct sim_member {
     bool paused;
     bool stopping; /* an error has ended it: killed at the end of the step */
     int64_t resume_us;
+    struct member_death death; /* of a script: how exactly it ends */
+    bool may_refuse;           /* a damaged disk: it need not start */
     struct agenda_item *backlog; /* what came while it stood still */
     size_t backlog_count, backlog_cap;
     struct disk *disk;

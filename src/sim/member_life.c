@@ -37,6 +37,7 @@ static struct core_options core_options(const struct sim_member *m)
         .outstanding_limit = 1000,
         .snap_count = opt(c, OPT_snap_count),
         .leader_serves = true,
+        .read_only = opt(c, OPT_read_only) != 0,
     };
 }
 
@@ -124,6 +125,8 @@ int member_recover(struct sim_member *m, struct store_recovered *out, struct sto
 
 static void try_again(struct sim_member *m)
 {
+    if (m->cluster->directed != NULL)
+        return;
     int64_t wait_us = dice_wait(&m->dice, opt(m->cluster, OPT_down_ms) * 1000);
     cluster_at(m->cluster, m->cluster->now_us + wait_us, HAPPEN_RESTART, m->index, m->life, NULL);
 }
@@ -157,7 +160,7 @@ bool member_start(struct sim_member *m)
     m->started_wall_ms = member_wall_ms(m);
     int rc = recover_all(m, &r, &err);
     if (rc != 0) {
-        if (!disk_fault_hit(m->disk))
+        if (!disk_fault_hit(m->disk) && !m->may_refuse)
             finding_set(&c->finding, c->now_us, "store.recovery", "member %u does not start: %s (%s)", m->index + 1,
                         err_name(rc), err.text);
         disk_set_fault(m->disk, (struct disk_fault){ 0 });
@@ -190,11 +193,12 @@ bool member_start(struct sim_member *m)
 static void break_off_writing(struct sim_member *m)
 {
     struct store_error err;
-    bool writing = m->flushing || m->saving_epochs || m->truncating;
-    if (!writing || dice_one_in(&m->dice, 3))
+    bool writing = m->flushing || m->saving_epochs || m->truncating, directed = m->cluster->directed != NULL;
+    if (!writing || (directed ? m->death.operations == 0 : dice_one_in(&m->dice, 3)))
         return;
+    uint64_t operations = directed ? m->death.operations : (uint64_t)dice_between(&m->dice, 1, 6);
     cover(&m->cluster->coverage, COVER_torn_flushes);
-    disk_cut_power_at(m->disk, disk_op_count(m->disk) + (uint64_t)dice_between(&m->dice, 1, 6));
+    disk_cut_power_at(m->disk, disk_op_count(m->disk) + operations);
     if (m->flushing)
         (void)member_flush(m, &err);
     if (m->saving_epochs)
@@ -210,6 +214,8 @@ static void lose_power(struct sim_member *m)
     struct disk_crash_plan plan = { kinds[dice_between(&m->dice, 0, ARRAY_COUNT(kinds) - 1)], rng_u64(&m->dice.rng) };
     if (plan.kind == DISK_CRASH_PREFIX)
         plan.number = (uint64_t)dice_between(&m->dice, 0, (int64_t)disk_pending_count(m->disk));
+    if (m->cluster->directed != NULL)
+        plan = m->death.plan;
     struct disk *after = disk_crash(m->disk, plan);
     struct disk *before = m->disk;
     m->disk = after;
@@ -277,7 +283,7 @@ void member_stop(struct sim_member *m, enum member_end end)
     drop_process(m, end);
     c->disturbed_us = c->now_us;
     m->powerless = end == MEMBER_POWERLESS;
-    bool silent = m->powerless && dice_one_in(&m->dice, 2);
+    bool silent = m->powerless && c->directed == NULL && dice_one_in(&m->dice, 2);
     simnet_member_gone(m, silent);
     for (uint32_t i = 0; i < c->chronicle.cables; i++)
         if (c->cables[i].member == m->index && c->cables[i].member_open)
