@@ -13,6 +13,7 @@
 static const char usage[] = "usage: zokor sim [--seed S] [--seeds N] [--members M] [--set NAME=VALUE ...] [--jobs J]\n"
                             "                 [--minimise] [--log] [--twice] [--floors]\n"
                             "       zokor sim --museum [BUG]      plant known bugs and see that each is found\n"
+                            "       zokor sim --scenario FILE [--variant \"N=3\"] [--log]\n"
                             "       zokor sim --options           every name of --set with its default and meaning\n";
 
 struct arguments {
@@ -20,7 +21,7 @@ struct arguments {
     uint64_t seed, seeds;
     unsigned jobs;
     bool minimise, log, twice, floors, museum;
-    const char *bug;
+    const char *bug, *scenario, *variant;
 };
 
 static int help(void)
@@ -36,6 +37,7 @@ static int help(void)
            "  --minimise            make what fails as small as it can be\n"
            "  --log                 print what the servers log, with virtual time and the server's number\n"
            "  --twice               run each seed twice: both runs must be the same to the last bit\n"
+           "  --scenario FILE       do what a script says, in all its variants or one (docs/scenarios.md)\n"
            "  --floors              fail also if the campaign has seen too little to prove anything\n\n"
            "examples:\n"
            "  zokor sim --seeds 1000                      a campaign over ensembles of three\n"
@@ -204,6 +206,10 @@ static int take_valued(struct arguments *a, const char *name, const char *value)
         snprintf(text, sizeof text, "members=%s", value);
         return number(value, &n) && n >= 1 && n <= 9 && options_set(&a->options, text) == 0 ? 1 : -1;
     }
+    if (strcmp(name, "--scenario") == 0)
+        return (a->scenario = value) != NULL;
+    if (strcmp(name, "--variant") == 0)
+        return (a->variant = value) != NULL;
     if (strcmp(name, "--jobs") == 0) {
         bool fine = number(value, &n) && n >= 1 && n <= 256;
         a->jobs = (unsigned)n;
@@ -254,5 +260,7 @@ int cmd_sim(int argc, char **argv)
     }
     if (a.museum)
         return sim_museum(a.bug, a.jobs);
+    if (a.scenario != NULL)
+        return sim_scenario(a.scenario, a.variant, a.log);
     return a.log ? story(&a) : campaign(&a);
 }

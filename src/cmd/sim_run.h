@@ -15,4 +15,8 @@ void sim_run_many(const struct sim_options *options, uint64_t first, uint64_t co
 /* Plants bugs (one, or with NULL all) and sees that each is found. Exit status. */
 int sim_museum(const char *bug, unsigned jobs);
 
+/* Runs a script: all its variants, or the one that is named ("N=3 P=2"; NULL: all). log: tells the story. Exit status.
+ */
+int sim_scenario(const char *file, const char *variant, bool log);
+
 #endif

@@ -179,17 +179,18 @@ void pipeline_write(struct core *c, struct conn *k, int32_t xid, const struct op
     }
 }
 
-void pipeline_own(struct core *c, int64_t session_id, const struct op_row *row, struct slice body)
+bool pipeline_own(struct core *c, int64_t session_id, const struct op_row *row, struct slice body)
 {
     struct prep p;
     if (!prep_begin(c, NULL, session_id, &p))
-        return;
+        return false;
     struct txn_op op = { .type = row->code };
     struct wire_reader r = wire_reader_of(body);
     int rc = row->prep(&p, &r, &op);
     if (rc != 0)
         op = (struct txn_op){ .type = WIRE_OP_ERROR, .err = rc };
     propose(c, &p, 0, row->code, &op);
+    return true;
 }
 
 void pipeline_create_session(struct core *c, struct conn *k, struct session *s)

@@ -109,6 +109,45 @@ static void a_session_outlives_its_leader(void **state)
     cluster_fini(&cl);
 }
 
+static int64_t expired_at(struct cluster *cl)
+{
+    int64_t all = 0;
+    for (int n = 0; n < cl->count; n++) {
+        struct core_stats stats;
+        core_stats(cl->nodes[n].core, &stats);
+        all += stats.sessions_expired;
+    }
+    return all;
+}
+
+/* The last transaction of an epoch may be one of many expiries; the next leader gives the rest their whole time again,
+ * and none of them is counted twice. */
+static void a_mass_expiry_goes_on_in_the_next_epoch(void **state)
+{
+    (void)state;
+    struct cluster cl;
+    cluster_init(&cl);
+    cl.counter_last = 9;
+    for (int n = 0; n < 3; n++)
+        node_up(&cl, n);
+    cluster_run(&cl, 1000);
+    for (uint32_t conn = 1; conn <= 6; conn++)
+        cluster_connect(&cl, (int)conn % 3, conn);
+    int old = cluster_leader(&cl);
+    int64_t epoch = zab_view(core_zab(cl.nodes[old].core)).epoch;
+    cluster_run(&cl, 16000);
+    int now = cluster_leader(&cl);
+    assert_int_equal(zab_view(core_zab(cl.nodes[now].core)).epoch, epoch + 1);
+    size_t left = tree_session_count(core_tree(cl.nodes[now].core));
+    assert_in_range(left, 1, 5);
+    assert_int_equal(expired_at(&cl), 6 - left);
+    cluster_run(&cl, 30000);
+    assert_int_equal(tree_session_count(core_tree(cl.nodes[now].core)), 0);
+    assert_int_equal(expired_at(&cl), 6);
+    cluster_same(&cl);
+    cluster_fini(&cl);
+}
+
 static void a_session_of_nobody_expires_under_a_new_leader(void **state)
 {
     (void)state;
@@ -160,6 +199,7 @@ int main(void)
         cmocka_unit_test(the_old_server_of_a_moved_session_is_told),
         cmocka_unit_test(a_silent_session_expires_and_a_talking_one_does_not),
         cmocka_unit_test(a_session_outlives_its_leader),
+        cmocka_unit_test(a_mass_expiry_goes_on_in_the_next_epoch),
         cmocka_unit_test(a_session_of_nobody_expires_under_a_new_leader),
         cmocka_unit_test(permissions_travel),
     };

@@ -114,6 +114,12 @@ void session_remove(struct core *c, struct session *s)
     mem_free(s);
 }
 
+/* False also for a leader whose epoch's counter has been used up within this very step. */
+static bool proposes(const struct core *c)
+{
+    return ensemble_leads(c) && (c->ens.zab == NULL || zab_leads(c->ens.zab));
+}
+
 /* Expires what is due, at most EXPIRE_PER_TURN_MAX a step; the rest waits in c->expiring for the next one. */
 void session_expire_due(struct core *c)
 {
@@ -137,7 +143,7 @@ void session_expire_due(struct core *c)
         list_remove(&s->wheel);
         if (s->closing || SIM_BUG(expires_never))
             continue;
-        if (!s->local && !ensemble_leads(c)) { /* the leader's business */
+        if (!s->local && !proposes(c)) { /* the leader's business */
             session_touch(c, s);
             wheel_place(c, s);
             continue;
@@ -146,13 +152,14 @@ void session_expire_due(struct core *c)
             wheel_place(c, s);
             continue;
         }
-        log_info("session.expired", "session=0x%llx timeout_ms=%d", (unsigned long long)s->id, s->timeout_ms);
-        c->stats.sessions_expired++;
-        if (s->local) {
+        int64_t id = s->id;
+        int32_t timeout_ms = s->timeout_ms;
+        if (s->local)
             local_end(c, s);
+        else if (!pipeline_own(c, id, op_find(WIRE_OP_CLOSE_SESSION), slice_str("")))
             continue;
-        }
-        pipeline_own(c, s->id, op_find(WIRE_OP_CLOSE_SESSION), slice_str(""));
+        log_info("session.expired", "session=0x%llx timeout_ms=%d", (unsigned long long)id, timeout_ms);
+        c->stats.sessions_expired++;
     }
 }
 
@@ -163,12 +170,18 @@ int64_t session_new_id(struct core *c)
     return c->next_session_id++;
 }
 
+/* No id is given again that this server has given, even if its clock has been set back since. */
+static void outdo(struct core *c, int64_t id)
+{
+    if (id != 0 && ((uint64_t)id >> 56) == c->opt.server_id && id >= c->next_session_id)
+        c->next_session_id = id + 1;
+}
+
 static void adopt(void *ctx, int64_t id, int32_t timeout_ms)
 {
     struct core *c = ctx;
     session_add(c, id, timeout_ms);
-    if (((uint64_t)id >> 56) == c->opt.server_id && id >= c->next_session_id)
-        c->next_session_id = id + 1;
+    outdo(c, id);
 }
 
 void session_table_init(struct core *c)
@@ -181,6 +194,7 @@ void session_table_init(struct core *c)
     c->next_session_id = (int64_t)((uint64_t)c->opt.server_id << 56 | first);
     if (c->next_session_id == WIRE_OWNER_CONTAINER)
         c->next_session_id++;
+    outdo(c, c->opt.past_session_id);
     grow(c);
     tree_sessions(c->tree, adopt, c);
 }

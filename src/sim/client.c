@@ -13,6 +13,11 @@ struct armed {
     char path[40];
 };
 
+struct outcome {
+    enum client_outcome is;
+    int32_t err;
+};
+
 struct client {
     struct cluster *cluster;
     uint32_t index;
@@ -22,6 +27,9 @@ struct client {
     uint32_t cable, member;
     uint32_t user;  /* CLIENT_USERS: proves nothing */
     bool forgetful; /* sets no watches again */
+    bool modest;    /* takes a server without a quorum, for reads */
+    bool read_only; /* it has one */
+    bool fleeting;  /* its session is of such a server: nobody else knows it */
     bool closing;   /* closeSession is sent */
     bool had_session;
     int64_t session_id;
@@ -36,6 +44,10 @@ struct client {
     int64_t heard_us, spoke_us, next_op_us, dial_us, alarm_us;
     uint64_t alarm_mark;
     struct buf frame;
+    uint32_t wanted; /* member, of a script */
+    bool left;
+    struct outcome *outcomes; /* by ticket, from 1 */
+    uint32_t tickets;
 };
 
 struct dice *client_dice(struct client *k)
@@ -90,9 +102,15 @@ void client_new(struct cluster *c, uint32_t index)
     k->works = dice_of(c->opt.seed, "requests", index);
     k->user = (uint32_t)dice_between(&k->works, 0, CLIENT_USERS);
     k->forgetful = dice_one_in(&k->works, 6);
+    k->modest = opt(c, OPT_read_only) != 0 && dice_one_in(&k->works, 2);
     k->next_xid = 1;
     buf_init(&k->frame, 1 << 20);
     c->clients[index] = k;
+    if (c->directed != NULL) {
+        k->user = CLIENT_USERS;
+        k->left = true;
+        return;
+    }
     k->dial_us = dice_between(&k->dice, 1, 500000);
     wake_at(k, k->dial_us);
 }
@@ -101,6 +119,7 @@ void client_free(struct client *k)
 {
     mem_free(k->sent);
     mem_free(k->armed);
+    mem_free(k->outcomes);
     buf_fini(&k->frame);
     mem_free(k);
 }
@@ -229,7 +248,7 @@ static void forget_session(struct client *k)
     k->last_zxid = 0;
     k->next_xid = 1;
     k->armed_count = 0;
-    k->closing = false;
+    k->closing = k->fleeting = false;
     memset(k->passwd, 0, sizeof k->passwd);
 }
 
@@ -239,6 +258,8 @@ static void dial(struct client *k)
     k->state = CLIENT_DIALLING;
     k->sent_head = k->sent_count = 0;
     uint32_t member = (uint32_t)dice_between(&k->dice, 0, c->member_count - 1);
+    if (c->directed != NULL)
+        member = k->wanted;
     while (c->outside[member])
         member = (member + 1) % c->member_count;
     if (k->had_session && member != k->member)
@@ -251,7 +272,8 @@ static void dial(struct client *k)
                                                                         .timeout_ms = (int32_t)opt(c, OPT_timeout_ms),
                                                                         .session_id = k->session_id,
                                                                         .passwd = slice_of(k->passwd, sizeof k->passwd),
-                                                                        .has_read_only = true });
+                                                                        .has_read_only = true,
+                                                                        .read_only = k->modest });
     note(k, CHRONICLE_DIALLED, buf_slice(&k->frame));
     cable_send_up(c, k->cable, buf_slice(&k->frame));
     wake_at(k, c->now_us + opt(c, OPT_timeout_ms) * 1000 / 3);
@@ -261,9 +283,15 @@ static void idle(struct client *k, int64_t wait_us)
 {
     note(k, CHRONICLE_GONE, slice_str(""));
     k->state = CLIENT_IDLE;
+    for (size_t i = 0; i < k->sent_count; i++)
+        if (k->sent[k->sent_head + i].ticket != 0)
+            k->outcomes[k->sent[k->sent_head + i].ticket].is = CLIENT_LOST;
     k->sent_head = k->sent_count = 0;
-    if (k->closing)
+    if (k->closing || k->fleeting)
         forget_session(k);
+    k->read_only = false;
+    if (k->left)
+        return;
     k->dial_us = k->cluster->now_us + wait_us;
     wake_at(k, k->dial_us);
 }
@@ -294,7 +322,7 @@ static void connected(struct client *k, struct slice frame)
     }
     if (q.session_id == 0) {
         note(k, CHRONICLE_REFUSED, frame);
-        if (!ghost_ended(c, k->session_id) && !ghost_may_be_stale(c, k->member))
+        if (!ghost_ended(c, k->session_id))
             finding_set(&c->finding, c->now_us, "client.refused", "client %u: member %u says session 0x%llx has ended",
                         k->index, k->member + 1, (unsigned long long)k->session_id);
         cover(&c->coverage, COVER_sessions_refused);
@@ -303,6 +331,13 @@ static void connected(struct client *k, struct slice frame)
         return;
     }
     bool fresh = k->session_id == 0;
+    k->read_only = q.read_only;
+    k->fleeting = fresh && q.read_only;
+    if (q.read_only)
+        cover(&c->coverage, COVER_read_only);
+    if (q.read_only && !k->modest)
+        finding_set(&c->finding, c->now_us, "client.read_only", "client %u did not ask for a server without a quorum",
+                    k->index);
     k->session_id = q.session_id;
     k->timeout_ms = q.timeout_ms;
     memcpy(k->passwd, q.passwd.p, sizeof k->passwd);
@@ -342,9 +377,15 @@ static void answered(struct client *k, const struct wire_reply_header *h)
     }
     struct client_request q = k->sent[k->sent_head++];
     k->sent_count--;
+    if (q.ticket != 0)
+        k->outcomes[q.ticket] = (struct outcome){ CLIENT_ANSWERED, h->err };
     if (c->now_us - q.sent_us > 3000000)
         log_info("sim.slow", "client=%u xid=%d op=%d connection=%u waited_ms=%d", k->index, q.xid, q.op, k->cable,
                  (int)((c->now_us - q.sent_us) / 1000));
+    bool may_write = !k->read_only || !client_is_write(q.op) || q.op == WIRE_OP_CLOSE_SESSION;
+    if (!may_write && h->err != ERR_NOT_READ_ONLY)
+        finding_set(&c->finding, c->now_us, "client.read_only", "client %u: op %d ends with %d without a quorum",
+                    k->index, q.op, h->err);
     bool missing = q.op == WIRE_OP_EXISTS && h->err == ERR_NO_NODE;
     if (q.watches && (h->err == 0 || missing))
         arm(k, missing ? CLIENT_WATCH_EXIST : q.kind, q.path);
@@ -400,7 +441,8 @@ static void work(struct client *k)
     struct cluster *c = k->cluster;
     int64_t third_us = (int64_t)k->timeout_ms * 1000 / 3;
     bool full = k->sent_count >= (size_t)opt(c, OPT_window);
-    bool ended = c->resting || k->closing || (opt(c, OPT_ops_max) != 0 && c->ops_sent >= opt(c, OPT_ops_max));
+    bool ended = c->resting || c->directed != NULL || k->closing ||
+                 (opt(c, OPT_ops_max) != 0 && c->ops_sent >= opt(c, OPT_ops_max));
     if (c->now_us >= k->next_op_us && !full && !ended) {
         do
             send_next(k);
@@ -429,7 +471,8 @@ void client_woken(struct client *k, uint64_t mark)
     }
     int64_t patience_us = (k->session_id != 0 ? (int64_t)k->timeout_ms : opt(c, OPT_timeout_ms)) * 1000 * 2 / 3;
     if (c->now_us - k->heard_us > patience_us) {
-        if (c->now_us - patience_us > (opt(c, OPT_duration_ms) + opt(c, OPT_heal_ms) / 2) * 1000) {
+        if (c->directed == NULL &&
+            c->now_us - patience_us > (opt(c, OPT_duration_ms) + opt(c, OPT_heal_ms) / 2) * 1000) {
             struct buf why;
             buf_init(&why, 1000);
             client_describe(k, &why);
@@ -489,9 +532,52 @@ void client_close_session(struct client *k)
     cover(&k->cluster->coverage, COVER_sessions_closed);
 }
 
+/* ---- of a script ---- */
+
+void client_go(struct client *k, uint32_t member)
+{
+    k->wanted = member;
+    k->left = false;
+    let_go(k, 1);
+    k->dial_us = k->cluster->now_us;
+    wake_at(k, k->dial_us);
+}
+
+void client_leave(struct client *k)
+{
+    k->left = true;
+    let_go(k, 1);
+}
+
+bool client_is_connected(const struct client *k)
+{
+    return k->state == CLIENT_CONNECTED;
+}
+
+uint32_t client_ask(struct client *k, const char *const *words, size_t count)
+{
+    struct client_request q = { .ticket = k->tickets + 1 };
+    buf_reset(&k->frame);
+    if (k->state != CLIENT_CONNECTED || !client_put_words(words, count, k->next_xid, &k->frame, &q))
+        return 0;
+    k->next_xid++;
+    k->outcomes = mem_realloc(k->outcomes, (++k->tickets + 1) * sizeof *k->outcomes);
+    k->outcomes[q.ticket] = (struct outcome){ CLIENT_WAITS, 0 };
+    k->closing = k->closing || q.op == WIRE_OP_CLOSE_SESSION;
+    sent_push(k, &q);
+    speak(k);
+    return q.ticket;
+}
+
+enum client_outcome client_outcome(const struct client *k, uint32_t ticket, int32_t *err)
+{
+    *err = k->outcomes[ticket].err;
+    return k->outcomes[ticket].is;
+}
+
 bool client_is_at_rest(const struct client *k)
 {
-    return k->state == CLIENT_CONNECTED && k->sent_count == 0;
+    return k->left || (k->state == CLIENT_CONNECTED && k->sent_count == 0);
 }
 
 void client_describe(const struct client *k, struct buf *b)

@@ -20,6 +20,7 @@ struct client_request {
     bool watches; /* a watch is armed by the answer */
     enum client_watch kind;
     char path[40];
+    uint32_t ticket; /* of a script */
 };
 
 void client_new(struct cluster *c, uint32_t index);
@@ -45,10 +46,28 @@ bool client_is_at_rest(const struct client *k);
 /* What it waits for, for messages. */
 void client_describe(const struct client *k, struct buf *b);
 
+/* ---- a script's client: it keeps its session and does nothing else by itself ---- */
+
+/* It connects there, now and whenever it has lost its connection. */
+void client_go(struct client *k, uint32_t member);
+/* It goes away and comes back with client_go only. */
+void client_leave(struct client *k);
+bool client_is_connected(const struct client *k);
+/* Sends what "create /a", "create /a ephemeral sequential", "delete /a", "set /a", "get /a", "exists /a",
+ * "children /a", "sync /a", "close" say (words, count of them). A ticket to ask for the answer with; 0: such a request
+ * is unknown, or it is not connected. */
+uint32_t client_ask(struct client *k, const char *const *words, size_t count);
+enum client_outcome { CLIENT_WAITS, CLIENT_ANSWERED, CLIENT_LOST };
+enum client_outcome client_outcome(const struct client *k, uint32_t ticket, int32_t *err);
+/* client_directed.c: header and record of such a request; false: unknown. */
+bool client_put_words(const char *const *words, size_t count, int32_t xid, struct buf *b, struct client_request *q);
+
 /* client_ops.c: appends the next request (header and record) to b and fills q. */
 void client_next_request(struct client *k, struct dice *d, int32_t xid, struct buf *b, struct client_request *q);
 /* Appends the digest credentials of user number 0 to 2, as an auth request. */
 void client_put_auth(uint32_t user, struct buf *b);
+/* Does it become a transaction? */
+bool client_is_write(int32_t op);
 uint32_t client_user(const struct client *k);
 struct cluster *client_cluster(const struct client *k);
 uint32_t client_index(const struct client *k);

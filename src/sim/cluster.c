@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "sim/client.h"
+#include "sim/directed.h"
 #include "sim/member.h"
 #include "sim/oracle.h"
 
@@ -72,23 +73,20 @@ static void split(struct cluster *c, struct dice *d)
     cluster_at(c, c->now_us + dice_wait(d, opt(c, OPT_partition_length_ms) * 1000), HAPPEN_UNSPLIT, 0, 0, NULL);
 }
 
-/* A disk that is lost takes promises with it: only where all others hold everything that was ever promised. */
-static void wipe_one(struct cluster *c, struct dice *d)
+/* A disk that is damaged or lost takes promises with it: only where no other holds less. */
+static void damage(struct cluster *c, struct dice *d, enum sim_option kind)
 {
     struct sim_member *m = some_member(c, d);
-    if (c->member_count < 3 || m->leads)
+    if (kind == OPT_restore_ms && (m->backup == NULL || dice_one_in(d, 4)) && m->up)
+        member_back_up(m);
+    else if (!member_may_lose_disk(m))
         return;
-    bool led = false;
-    for (uint32_t i = 0; i < c->member_count; i++) {
-        const struct sim_member *other = c->members[i];
-        led = led || (other->up && other->leads);
-        if (other != m && (!other->up || other->durable_zxid < c->ghost.committed ||
-                           other->durable_zxid < m->durable_zxid || !member_serves(other) ||
-                           other->epochs.current != c->ghost.led_epoch || other->epochs.accepted != c->ghost.led_epoch))
-            return;
-    }
-    if (led)
+    else if (kind == OPT_wipe_ms)
         member_wipe(m);
+    else if (kind == OPT_restore_ms)
+        (void)member_restore(m);
+    else
+        member_rot_somewhere(m, d);
 }
 
 static void break_something(struct cluster *c, enum sim_option kind)
@@ -140,7 +138,9 @@ static void break_something(struct cluster *c, enum sim_option kind)
         simnet_flap(c, d);
         break;
     case OPT_wipe_ms:
-        wipe_one(c, d);
+    case OPT_rot_ms:
+    case OPT_restore_ms:
+        damage(c, d, kind);
         break;
     case OPT_cut_ms:
         client_cut(some_client(c, d));
@@ -179,13 +179,21 @@ static void fault(struct cluster *c, enum sim_option kind)
 static void choose_core(struct cluster *c)
 {
     struct dice d = dice_of(c->opt.seed, "core", 0);
-    uint32_t voters = (uint32_t)opt(c, OPT_members), left = (voters - 1) / 2;
+    uint32_t voters = (uint32_t)opt(c, OPT_members);
+    struct member_set core = { 0 };
     if (c->member_count < 2 || dice_one_in(&d, 2))
         return;
-    for (uint32_t i = 0; i < voters && left != 0; i++) {
-        if (dice_one_in(&d, 2))
+    for (uint32_t i = 0; i < c->member_count; i++) {
+        member_set_add(&core, c->ensemble, i + 1);
+        if (c->members[i]->rotten) /* all others may be needed to make it whole */
+            return;
+    }
+    for (uint32_t i = 0; i < voters; i++) {
+        struct member_set less = core;
+        member_set_remove(&less, c->ensemble, i + 1);
+        if (dice_one_in(&d, 2) || !members_is_quorum(c->ensemble, &less))
             continue;
-        left--;
+        core = less;
         c->outside[i] = true;
         int64_t how = dice_between(&d, 0, 2);
         log_info("sim.outside", "member=%u how=%d", i + 1, (int)how);
@@ -255,15 +263,26 @@ static struct sim_member *taker(struct cluster *c, const struct agenda_item *it)
 
 static void happen(struct cluster *c, const struct agenda_item *it);
 
+/* A process that stands still, or whose disk a script holds, finds it when it goes on. */
+static bool is_kept(struct cluster *c, const struct agenda_item *it)
+{
+    struct sim_member *m = taker(c, it);
+    if (m == NULL || (!m->paused && !directed_keeps(c, it)))
+        return false;
+    member_keep(m, *it);
+    return true;
+}
+
 /* In the order in which it came, before anything newer. */
-static void unkeep(struct cluster *c, struct sim_member *m)
+void cluster_unkeep(struct cluster *c, struct sim_member *m)
 {
     struct agenda_item *items = m->backlog;
     size_t count = m->backlog_count;
     m->backlog = NULL;
     m->backlog_count = m->backlog_cap = 0;
     for (size_t i = 0; i < count; i++)
-        happen(c, &items[i]);
+        if (!is_kept(c, &items[i]))
+            happen(c, &items[i]);
     mem_free(items);
 }
 
@@ -282,7 +301,7 @@ static void member_happening(struct cluster *c, const struct agenda_item *it)
             (void)member_start(m);
     } else if (it->kind == HAPPEN_RESUME) {
         m->paused = false;
-        unkeep(c, m);
+        cluster_unkeep(c, m);
     } else if (it->kind == HAPPEN_LOG_DONE) {
         member_log_done(m);
     } else if (it->kind == HAPPEN_IMAGE) {
@@ -338,7 +357,7 @@ static void happen(struct cluster *c, const struct agenda_item *it)
         member_happening(c, it);
         break;
     case HAPPEN_BACKLOG:
-        unkeep(c, c->members[it->who]);
+        cluster_unkeep(c, c->members[it->who]);
         break;
     case HAPPEN_CABLE_ACCEPT:
         cable_accepted(c, it->who);
@@ -385,25 +404,31 @@ static void happen(struct cluster *c, const struct agenda_item *it)
     }
 }
 
+bool cluster_next(struct cluster *c, int64_t until_us)
+{
+    struct agenda_item it;
+    if (c->finding.is)
+        return false;
+    if (c->agenda.count == 0 || c->agenda.items[0].at_us > until_us) {
+        c->now_us = until_us;
+        return false;
+    }
+    (void)agenda_next(&c->agenda, &it);
+    c->now_us = c->result->virtual_us = it.at_us;
+    c->result->member = 0;
+    if (is_kept(c, &it))
+        return true;
+    c->steps++;
+    c->trace = hash_u64(c->trace, (uint64_t)it.at_us ^ (uint64_t)it.kind << 56 ^ (uint64_t)it.who << 40);
+    happen(c, &it);
+    return true;
+}
+
 /* Everything until then, or until something is found. */
 static void run_until(struct cluster *c, int64_t until_us)
 {
-    struct agenda_item it;
-    while (!c->finding.is && c->agenda.count != 0 && c->agenda.items[0].at_us <= until_us) {
-        (void)agenda_next(&c->agenda, &it);
-        c->now_us = c->result->virtual_us = it.at_us;
-        c->result->member = 0;
-        struct sim_member *m = taker(c, &it);
-        if (m != NULL && m->paused) { /* a process that stands still finds it when it goes on */
-            member_keep(m, it);
-            continue;
-        }
-        c->steps++;
-        c->trace = hash_u64(c->trace, (uint64_t)it.at_us ^ (uint64_t)it.kind << 56 ^ (uint64_t)it.who << 40);
-        happen(c, &it);
-    }
-    if (!c->finding.is)
-        c->now_us = until_us;
+    while (cluster_next(c, until_us))
+        continue;
 }
 
 static bool at_rest(struct cluster *c)
@@ -446,6 +471,23 @@ static void judge_rest(struct cluster *c)
             ghost_check(c, c->members[i]);
 }
 
+/* Groups with weights (quorum specification 1.3): a vote counts for its weight within its group, and a majority of
+ * groups must agree. Nobody may be without a say everywhere. */
+static void put_groups(struct cluster *c, struct buf *text)
+{
+    struct dice d = dice_of(c->opt.seed, "groups", 0);
+    uint32_t voters = (uint32_t)opt(c, OPT_members), groups = (uint32_t)dice_between(&d, 1, (voters + 1) / 2);
+    for (uint32_t g = 0; g < groups; g++) {
+        buf_printf(text, "group.%u=", g + 1);
+        for (uint32_t i = g; i < voters; i += groups)
+            buf_printf(text, "%s%u", i == g ? "" : ":", i + 1);
+        buf_printf(text, "\n");
+    }
+    for (uint32_t i = 0; i < voters; i++)
+        buf_printf(text, "weight.%u=%d\n", i + 1,
+                   i < groups ? (int)dice_between(&d, 1, 3) : (int)dice_between(&d, 0, 3));
+}
+
 static void make_ensemble(struct cluster *c)
 {
     if (c->member_count < 2)
@@ -455,26 +497,32 @@ static void make_ensemble(struct cluster *c)
     for (uint32_t i = 0; i < c->member_count; i++)
         buf_printf(&text, "server.%u=10.0.0.%u:2888:3888:%s;0.0.0.0:2181\n", i + 1, i + 1,
                    i < (uint32_t)opt(c, OPT_members) ? "participant" : "observer");
+    if (opt(c, OPT_groups) != 0)
+        put_groups(c, &text);
     int rc = members_parse(buf_slice(&text), NULL, &c->ensemble);
     ASSERT(rc == 0);
     buf_fini(&text);
 }
 
-static void begin(struct cluster *c)
+static void make(struct cluster *c, uint32_t client_count)
 {
     agenda_init(&c->agenda);
     chronicle_init(&c->chronicle);
     c->member_count = (uint32_t)(opt(c, OPT_members) + opt(c, OPT_observers));
-    c->client_count = (uint32_t)opt(c, OPT_clients);
     c->members = mem_zalloc(c->member_count * sizeof(struct sim_member *));
-    c->clients = mem_zalloc(c->client_count * sizeof(struct client *));
+    c->clients = mem_zalloc(client_count * sizeof(struct client *));
     simnet_init(c);
     make_ensemble(c);
     for (uint32_t i = 0; i < c->member_count; i++)
         member_new(c, i);
-    for (uint32_t i = 0; i < c->member_count; i++) {
+}
+
+static void begin(struct cluster *c)
+{
+    c->client_count = (uint32_t)opt(c, OPT_clients);
+    make(c, c->client_count);
+    for (uint32_t i = 0; i < c->member_count; i++)
         (void)member_start(c->members[i]);
-    }
     for (uint32_t i = 0; i < c->client_count; i++)
         client_new(c, i);
     for (int i = 0; i < OPTION_COUNT; i++) {
@@ -485,7 +533,14 @@ static void begin(struct cluster *c)
     cluster_at(c, opt(c, OPT_duration_ms) * 1000, HAPPEN_HEAL, 0, 0, NULL);
 }
 
-static void end(struct cluster *c)
+void cluster_begin_directed(struct cluster *c, struct directed *d, struct sim_result *result)
+{
+    c->directed = d;
+    c->result = result;
+    make(c, CLUSTER_SCRIPT_CLIENTS);
+}
+
+void cluster_end(struct cluster *c)
 {
     for (uint32_t i = 0; i < c->client_count; i++)
         client_free(c->clients[i]);
@@ -497,6 +552,7 @@ static void end(struct cluster *c)
         cable_free_inbox(&c->cables[i]);
     mem_free(c->cables);
     mem_free(c->ghost.ended);
+    mem_free(c->ghost.reigns);
     mem_free(c->clients);
     mem_free(c->members);
     chronicle_fini(&c->chronicle);
@@ -531,6 +587,6 @@ void cluster_run(const struct sim_options *options, struct sim_result *result)
                                    .virtual_us = c->now_us,
                                    .requests = (uint64_t)c->ops_sent,
                                    .txns = c->chronicle.txn_count };
-    end(c);
+    cluster_end(c);
     mem_free(c);
 }

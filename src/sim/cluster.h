@@ -13,8 +13,11 @@
 #include "sim/net.h"
 #include "sim/options.h"
 
+#define CLUSTER_SCRIPT_CLIENTS 26u /* at most, of a script */
+
 struct sim_member;
 struct client;
+struct directed;
 
 /* Kinds of agenda items: who is the index of what the comment names; mark as told. */
 enum happening {
@@ -73,6 +76,7 @@ struct cluster {
     /* What has happened, a running hash: equal for equal seeds. */
     uint64_t trace;
     struct sim_result *result;
+    struct directed *directed; /* a script's; NULL: chance leads */
 };
 
 struct sim_result {
@@ -88,6 +92,14 @@ struct sim_result {
 void cluster_run(const struct sim_options *options, struct sim_result *result);
 
 /* For the files of the simulator. */
+/* An ensemble, or a lone server, without members that run or clients, for a script; cluster_end after it. */
+void cluster_begin_directed(struct cluster *c, struct directed *d, struct sim_result *result);
+void cluster_end(struct cluster *c);
+/* Carries out the next happening that is due until then; false if there is none, or something was found: then it is
+ * until_us. */
+bool cluster_next(struct cluster *c, int64_t until_us);
+/* What was kept for a member, in the order in which it came, before anything newer. */
+void cluster_unkeep(struct cluster *c, struct sim_member *m);
 void cluster_at(struct cluster *c, int64_t at_us, enum happening kind, uint32_t who, uint64_t mark, void *p);
 
 static inline int64_t opt(const struct cluster *c, enum sim_option i)

@@ -619,7 +619,7 @@ void disk_set_fault(struct disk *d, struct disk_fault fault)
 
 bool disk_fault_hit(const struct disk *d)
 {
-    return d->fault_hit;
+    return d->fault_hit || d->dead;
 }
 
 void disk_set_capacity(struct disk *d, uint64_t bytes)

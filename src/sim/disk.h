@@ -59,7 +59,7 @@ struct disk_fault {
     bool lasting;
 };
 void disk_set_fault(struct disk *d, struct disk_fault fault);
-/* Has a fault of disk_set_fault happened? */
+/* Has a fault of disk_set_fault happened, or is it without power? */
 bool disk_fault_hit(const struct disk *d);
 
 /* Bytes that fit (sum of file sizes); 0: no limit. Beyond it writes and allocations fail with ERR_NO_SPACE. */

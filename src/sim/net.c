@@ -1,6 +1,7 @@
 #include "sim/net.h"
 #include "base/mem.h"
 #include "sim/cluster.h"
+#include "sim/directed.h"
 #include "sim/member.h"
 
 #define DIAL_TIMEOUT_US 5000000
@@ -292,7 +293,7 @@ void simnet_arrived(struct cluster *c, uint32_t wire, unsigned side)
             over(c, wire, side);
             return;
         }
-        size_t n = next_piece(c, s);
+        size_t n = c->directed != NULL ? directed_piece(c, wire, side) : next_piece(c, s);
         if (n == 0)
             return;
         uint8_t *piece = mem_alloc(n);
@@ -347,7 +348,7 @@ void simnet_close(struct sim_member *m, uint32_t link)
 /* What is under way is lost from some point on. */
 static void lose_tail(struct cluster *c, struct net_stream *s)
 {
-    while (s->chunk_count != 0 && !dice_one_in(&c->net.dice, 4)) {
+    while (c->directed == NULL && s->chunk_count != 0 && !dice_one_in(&c->net.dice, 4)) {
         s->chunk_count--;
         s->data.n -= s->chunks[s->chunk_head + s->chunk_count].n;
     }

@@ -28,6 +28,7 @@ struct net_stream {
     bool ends;       /* behind the data the connection is over */
     bool held;       /* the receiver takes no bytes now */
     bool tell_drained;
+    bool image; /* what follows is an image, no packet (of scripts only) */
 };
 
 /* A connection. Side 0 has dialled. */

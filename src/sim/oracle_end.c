@@ -43,11 +43,13 @@ static void compare_member(struct oracle *o, struct sim_member *m)
                      tree_session_count(t), model->session_count);
 }
 
-/* A session without a sign of life must have ended by now: every one began anew when the faults ended, or soon after.
- */
+/* A session without a sign of life must have ended by now: every one began anew when the faults ended, or soon after,
+ * and again under each leader since; even a mass of expiries may use up an epoch's counter. */
 static void judge_expiry(struct oracle *o)
 {
     int64_t begin_us = (opt(o->c, OPT_duration_ms) + opt(o->c, OPT_heal_ms) / 2) * 1000;
+    if (o->c->ghost.led_us > begin_us)
+        begin_us = o->c->ghost.led_us;
     for (size_t i = 0; i < o->model.session_count; i++) {
         const struct model_session *s = &o->model.sessions[i];
         int64_t last_us = begin_us;

@@ -1,0 +1,159 @@
+#include "sim/directed.h"
+#include "base/err.h"
+#include "sim/cluster.h"
+#include <string.h>
+
+static const char *const names[DIRECTED_PACKETS] = {
+    [DIRECTED_IMAGE] = "IMAGE",
+    [PEER_REQUEST] = "REQUEST",
+    [PEER_PROPOSAL] = "PROPOSAL",
+    [PEER_ACK] = "ACK",
+    [PEER_COMMIT] = "COMMIT",
+    [PEER_PING] = "PING",
+    [PEER_REVALIDATE] = "REVALIDATE",
+    [PEER_SYNC] = "SYNC",
+    [PEER_INFORM] = "INFORM",
+    [PEER_COMMIT_AND_ACTIVATE] = "COMMITANDACTIVATE",
+    [PEER_NEWLEADER] = "NEWLEADER",
+    [PEER_FOLLOWERINFO] = "FOLLOWERINFO",
+    [PEER_UPTODATE] = "UPTODATE",
+    [PEER_DIFF] = "DIFF",
+    [PEER_TRUNC] = "TRUNC",
+    [PEER_SNAP] = "SNAP",
+    [PEER_OBSERVERINFO] = "OBSERVERINFO",
+    [PEER_LEADERINFO] = "LEADERINFO",
+    [PEER_ACKEPOCH] = "ACKEPOCH",
+    [PEER_INFORM_AND_ACTIVATE] = "INFORMANDACTIVATE",
+    [DIRECTED_ELECTION] = "ELECTION",
+};
+
+int directed_packet(const char *name)
+{
+    for (int i = 0; i < DIRECTED_PACKETS; i++)
+        if (strcmp(name, names[i]) == 0)
+            return i;
+    return -1;
+}
+
+/* ---- where packets end ---- */
+
+static size_t arrived_bytes(const struct cluster *c, const struct net_stream *s)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s->chunk_count && s->chunks[s->chunk_head + i].at_us <= c->now_us; i++)
+        n += s->chunks[s->chunk_head + i].n;
+    return n;
+}
+
+static void take_bytes(struct net_stream *s, size_t n)
+{
+    while (n != 0) {
+        struct net_chunk *k = &s->chunks[s->chunk_head];
+        if (k->n > n) {
+            k->n -= (uint32_t)n;
+            return;
+        }
+        n -= k->n;
+        s->chunk_head++;
+        s->chunk_count--;
+    }
+}
+
+/* An image ends with the leader's signature, a string (quorum specification 4.5). */
+static size_t image_bytes(struct slice bytes)
+{
+    static const char signature[] = "\0\0\0\nBenWasHere";
+    const uint8_t *end = bytes.n == 0 ? NULL : memmem(bytes.p, bytes.n, signature, sizeof signature - 1);
+    return end == NULL ? 0 : (size_t)(end - bytes.p) + sizeof signature - 1;
+}
+
+/* The first packet of what has arrived: its bytes and *type; 0: it is not all there. */
+static size_t first_packet(const struct net_wire *w, const struct net_stream *s, size_t arrived, int *type)
+{
+    struct slice bytes = slice_of(s->data.p, arrived);
+    *type = DIRECTED_ELECTION;
+    if (w->port == ZAB_PORT_ELECTION)
+        return arrived;
+    *type = DIRECTED_IMAGE;
+    if (s->image)
+        return image_bytes(bytes);
+    struct peer_packet p;
+    int64_t n = peer_packet_get(bytes, 64u << 20, &p);
+    if (n <= 0)
+        return 0;
+    *type = p.type >= 0 && p.type < DIRECTED_PACKETS ? p.type : DIRECTED_ELECTION;
+    return (size_t)n;
+}
+
+/* The rest of it, and everything the other way, is lost. */
+static void tear(struct cluster *c, struct net_wire *w, uint32_t wire, unsigned side, size_t bytes)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        struct net_stream *s = &w->to[i];
+        size_t stays = i == side ? bytes : 0;
+        s->data.n = stays;
+        s->chunk_count = stays == 0 ? 0 : 1;
+        if (stays != 0)
+            s->chunks[s->chunk_head] = (struct net_chunk){ c->now_us, (uint32_t)stays };
+        s->ends = true;
+        s->last_us = c->now_us;
+        cluster_at(c, c->now_us, HAPPEN_WIRE_ARRIVED, wire, i, NULL);
+    }
+}
+
+size_t directed_piece(struct cluster *c, uint32_t wire, unsigned side)
+{
+    struct directed *d = c->directed;
+    struct net_wire *w = c->net.wires[wire];
+    struct net_stream *s = &w->to[side];
+    uint32_t from = w->member[!side], to = w->member[side];
+    int type;
+    size_t arrived = arrived_bytes(c, s);
+    size_t n = arrived == 0 ? 0 : first_packet(w, s, arrived, &type);
+    if (n == 0 && s->ends && s->last_us <= c->now_us)
+        n = arrived; /* the end of something that will never be whole */
+    else if (n == 0)
+        return 0;
+    else if (d->held[from][to][type]) {
+        d->waits[from][to] = true;
+        return 0;
+    } else if (d->tear.is && d->tear.from == from && d->tear.to == to && d->tear.type == type) {
+        d->tear.is = false;
+        n = d->tear.bytes < n ? d->tear.bytes : n;
+        tear(c, w, wire, side, n);
+    } else {
+        d->delivered[from][to][type]++;
+        s->image = type == PEER_SNAP;
+    }
+    take_bytes(s, n);
+    return n;
+}
+
+/* ---- disks ---- */
+
+bool directed_keeps(const struct cluster *c, const struct agenda_item *it)
+{
+    if (c->directed == NULL)
+        return false;
+    unsigned kind;
+    switch ((enum happening)it->kind) {
+    case HAPPEN_LOG_DONE:
+        kind = DIRECTED_LOG;
+        break;
+    case HAPPEN_EPOCHS:
+        kind = DIRECTED_EPOCHS;
+        break;
+    case HAPPEN_TRUNCATED:
+        kind = DIRECTED_CUT;
+        break;
+    case HAPPEN_IMAGE:
+        kind = DIRECTED_SNAPSHOT;
+        break;
+    case HAPPEN_FEED:
+        kind = DIRECTED_FEED;
+        break;
+    default:
+        return false;
+    }
+    return (c->directed->disk_held[it->who] & kind) != 0;
+}
