@@ -22,6 +22,7 @@ enum { HISTORY_MAX = 1000, CHILDREN_SHOWN_MAX = 500 };
     X(EditLine *, el_init, (const char *, FILE *, FILE *, FILE *)) \
     X(void, el_end, (EditLine *))                                  \
     X(int, el_set, (EditLine *, int, ...))                         \
+    X(int, el_wset, (EditLine *, int, ...))                        \
     X(const char *, el_gets, (EditLine *, int *))                  \
     X(const LineInfo *, el_line, (EditLine *))                     \
     X(int, el_insertstr, (EditLine *, const char *))               \
@@ -33,7 +34,6 @@ enum { HISTORY_MAX = 1000, CHILDREN_SHOWN_MAX = 500 };
 
 struct cli_editor {
     struct cli *c;
-    struct library *library;
     EditLine *el;
     History *past;
     char *history_path; /* NULL: it is not kept */
@@ -51,17 +51,22 @@ static void note_resize(int number)
     resized = number;
 }
 
+/* Stays loaded until the program ends: the terminal's description belongs to a library that libedit loads, and is never
+ * given back. */
+static struct library *library;
+
 static bool load(struct cli_editor *e)
 {
     char reason[256];
-    e->library = library_open("libedit.so.2", reason, sizeof(reason));
-    if (e->library == NULL) {
+    if (library == NULL)
+        library = library_open("libedit.so.2", reason, sizeof(reason));
+    if (library == NULL) {
         fprintf(stderr, "no line editing: %s (Debian: apt-get install libedit2)\n", reason);
         return false;
     }
     bool all = true;
-#define X(type, name, args)                                 \
-    *(void **)&e->name = library_symbol(e->library, #name); \
+#define X(type, name, args)                              \
+    *(void **)&e->name = library_symbol(library, #name); \
     all = all && e->name != NULL;
     EDIT_FUNCTIONS(X)
 #undef X
@@ -262,7 +267,8 @@ static void set_up(struct cli_editor *e)
     e->history(e->past, &event, H_SETSIZE, HISTORY_MAX);
     e->history(e->past, &event, H_SETUNIQUE, 1);
     e->el_set(e->el, EL_HIST, e->history, e->past);
-    e->el_set(e->el, EL_ADDFN, "cli-complete", "Completes commands and paths", complete);
+    /* With wide strings: copies of others would never be given back. */
+    e->el_wset(e->el, EL_ADDFN, L"cli-complete", L"Completes commands and paths", complete);
     e->el_set(e->el, EL_BIND, "^I", "cli-complete", NULL);
     e->el_set(e->el, EL_BIND, "^R", "em-inc-search-prev", NULL);
     e->el_set(e->el, EL_BIND, "^W", "ed-delete-prev-word", NULL);
@@ -341,7 +347,6 @@ void cli_editor_close(struct cli_editor *e)
         e->history_end(e->past);
     if (e->el != NULL)
         e->el_end(e->el);
-    library_close(e->library);
     free(e->history_path);
     free(e->line);
     mem_free(e);
