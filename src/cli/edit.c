@@ -77,18 +77,21 @@ static bool load(struct cli_editor *e)
 static struct cli_editor *current;
 
 /* "[zk: host(STATE) n] "; \1 encloses what takes no room. */
+static void format_prompt(struct cli *c, bool color, char *out, size_t size)
+{
+    const char *state = cli_state_name(c);
+    const char *code = strncmp(state, "CONNECTED", 9) == 0 ? "32" : "31";
+    if (color)
+        snprintf(out, size, "[zk: %.200s(\1\033[%sm\1%s\1\033[0m\1) %zu] ", c->host, code, state, c->count);
+    else
+        snprintf(out, size, "[zk: %.200s(%s) %zu] ", c->host, state, c->count);
+}
+
 static char *prompt(EditLine *el)
 {
     struct cli_editor *e = current;
-    struct cli *c = e->c;
-    const char *state = cli_state_name(c);
-    bool well = strncmp(state, "CONNECTED", 9) == 0;
     (void)el;
-    if (c->color)
-        snprintf(e->prompt, sizeof(e->prompt), "[zk: %.200s(\1\033[%sm\1%s\1\033[0m\1) %zu] ", c->host,
-                 well ? "32" : "31", state, c->count);
-    else
-        snprintf(e->prompt, sizeof(e->prompt), "[zk: %.200s(%s) %zu] ", c->host, state, c->count);
+    format_prompt(e->c, e->c->color, e->prompt, sizeof(e->prompt));
     return e->prompt;
 }
 
@@ -108,10 +111,7 @@ static void clear_line(struct cli_editor *e)
     struct winsize size = { 0 };
     char shown[512];
     const LineInfo *line = e->el_line(e->el);
-    bool color = e->c->color;
-    e->c->color = false;
-    snprintf(shown, sizeof(shown), "%s", prompt(e->el));
-    e->c->color = color;
+    format_prompt(e->c, false, shown, sizeof(shown));
     size_t width = width_of(shown, strlen(shown)) + width_of(line->buffer, (size_t)(line->cursor - line->buffer));
     ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
     size_t rows = size.ws_col == 0 ? 0 : width / size.ws_col;
