@@ -28,6 +28,7 @@ unchanged, alone or in an ensemble with Apache's servers.
 
 Brings the server with its service, a shell, a load generator and tools for
 logs and snapshots.")
+set(CPACK_DEBIAN_ZOKOR_PACKAGE_RECOMMENDS "libedit2")
 set(CPACK_DEBIAN_ZOKOR_PACKAGE_SUGGESTS "libzokor0")
 set(CPACK_DEBIAN_ZOKOR_PACKAGE_CONTROL_EXTRA
     "${debian}/conffiles;${debian}/postinst;${debian}/prerm;${debian}/postrm")

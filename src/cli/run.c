@@ -77,15 +77,20 @@ void cli_run_line(struct cli *c, const char *line)
     cli_words_free(&words);
 }
 
+/* Lines as they come: from a pipe, or from a terminal without the means to edit, which gets a prompt. */
 static void run_stdin(struct cli *c)
 {
     char *line = NULL;
     size_t room = 0;
-    ssize_t n;
     if (!c->options.json && !c->options.quiet)
         cli_print(c, "JLine support is disabled\n");
-    cli_flush(c);
-    while (!c->leave && (n = getline(&line, &room, stdin)) >= 0) {
+    while (!c->leave) {
+        if (c->terminal)
+            cli_print(c, "[zk: %s(%s) %zu] ", c->host, cli_state_name(c), c->count);
+        cli_flush(c);
+        ssize_t n = getline(&line, &room, stdin);
+        if (n < 0)
+            break;
         while (n > 0 && (line[n - 1] == '\n' || line[n - 1] == '\r'))
             line[--n] = '\0';
         cli_run_line(c, line);
@@ -109,7 +114,7 @@ static void run_lines(struct cli *c)
     if (!c->options.json && !c->options.quiet)
         cli_print(c, "Welcome to ZooKeeper!\n");
     cli_flush(c);
-    struct cli_editor *editor = c->terminal ? cli_editor_open(c) : NULL;
+    struct cli_editor *editor = c->able ? cli_editor_open(c) : NULL;
     if (editor != NULL)
         run_terminal(c, editor);
     else
@@ -180,7 +185,8 @@ static void set_up(struct cli *c)
     c->print_watches = true;
     c->options.quiet |= c->options.json;
     c->show = isatty(STDOUT_FILENO) && !c->options.json;
-    c->terminal = c->show && isatty(STDIN_FILENO) && !dumb;
+    c->terminal = c->show && isatty(STDIN_FILENO);
+    c->able = c->terminal && !dumb;
     c->color = c->options.color == CLI_COLOR_ALWAYS ||
                (c->options.color == CLI_COLOR_AUTO && c->show && !dumb && getenv("NO_COLOR") == NULL);
     c->color = c->color && !c->options.json;

@@ -257,11 +257,24 @@ class TestWhatIsShown:
         env["TERM"] = "dumb"
         t = terminal(env=env, connected=False)
         t.wait("JLine support is disabled")
+        t.wait(" 0] ")
         t.type("ls /zookeeper\n")
         t.wait("[config, quota]")
+        t.wait(" 1] ")
         t.type(CTRL_D)
         assert t.end() == 0
         assert "\x1b" not in t.seen
+
+
+def test_without_libedit(terminal, tmp_path):
+    (tmp_path / "libedit.so.2").write_bytes(b"")
+    t = terminal(env=cli_tools.environment(LD_LIBRARY_PATH=str(tmp_path)), connected=False)
+    t.wait("no line editing: ")
+    t.wait(" 0] ")
+    t.type("ls /zookeeper\n")
+    t.wait("[config, quota]")
+    t.type("quit\n")
+    assert t.end() == 0
 
 
 @pytest.mark.parametrize("columns", [20, 300])
