@@ -51,6 +51,8 @@ endfunction()
 if(TARGET libzokor)
   install_library(zokor libzookeeper_mt.so.2)
   install_library(zokor_st libzookeeper_st.so.2)
+  install(TARGETS libzokor_tls LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT libzokor0 NAMELINK_SKIP
+          PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)
   # Not below include/ itself: zookeeper/zookeeper.h is there if Apache's library is installed, too.
   install(DIRECTORY include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/libzokor COMPONENT libzokor-dev)
   foreach(name zokor zokor_st)
