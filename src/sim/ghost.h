@@ -9,16 +9,21 @@
 struct cluster;
 struct sim_member;
 
-struct ghost_end {
+/* Of a tree in which nothing has happened (disk specification 4). */
+#define GHOST_FIRST_DIGEST 0x51c6d660u
+
+struct ghost_session {
     int64_t session_id;
-    bool decided;
+    bool begun;   /* its creation is decided */
+    bool ended;   /* its end was proposed by anybody */
+    bool decided; /* and is decided */
 };
 
 struct ghost {
     int64_t committed;       /* the last transaction that was applied anywhere */
     uint64_t digest;         /* of the tree after it */
-    struct ghost_end *ended; /* sessions whose end was proposed by anybody */
-    size_t ended_count, ended_cap;
+    struct ghost_session *sessions;
+    size_t session_count, session_cap;
     int64_t led_epoch; /* the newest epoch in which somebody has led */
     uint32_t leader;   /* who */
     int64_t led_us;    /* since when */
