@@ -55,7 +55,6 @@ static struct shadow_record shadow_pop(struct shadow *s)
 
 /* ---- the one order ---- */
 
-
 static struct ghost_session *find_session(const struct ghost *g, int64_t session_id)
 {
     for (size_t i = g->session_count; i-- > 0;)
@@ -75,6 +74,13 @@ static struct ghost_session *know_session(struct ghost *g, int64_t session_id)
     }
     g->sessions[g->session_count] = (struct ghost_session){ .session_id = session_id };
     return &g->sessions[g->session_count++];
+}
+
+static void begin_session(struct ghost *g, int64_t session_id, int64_t now_us)
+{
+    struct ghost_session *s = know_session(g, session_id);
+    s->begun_us = s->begun ? s->begun_us : now_us;
+    s->begun = true;
 }
 
 static bool follows(int64_t a, int64_t b)
@@ -105,7 +111,7 @@ static void settle(struct cluster *c, struct sim_member *m, struct shadow_record
     if (txn.header.type == WIRE_OP_CLOSE_SESSION)
         know_session(g, txn.header.session_id)->decided = true;
     else if (txn.header.type == WIRE_OP_CREATE_SESSION)
-        know_session(g, txn.header.session_id)->begun = true;
+        begin_session(g, txn.header.session_id, c->now_us);
     chronicle_commit(
         &c->chronicle,
         (struct chronicle_txn){ .zxid = r.zxid, .at_us = c->now_us, .member = m->index, .digest = g->digest },
@@ -301,14 +307,13 @@ static void judge_expiry(struct cluster *c, struct sim_member *m, const struct t
     }
 }
 
-bool ghost_ended(const struct cluster *c, int64_t session_id)
+bool ghost_ended(const struct cluster *c, int64_t session_id, int64_t asked_us)
 {
     const struct ghost_session *e = find_session(&c->ghost, session_id);
-    if (opt(c, OPT_local_sessions) != 0 && c->ensemble != NULL && (e == NULL || !e->begun))
-        return true; /* only its own server has known it */
+    if (opt(c, OPT_local_sessions) != 0 && c->ensemble != NULL && (e == NULL || !e->begun || e->begun_us >= asked_us))
+        return true;
     return e != NULL && (e->decided || (e->ended && c->ensemble == NULL));
 }
-
 
 void ghost_appends(struct cluster *c, struct sim_member *m, int64_t zxid, struct blob *txn)
 {

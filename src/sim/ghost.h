@@ -14,14 +14,15 @@ struct sim_member;
 
 struct ghost_session {
     int64_t session_id;
-    bool begun;   /* its creation is decided */
+    bool begun; /* its creation is decided */
+    int64_t begun_us;
     bool ended;   /* its end was proposed by anybody */
     bool decided; /* and is decided */
 };
 
 struct ghost {
-    int64_t committed;       /* the last transaction that was applied anywhere */
-    uint64_t digest;         /* of the tree after it */
+    int64_t committed; /* the last transaction that was applied anywhere */
+    uint64_t digest;   /* of the tree after it */
     struct ghost_session *sessions;
     size_t session_count, session_cap;
     int64_t led_epoch; /* the newest epoch in which somebody has led */
@@ -49,8 +50,9 @@ void shadow_drop(struct shadow *s, int64_t zxid);
 /* Forgets records above zxid. */
 void shadow_cut(struct shadow *s, int64_t zxid);
 
-/* May a client be told that this session has ended? A lone server may say so when it has decided it by itself. */
-bool ghost_ended(const struct cluster *c, int64_t session_id);
+/* May a client that asked at asked_us be told that this session has ended? A lone server may say so when it has decided
+ * it by itself; a local session is unknown elsewhere until it has become everybody's. */
+bool ghost_ended(const struct cluster *c, int64_t session_id, int64_t asked_us);
 /* A member hands a transaction to its log. */
 void ghost_appends(struct cluster *c, struct sim_member *m, int64_t zxid, struct blob *txn);
 /* A member's history through zxid is that of whoever sent it an image. */
