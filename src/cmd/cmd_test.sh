@@ -30,6 +30,8 @@ expect 0 "libuv" "$zokor" version
 expect 2 "unexpected argument" "$zokor" version more
 expect 0 "zokor server --help" "$zokor" --help
 expect 2 "usage: zokor COMMAND" "$zokor"
+expect 0 "usage: zokor bench" "$zokor" bench --help
+expect 2 "there is no workload 'fly'" "$zokor" bench fly
 expect 2 "unknown command 'servr'" "$zokor" servr
 expect 2 "  server " "$zokor" servr
 expect 0 "examples:" "$zokor" server --help

@@ -159,12 +159,17 @@ bool net_address_parse(const char *text, uint16_t port, struct net_address *to)
     return inet_pton(AF_INET6, text, to->bytes) == 1;
 }
 
+void net_host_text(const struct net_address *a, char to[NET_ADDRESS_TEXT_BYTES])
+{
+    if (inet_ntop(a->ipv6 ? AF_INET6 : AF_INET, a->bytes, to, NET_ADDRESS_TEXT_BYTES) == NULL)
+        to[0] = '\0';
+}
+
 void net_address_text(const struct net_address *a, char to[NET_ADDRESS_TEXT_BYTES])
 {
-    char host[INET6_ADDRSTRLEN];
-    if (inet_ntop(a->ipv6 ? AF_INET6 : AF_INET, a->bytes, host, sizeof host) == NULL)
-        host[0] = '\0';
-    snprintf(to, NET_ADDRESS_TEXT_BYTES, a->ipv6 ? "[%s]:%u" : "%s:%u", host, a->port);
+    char host[NET_ADDRESS_TEXT_BYTES];
+    net_host_text(a, host);
+    snprintf(to, NET_ADDRESS_TEXT_BYTES, a->ipv6 ? "[%.46s]:%u" : "%.46s:%u", host, a->port);
 }
 
 static int err_of_dial(int number)

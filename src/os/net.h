@@ -31,6 +31,8 @@ bool net_address_parse(const char *text, uint16_t port, struct net_address *to);
 #define NET_ADDRESS_TEXT_BYTES 64
 /* "127.0.0.1:2888", "[::1]:2888". */
 void net_address_text(const struct net_address *a, char to[NET_ADDRESS_TEXT_BYTES]);
+/* The same without the port and without brackets. */
+void net_host_text(const struct net_address *a, char to[NET_ADDRESS_TEXT_BYTES]);
 
 /* Begins to connect, with TCP_NODELAY: 0 and a socket; once that is writable, net_dial_result tells how it went. Or
  * ERR_TOO_MANY_FILES, ERR_CLOSED (refused at once), ERR_IO (no way there). */

@@ -13,7 +13,8 @@ struct tls_conn {
     struct slice in; /* of the call that runs: not read by the library yet */
     struct buf *out; /* of the call that runs */
     char *name, *address;
-    char *why; /* once failed */
+    char *others; /* each with its NUL, then an empty one; NULL: none */
+    char *why;    /* once failed */
     struct buf subject;
     enum tls_role role;
     enum tls_state state;
@@ -85,6 +86,24 @@ static char *copy_text(const char *from)
     return to;
 }
 
+static char *copy_list(const char *const *from)
+{
+    size_t n = 1;
+    for (size_t i = 0; from != NULL && from[i] != NULL; i++)
+        n += strlen(from[i]) + 1;
+    char *to = n == 1 ? NULL : mem_try_alloc(n);
+    if (to == NULL)
+        return NULL;
+    char *at = to;
+    for (size_t i = 0; from[i] != NULL; i++) {
+        size_t one = from[i][0] == '\0' ? 0 : strlen(from[i]) + 1;
+        memcpy(at, from[i], one);
+        at += one;
+    }
+    *at = '\0';
+    return to;
+}
+
 struct tls_conn *tls_conn_new(struct tls_context *t, const struct tls_peer *peer)
 {
     struct tls_rules rules;
@@ -110,6 +129,8 @@ struct tls_conn *tls_conn_new(struct tls_context *t, const struct tls_peer *peer
         c->address = copy_text(peer->address);
     if (peer != NULL && (rules.verify_name || rules.role == TLS_CLIENT))
         c->name = copy_text(peer->name);
+    if (peer != NULL && rules.verify_name)
+        c->others = copy_list(peer->others);
     if (rules.role == TLS_CLIENT) {
         SSL_set_connect_state(c->ssl);
         if (c->name != NULL)
@@ -128,17 +149,28 @@ void tls_conn_free(struct tls_conn *c)
     buf_fini(&c->subject);
     mem_free(c->name);
     mem_free(c->address);
+    mem_free(c->others);
     mem_free(c->why);
     mem_free(c);
 }
 
 /* ---- the peer's certificate ---- */
 
+static bool holds_name(X509 *cert, const char *name)
+{
+    return X509_check_host(cert, name, 0, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL) == 1;
+}
+
 static bool name_matches(const struct tls_conn *c, X509 *cert)
 {
     if (c->address != NULL && X509_check_ip_asc(cert, c->address, 0) == 1)
         return true;
-    return c->name != NULL && X509_check_host(cert, c->name, 0, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL) == 1;
+    if (c->name != NULL && holds_name(cert, c->name))
+        return true;
+    for (const char *other = c->others; other != NULL && *other != '\0'; other += strlen(other) + 1)
+        if (X509_check_ip_asc(cert, other, 0) == 1 || holds_name(cert, other))
+            return true;
+    return false;
 }
 
 int tls_conn_on_certificate(int ok, X509_STORE_CTX *store)

@@ -108,6 +108,9 @@ struct tls_conn;
 struct tls_peer {
     const char *name;    /* host name; a client also sends it (SNI). Nothing is looked up here: it may block */
     const char *address; /* text of an IPv4 or IPv6 address */
+    /* Further names or addresses, any of which may be the one that the certificate holds; ends with a NULL. May be
+     * NULL. */
+    const char *const *others;
 };
 
 /* NULL: no memory. What *peer points at is copied if it is needed. Any thread; the connection then belongs to one

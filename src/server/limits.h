@@ -51,6 +51,8 @@
 #define LIMIT_PEER_STRANGERS 32u
 /* Failed TLS handshakes are told one in so long, with the number of those that were not. */
 #define LIMIT_TLS_WARN_MS 1000
+/* The same for servers that are refused, by TLS or by SASL. */
+#define LIMIT_PEER_WARN_MS 1000
 /* A piece of the answer to a four-letter word or an HTTP command. */
 #define LIMIT_WORD_PIECE_BYTES (32u * 1024)
 /* Pieces of a snapshot that wait for its thread. */

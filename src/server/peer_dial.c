@@ -18,6 +18,8 @@ struct dial_lookup {
 struct dial_try {
     struct loop_poll poll;
     struct peer_dial *dial;
+    struct net_address to;
+    const char *host; /* of a lookup: lives as long as the dial */
     int fd;
 };
 
@@ -84,7 +86,9 @@ static void on_try(struct loop_poll *poll, unsigned events)
     struct peer_link *l = d->link;
     (void)events;
     int err = net_dial_result(t->fd);
-    int fd = end_try(t);
+    struct net_address to = t->to;
+    const char *host = t->host;
+    int fd = end_try(t); /* t is freed later */
     d->pending--;
     if (err != 0) {
         net_close(fd);
@@ -92,13 +96,13 @@ static void on_try(struct loop_poll *poll, unsigned events)
         decide(d);
         return;
     }
+    l->host = mem_alloc(strlen(host) + 1);
+    memcpy(l->host, host, strlen(host) + 1);
     peer_dial_drop(d);
-    list_remove(&l->link);
-    if (peer_link_attach(l, fd))
-        (void)peer_link_event(l, ZAB_EV_CONNECTED, (struct slice){ 0 });
+    (void)peer_link_attach(l, fd, &to);
 }
 
-static void try_address(struct peer_dial *d, const struct net_address *to)
+static void try_address(struct peer_dial *d, const char *host, const struct net_address *to)
 {
     struct peers *p = d->link->peers;
     int fd;
@@ -110,8 +114,7 @@ static void try_address(struct peer_dial *d, const struct net_address *to)
         return;
     }
     struct dial_try *t = mem_zalloc(sizeof *t);
-    t->dial = d;
-    t->fd = fd;
+    *t = (struct dial_try){ .dial = d, .to = *to, .host = host, .fd = fd };
     if (loop_poll_open(p->opt.loop, &t->poll, fd, on_try) != 0) {
         net_close(fd);
         mem_free(t);
@@ -134,7 +137,7 @@ static void on_lookup(void *ctx, const struct net_address *at, size_t count, con
         d->failures++;
     }
     for (size_t i = 0; i < count; i++)
-        try_address(d, &at[i]);
+        try_address(d, k->host, &at[i]);
     decide(d);
 }
 
@@ -148,7 +151,7 @@ static void try_host(struct peer_dial *d, struct slice host, uint16_t port)
     memcpy(k->host, host.p, host.n);
     k->host[host.n] = '\0';
     if (net_address_parse(k->host, port, &to)) {
-        try_address(d, &to);
+        try_address(d, k->host, &to);
         return;
     }
     d->pending++;

@@ -50,14 +50,14 @@ static void take(struct peers *p, enum zab_port port, int fd, const struct net_a
     char text[NET_ADDRESS_TEXT_BYTES];
     if (!make_room(p, port)) {
         net_address_text(from, text);
-        log_warn("peer.crowd", "port=%s from=%s links=%zu action=close",
-                 port == ZAB_PORT_ELECTION ? "election" : "quorum", text, p->accepted_count[port]);
+        log_warn("peer.crowd", "port=%s from=%s links=%zu action=close", peer_port_text(port), text,
+                 p->accepted_count[port]);
         net_close(fd);
         return;
     }
     struct peer_link *l = peer_link_new(p, next_link(p), port, LINK_ACCEPTED);
     (void)peer_link_event(l, ZAB_EV_ACCEPTED, (struct slice){ 0 });
-    (void)peer_link_attach(l, fd);
+    (void)peer_link_attach(l, fd, from);
 }
 
 static void on_event(struct loop_poll *poll, unsigned events)
@@ -115,8 +115,8 @@ static void fail_place(struct peer_place *at, const char *why)
         return;
     }
     if (at->tries == 1 || at->tries % 50 == 0)
-        log_warn("peer.listen", "port=%s tries=%d err=\"%s\" action=\"try again\"", election ? "election" : "quorum",
-                 at->tries, why);
+        log_warn("peer.listen", "port=%s tries=%d err=\"%s\" action=\"try again\"", peer_port_text(at->port), at->tries,
+                 why);
     at->retrying = true;
     loop_timer_set(&at->retry, election ? ELECTION_RETRY_MS : LEARNER_RETRY_MS);
 }
@@ -135,7 +135,7 @@ static void open_door(struct peer_place *at, int fd)
     at->door = door;
     at->tries = 0;
     loop_poll_set(&door->poll, LOOP_READABLE);
-    log_info("peer.listening", "port=%s host=%s number=%u", at->port == ZAB_PORT_ELECTION ? "election" : "quorum",
+    log_info("peer.listening", "port=%s host=%s number=%u", peer_port_text(at->port),
              at->peers->opt.listen_all ? "*" : at->host, net_port(fd));
 }
 

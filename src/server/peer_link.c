@@ -42,9 +42,29 @@ bool peer_link_event(struct peer_link *l, enum zab_event_type type, struct slice
     return l->peers->opt.event(l->peers->opt.ctx, &ev);
 }
 
+const char *peer_port_text(enum zab_port port)
+{
+    return port == ZAB_PORT_ELECTION ? "election" : "quorum";
+}
+
 static bool is_told_now(const struct peer_link *l)
 {
     return (l->flags & LINK_TELL) != 0 && l->queued <= LIMIT_PEER_DRAINED_BYTES;
+}
+
+/* ---- sending ---- */
+
+static bool has_output(const struct peer_link *l)
+{
+    return l->tls != NULL ? peer_tls_has_output(l) : l->queued != 0;
+}
+
+/* Bytes are welcome: of zab, or of those who stand before it; or the end that follows our own. */
+static bool reads(const struct peer_link *l)
+{
+    if ((l->flags & LINK_CLOSING) != 0)
+        return l->tls != NULL || l->auth != NULL;
+    return (l->flags & LINK_PAUSED) == 0;
 }
 
 void peer_link_watch(struct peer_link *l)
@@ -53,10 +73,10 @@ void peer_link_watch(struct peer_link *l)
     if ((l->flags & LINK_POLLED) == 0)
         return;
     if ((l->flags & LINK_BROKEN) == 0) {
-        if ((l->flags & (LINK_PAUSED | LINK_CLOSING)) == 0)
+        if (reads(l))
             want |= LOOP_READABLE;
         /* DRAINED is told by the loop, once a turn: who sends an image must not keep the turn from everybody else. */
-        if (l->queued != 0 || is_told_now(l))
+        if (has_output(l) || is_told_now(l))
             want |= LOOP_WRITABLE;
     }
     if (want == l->watched)
@@ -64,8 +84,6 @@ void peer_link_watch(struct peer_link *l)
     l->watched = want;
     loop_poll_set(&l->poll, want);
 }
-
-/* ---- sending ---- */
 
 static void drop_chunks(struct peer_link *l)
 {
@@ -80,6 +98,14 @@ static void drop_chunks(struct peer_link *l)
 }
 
 void peer_link_queue(struct peer_link *l, struct slice bytes)
+{
+    if (bytes.n == 0 || (l->flags & LINK_BROKEN) != 0)
+        return;
+    if (l->auth == NULL || !peer_auth_holds(l, bytes))
+        peer_link_append(l, bytes);
+}
+
+void peer_link_append(struct peer_link *l, struct slice bytes)
 {
     if (bytes.n == 0 || (l->flags & LINK_BROKEN) != 0)
         return;
@@ -102,7 +128,7 @@ void peer_link_queue(struct peer_link *l, struct slice bytes)
     l->peers->unsent_bytes += (int64_t)bytes.n;
 }
 
-static void drop_sent(struct peer_link *l, size_t n)
+void peer_link_drop_sent(struct peer_link *l, size_t n)
 {
     l->queued -= n;
     l->peers->unsent_bytes -= (int64_t)n;
@@ -120,25 +146,33 @@ static void drop_sent(struct peer_link *l, size_t n)
     }
 }
 
+static int send_chunks(struct peer_link *l, bool *all)
+{
+    struct slice parts[NET_PARTS_MAX];
+    size_t count = 0, bytes = 0;
+    for (struct chunk *c = l->first; c != NULL && count < NET_PARTS_MAX; c = c->next) {
+        parts[count++] = slice_of(c->bytes + c->begin, c->end - c->begin);
+        bytes += c->end - c->begin;
+    }
+    int64_t sent = net_send(l->fd, parts, count);
+    if (sent < 0)
+        return (int)sent;
+    peer_link_drop_sent(l, (size_t)sent);
+    *all = (size_t)sent == bytes;
+    return 0;
+}
+
 void peer_link_flush(struct peer_link *l)
 {
-    while (l->first != NULL && l->fd >= 0) {
-        struct slice parts[NET_PARTS_MAX];
-        size_t count = 0, bytes = 0;
-        for (struct chunk *c = l->first; c != NULL && count < NET_PARTS_MAX; c = c->next) {
-            parts[count++] = slice_of(c->bytes + c->begin, c->end - c->begin);
-            bytes += c->end - c->begin;
-        }
-        int64_t sent = net_send(l->fd, parts, count);
-        if (sent == ERR_BUSY)
+    bool all = true;
+    while (all && l->fd >= 0 && (l->flags & LINK_BROKEN) == 0 && has_output(l)) {
+        int rc = l->tls != NULL ? peer_tls_send(l, &all) : send_chunks(l, &all);
+        if (rc == ERR_BUSY)
             break;
-        if (sent < 0) {
+        if (rc < 0) {
             peer_link_break(l, false);
             return;
         }
-        drop_sent(l, (size_t)sent);
-        if ((size_t)sent < bytes)
-            break;
     }
     if (l->queued > LIMIT_PEER_OUT_BYTES) {
         log_warn("peer.slow", "link=0x%x queued_bytes=%zu action=close", l->id, l->queued);
@@ -178,6 +212,10 @@ void peer_link_drop(struct peer_link *l)
     drop_chunks(l);
     if (l->dial != NULL)
         peer_dial_drop(l->dial);
+    peer_auth_free(l);
+    peer_tls_free(l);
+    mem_free(l->host);
+    l->host = NULL;
     if (l->fd >= 0 && (l->flags & LINK_POLLED) == 0)
         net_close(l->fd);
     if ((l->flags & LINK_POLLED) == 0) {
@@ -199,12 +237,24 @@ void peer_link_break(struct peer_link *l, bool refused)
     peer_link_watch(l);
 }
 
+/* Of a link that zab has forgotten: everything is said, or cannot be. */
+static bool is_over(struct peer_link *l)
+{
+    if ((l->flags & (LINK_BROKEN | LINK_CONNECTED)) != LINK_CONNECTED)
+        return true;
+    if (has_output(l))
+        peer_link_flush(l);
+    if ((l->flags & LINK_BROKEN) != 0)
+        return true;
+    if (has_output(l) || (l->auth != NULL && peer_auth_runs(l)))
+        return false;
+    return l->tls == NULL || peer_tls_end(l);
+}
+
 void peer_link_end(struct peer_link *l)
 {
     struct peers *p = l->peers;
-    if (l->queued != 0 && (l->flags & LINK_BROKEN) == 0)
-        peer_link_flush(l);
-    if (l->queued == 0 || (l->flags & LINK_BROKEN) != 0 || l->fd < 0) {
+    if (is_over(l)) {
         peer_link_drop(l);
         return;
     }
@@ -219,19 +269,58 @@ void peer_link_end(struct peer_link *l)
 
 /* ---- what the loop tells ---- */
 
+void peer_link_secured(struct peer_link *l)
+{
+    if ((l->flags & LINK_ACCEPTED) != 0)
+        return;
+    if (l->peers->opt.sasl_dial != NULL)
+        peer_auth_dial(l);
+    else
+        peer_link_up(l);
+}
+
+void peer_link_up(struct peer_link *l)
+{
+    if (l->auth == NULL)
+        list_remove(&l->link); /* of those that dial */
+    l->flags |= LINK_CONNECTED;
+    (void)peer_link_event(l, ZAB_EV_CONNECTED, (struct slice){ 0 });
+}
+
+void peer_link_take(struct peer_link *l, struct slice bytes)
+{
+    if (bytes.n == 0)
+        return;
+    if (l->auth != NULL) {
+        peer_auth_take(l, bytes);
+        return;
+    }
+    if ((l->flags & LINK_CLOSING) != 0)
+        return;
+    l->flags |= LINK_SPOKEN;
+    if (!peer_link_event(l, ZAB_EV_BYTES, bytes))
+        l->flags |= LINK_PAUSED;
+}
+
+void peer_link_take_end(struct peer_link *l)
+{
+    if (l->auth != NULL)
+        peer_auth_take_end(l);
+    peer_link_break(l, false);
+}
+
 static void on_readable(struct peer_link *l)
 {
     struct peers *p = l->peers;
     int64_t n = net_recv(l->fd, p->in, LIMIT_RECV_BYTES);
     if (n == ERR_BUSY)
         return;
-    if (n <= 0) {
-        peer_link_break(l, false);
-        return;
-    }
-    l->flags |= LINK_SPOKEN;
-    if (!peer_link_event(l, ZAB_EV_BYTES, slice_of(p->in, (size_t)n)))
-        l->flags |= LINK_PAUSED;
+    if (n <= 0)
+        peer_link_take_end(l);
+    else if (l->tls != NULL)
+        peer_tls_bytes(l, slice_of(p->in, (size_t)n));
+    else
+        peer_link_take(l, slice_of(p->in, (size_t)n));
 }
 
 static void on_event(struct loop_poll *poll, unsigned events)
@@ -248,23 +337,38 @@ static void on_event(struct loop_poll *poll, unsigned events)
             (void)peer_link_event(l, ZAB_EV_DRAINED, (struct slice){ 0 });
         }
     }
-    if ((l->flags & (LINK_BROKEN | LINK_PAUSED | LINK_CLOSING)) == 0 && (events & LOOP_READABLE) != 0)
+    if ((l->flags & LINK_BROKEN) == 0 && reads(l) && (events & LOOP_READABLE) != 0)
         on_readable(l);
-    if ((l->flags & LINK_CLOSING) != 0 && (l->queued == 0 || (l->flags & LINK_BROKEN) != 0)) {
+    if ((l->flags & LINK_CLOSING) != 0 && is_over(l)) {
         peer_link_drop(l);
         return;
     }
     peer_link_watch(l);
 }
 
-bool peer_link_attach(struct peer_link *l, int fd)
+bool peer_link_attach(struct peer_link *l, int fd, const struct net_address *far)
 {
+    const struct peers_options *o = &l->peers->opt;
+    bool accepted = (l->flags & LINK_ACCEPTED) != 0;
     l->fd = fd;
+    l->far = *far;
     if (loop_poll_open(l->peers->opt.loop, &l->poll, fd, on_event) != 0) {
         peer_link_break(l, false);
         return false;
     }
-    l->flags |= LINK_POLLED | LINK_CONNECTED;
+    l->flags |= LINK_POLLED;
+    if (accepted)
+        l->flags |= LINK_CONNECTED;
+    if (accepted && o->sasl_accept != NULL)
+        peer_auth_accept(l);
+    if ((accepted ? o->tls_accept : o->tls_dial) != NULL) {
+        if (!peer_tls_open(l))
+            peer_link_break(l, false);
+    } else {
+        peer_link_secured(l);
+    }
+    if ((l->flags & LINK_BROKEN) == 0)
+        peer_link_flush(l);
     peer_link_watch(l);
-    return true;
+    return (l->flags & LINK_BROKEN) == 0;
 }

@@ -90,11 +90,26 @@ bool peers_run_ready(struct peers *p)
         struct zab_event ev = {
             .type = ZAB_EV_LOST, .link = l->id, .port = l->port, .refused = (l->flags & LINK_REFUSED) != 0
         };
+        bool forgotten = (l->flags & LINK_CLOSING) != 0;
         peer_link_drop(l);
-        (void)p->opt.event(p->opt.ctx, &ev);
+        if (!forgotten)
+            (void)p->opt.event(p->opt.ctx, &ev);
         any = true;
     }
     return any;
+}
+
+void peers_login_changed(struct peers *p)
+{
+    if (p->closed)
+        return;
+    for (size_t i = 0; i < LINK_BUCKETS; i++)
+        for (struct peer_link *l = p->buckets[i]; l != NULL; l = l->bucket_next)
+            peer_auth_look(l);
+    LIST_FOR_SAFE(it, &p->closing)
+    {
+        peer_auth_look(CONTAINER_OF(it, struct peer_link, link));
+    }
 }
 
 /* ---- time ---- */
@@ -105,6 +120,19 @@ void peers_sweep_soon(struct peers *p)
         return;
     p->sweeping = true;
     loop_timer_set(&p->sweep, SWEEP_MS);
+}
+
+bool peers_may_warn(struct peers *p, int64_t *unsaid)
+{
+    int64_t now_ms = loop_now_ms(p->opt.loop);
+    if (p->warned_ms != 0 && now_ms - p->warned_ms < LIMIT_PEER_WARN_MS) {
+        p->unsaid++;
+        return false;
+    }
+    *unsaid = p->unsaid;
+    p->unsaid = 0;
+    p->warned_ms = now_ms;
+    return true;
 }
 
 static void on_sweep(struct loop_timer *timer)
@@ -119,6 +147,8 @@ static void on_sweep(struct loop_timer *timer)
             continue;
         if (l->dial != NULL)
             peer_dial_drop(l->dial);
+        if (l->auth != NULL)
+            peer_auth_expire(l);
         peer_link_break(l, false);
     }
     LIST_FOR_SAFE(it, &p->closing)
@@ -127,7 +157,13 @@ static void on_sweep(struct loop_timer *timer)
         if (now_ms >= l->until_ms)
             peer_link_drop(l);
     }
-    if (!list_empty(&p->dialling) || !list_empty(&p->closing))
+    for (int i = 0; i < 2 && p->handshakes != 0; i++) {
+        LIST_FOR_SAFE(it, &p->accepted[i])
+        {
+            peer_tls_expire(CONTAINER_OF(it, struct peer_link, link), now_ms);
+        }
+    }
+    if (!list_empty(&p->dialling) || !list_empty(&p->closing) || p->handshakes != 0)
         peers_sweep_soon(p);
 }
 
@@ -144,6 +180,7 @@ struct peers *peers_new(const struct peers_options *options)
     list_init(&p->touched);
     list_init(&p->broken);
     p->in = mem_alloc(LIMIT_RECV_BYTES);
+    buf_init_refusable(&p->plain, 4 * (LIMIT_RECV_BYTES + TLS_RECORD_BYTES));
     loop_timer_open(options->loop, &p->sweep, on_sweep);
     p->place_count = 2 * options->self->address_count;
     p->places = mem_zalloc(p->place_count * sizeof *p->places);
@@ -196,6 +233,7 @@ void peers_free(struct peers *p)
     ASSERT(p->closed);
     mem_free(p->places);
     mem_free(p->in);
+    buf_fini(&p->plain);
     mem_free(p);
 }
 

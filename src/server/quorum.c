@@ -40,7 +40,7 @@ struct quorum {
     struct epochs_job epochs;
     struct truncate_job truncate;
     struct log_feed *feed;
-    struct loop_wake feed_wake;
+    struct loop_wake feed_wake, login_wake;
 };
 
 /* ---- the epoch files ---- */
@@ -214,6 +214,20 @@ static void on_feed_wake(struct loop_wake *wake)
     }
 }
 
+/* ---- logins of ours ---- */
+
+/* On the thread of Kerberos. */
+static void on_login_changed(void *ctx)
+{
+    struct quorum *q = ctx;
+    loop_wake(&q->login_wake);
+}
+
+static void on_login_wake(struct loop_wake *wake)
+{
+    peers_login_changed(CONTAINER_OF(wake, struct quorum, login_wake)->peers);
+}
+
 /* ---- links ---- */
 
 static bool on_peer_event(void *ctx, const struct zab_event *ev)
@@ -226,6 +240,12 @@ static const struct member *on_member(void *ctx, int64_t sid)
 {
     struct quorum *q = ctx;
     return members_find(zab_members(core_zab(q->opt.core(q->opt.ctx))), sid);
+}
+
+static const struct members *on_members(void *ctx)
+{
+    struct quorum *q = ctx;
+    return zab_members(core_zab(q->opt.core(q->opt.ctx)));
 }
 
 static void on_bind_failed(void *ctx, const char *why)
@@ -291,6 +311,8 @@ struct zab_options quorum_zab_options(const struct config *c, const struct boot 
         .connect_limit_ticks = c->connect_to_leader_limit_ticks,
         .notification_ms_min = c->election_notify_ms_min,
         .notification_ms_max = c->election_notify_ms_max,
+        .hello_ms = c->election_read_timeout_ms,
+        .epoch_wait_ms_max = c->leader_epoch_wait_ms_max == 0 ? 1 : c->leader_epoch_wait_ms_max,
         .observer_delay_ms = c->observer_election_delay_ms,
         .history_count = boot_history_count(c),
         .history_bytes = LIMIT_HISTORY_BYTES,
@@ -333,12 +355,25 @@ struct quorum *quorum_new(const struct quorum_options *options)
         .keepalive = c->election_keepalive,
         .bind_tries = c->election_bind_retries,
         .dial_ms = { [ZAB_PORT_ELECTION] = c->election_connect_timeout_ms, [ZAB_PORT_LEARNER] = leader_ms },
+        .tls_accept = options->tls->accept,
+        .tls_dial = options->tls->dial,
+        .tls_optional = options->tls->optional,
+        .tls_handshake_ms = quorum_tls_handshake_ms(c),
+        .sasl_accept = options->sasl->accept,
+        .sasl_required = options->sasl->required,
+        .sasl_dial = options->sasl->dial,
+        .login_ms = c->election_read_timeout_ms,
         .links_max = LIMIT_PEER_STRANGERS + 2 * now->count,
         .ctx = q,
         .event = on_peer_event,
         .member = on_member,
+        .members = on_members,
         .failed = on_bind_failed,
     });
+    loop_wake_open(options->loop, &q->login_wake, on_login_wake);
+    if (options->sasl->dial != NULL)
+        sasl_login_listen(options->sasl->dial, on_login_changed, q);
+    quorum_tls_start(options->tls, options->loop);
     return q;
 }
 
@@ -346,6 +381,10 @@ void quorum_close(struct quorum *q)
 {
     if (q == NULL)
         return;
+    quorum_tls_stop(q->opt.tls);
+    if (q->opt.sasl->dial != NULL)
+        sasl_login_listen(q->opt.sasl->dial, NULL, NULL);
+    loop_wake_close(&q->login_wake);
     peers_close(q->peers);
     log_feed_free(q->feed);
     q->feed = NULL;

@@ -6,6 +6,8 @@
 #include "server/boot.h"
 #include "server/logger.h"
 #include "server/peers.h"
+#include "server/quorum_sasl.h"
+#include "server/quorum_tls.h"
 #include "server/snapshotter.h"
 
 struct quorum;
@@ -17,6 +19,8 @@ struct quorum_options {
     struct fs *fs;
     struct logger *logger;
     struct snapshotter *snapshotter;
+    struct quorum_tls *tls;         /* initialised; must live as long as the quorum */
+    const struct quorum_sasl *sasl; /* the same */
     void *ctx;
     /* One step of the core; its effects come to quorum_carry_out later. */
     bool (*step)(void *ctx, struct core_event *ev);

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "os/clock.h"
+#include "os/notify.h"
 #include "os/process.h"
 #include "server/boot.h"
 #include "server/client_tls.h"
@@ -13,6 +14,7 @@
 #include "server/listener.h"
 #include "server/logger.h"
 #include "server/quorum.h"
+#include "server/quorum_tls.h"
 #include "server/sasl_clients.h"
 #include "server/server.h"
 #include "server/snapshotter.h"
@@ -41,6 +43,8 @@ struct server {
     uint32_t net_threads;
     struct listener listener, secure_listener;
     struct client_tls tls;
+    struct quorum_tls quorum_tls;
+    struct quorum_sasl quorum_sasl;
     struct logger *logger;
     struct snapshotter *snapshotter;
     struct words words;
@@ -402,6 +406,14 @@ static void on_log_wake(struct loop_wake *wake)
     loop_stop(s->loop);
 }
 
+/* A service manager that cannot be told is no reason to stop serving. */
+static void tell_manager(const char *lines)
+{
+    int err = notify_send(lines);
+    if (err != 0)
+        log_warn("server.notify", "what=\"%s\" error=\"%s\" next=\"see NOTIFY_SOCKET\"", lines, err_text(err));
+}
+
 /* ---- time and signals ---- */
 
 static void arm_tick(struct server *s)
@@ -470,6 +482,7 @@ static void begin_stop(struct server *s, const char *signal)
     log_info("server.stop", "signal=%s connections=%lld writes_in_flight=%s", signal,
              (long long)(s->fronts != NULL ? fronts_open_count(s->fronts) : s->front.open_count),
              core_has_writes_in_flight(s->core) ? "yes" : "no");
+    tell_manager("STOPPING=1");
     begin_draining(s);
 }
 
@@ -516,6 +529,8 @@ static void start_quorum(struct server *s)
                                                      .fs = s->fs,
                                                      .logger = s->logger,
                                                      .snapshotter = s->snapshotter,
+                                                     .tls = &s->quorum_tls,
+                                                     .sasl = &s->quorum_sasl,
                                                      .ctx = s,
                                                      .step = quorum_step,
                                                      .core = quorum_core,
@@ -685,19 +700,6 @@ static struct core_options core_options_of(const struct server *s)
         .local_sessions = c->local_sessions,
         .local_sessions_upgrade = c->local_sessions_upgrade,
     };
-}
-
-static int check_config(const struct config *c)
-{
-    /* Servers that are told to protect what they say to each other must not say it in the clear. */
-    if (c->distributed && (c->ssl_quorum || c->quorum_sasl)) {
-        log_error("server.config",
-                  "%s=true next=\"this version has neither TLS nor SASL between servers: take the key out of the "
-                  "configuration\"",
-                  c->ssl_quorum ? "sslQuorum" : "quorum.auth.enableSasl");
-        return SERVER_EXIT_USAGE;
-    }
-    return 0;
 }
 
 static int take_members(struct server *s)
@@ -927,8 +929,10 @@ static int serve(struct server *s)
     log_info("server.started", "version=%s port=%u secure_port=%u address=%s net_threads=%u pid=%lld took_ms=%lld",
              ZOKOR_VERSION, s->port, s->secure_port, c->client_port_address[0] != '\0' ? c->client_port_address : "*",
              s->net_threads, (long long)process_id(), (long long)(clock_mono_ms() - s->began_ms));
-    if (s->exit_code == 0)
+    if (s->exit_code == 0) {
+        tell_manager("READY=1");
         loop_run(s->loop);
+    }
     stop_serving(s);
     loop_free(s->loop);
     if (s->fronts != NULL)
@@ -957,6 +961,10 @@ static int live(const struct config *config, struct http_ports *http, int64_t st
     s->began_ms = clock_mono_ms();
     int rc = client_tls_init(&s->tls, config);
     if (rc == 0)
+        rc = quorum_tls_init(&s->quorum_tls, config);
+    if (rc == 0)
+        rc = quorum_sasl_init(&s->quorum_sasl, config, s->fs);
+    if (rc == 0)
         rc = sasl_clients_new(config, s->fs, &s->sasl);
     if (rc == 0)
         rc = take_members(s);
@@ -972,6 +980,8 @@ static int live(const struct config *config, struct http_ports *http, int64_t st
     boot_fini(&s->boot);
     sasl_clients_free(s->sasl);
     members_unref(s->members);
+    quorum_sasl_fini(&s->quorum_sasl);
+    quorum_tls_fini(&s->quorum_tls);
     client_tls_fini(&s->tls);
     mem_free(s);
     return rc;
@@ -984,7 +994,7 @@ int server_run(const struct config *config)
     bool again = true;
     process_ignore_write_signals();
     process_raise_file_limit();
-    int rc = check_config(config);
+    int rc = 0;
     while (rc == 0 && again)
         rc = live(config, http, started_ms, &again);
     http_ports_stop(http);

@@ -2,6 +2,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "server/jaas_file.h"
 #include "server/limits.h"
 #include "server/sasl.h"
 #include "server/server.h"
@@ -9,7 +10,6 @@
 #include "wire/records.h"
 
 #define PROVIDER "org.apache.zookeeper.server.auth.SASLAuthenticationProvider"
-#define JAAS_BYTES_MAX (1u << 20)
 
 struct exchange {
     struct list link; /* of sasl_clients.running, the longest first */
@@ -91,23 +91,6 @@ static void warn_of_no_login(const struct config *config, const char *reason)
         log_info("sasl.off", "reason=\"%s\"", reason);
 }
 
-static int read_jaas(struct fs *fs, const char *path, struct buf *out)
-{
-    struct fs_file *f = NULL;
-    int rc = fs_open(fs, path, FS_READ, &f);
-    if (rc != 0)
-        return rc;
-    int64_t size = fs->ops->size(f);
-    if (size > (int64_t)JAAS_BYTES_MAX)
-        size = ERR_TOO_LONG;
-    uint8_t *to = size < 0 ? NULL : buf_add(out, (size_t)size);
-    int64_t got = to == NULL ? size : fs->ops->read_at(f, 0, to, (size_t)size);
-    fs->ops->close(f);
-    if (got >= 0)
-        out->n = (size_t)got;
-    return got < 0 ? (int)got : out->err;
-}
-
 static int make_service(const struct config *config, struct slice jaas, struct sasl_service **out)
 {
     struct sasl_error err = { "" };
@@ -135,8 +118,7 @@ static int make_service(const struct config *config, struct slice jaas, struct s
 static int open_service(const struct config *config, struct fs *fs, struct sasl_service **out)
 {
     struct buf jaas;
-    buf_init(&jaas, JAAS_BYTES_MAX + 1);
-    int rc = read_jaas(fs, config->jaas_file, &jaas);
+    int rc = jaas_file_read(fs, config->jaas_file, &jaas);
     if (rc != 0) {
         log_error("sasl.config",
                   "file=%s error=\"%s\" next=\"java.security.auth.login.config must name a JAAS file that "
@@ -146,9 +128,7 @@ static int open_service(const struct config *config, struct fs *fs, struct sasl_
     } else {
         rc = make_service(config, buf_slice(&jaas), out);
     }
-    if (jaas.p != NULL)
-        explicit_bzero(jaas.p, jaas.n);
-    buf_fini(&jaas);
+    jaas_file_wipe(&jaas);
     return rc;
 }
 

@@ -553,6 +553,7 @@ void cluster_end(struct cluster *c)
         cable_free_inbox(&c->cables[i]);
     mem_free(c->cables);
     mem_free(c->ghost.sessions);
+    mem_free(c->ghost.reigns);
     mem_free(c->clients);
     mem_free(c->members);
     chronicle_fini(&c->chronicle);

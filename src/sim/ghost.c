@@ -127,17 +127,33 @@ static void compare_digest(struct cluster *c, struct sim_member *m, int64_t last
                     m->index + 1, (unsigned long long)last, (unsigned long long)have, (unsigned long long)t->digest);
 }
 
-/* Everything that was ever decided is in a new leader's log, and nobody else has led in its epoch. */
+/* Nobody else may ever have led in this epoch. */
+static void note_reign(struct cluster *c, uint32_t leader, int64_t epoch)
+{
+    struct ghost *g = &c->ghost;
+    for (size_t i = g->reign_count; i-- > 0;)
+        if (g->reigns[i].epoch == epoch && g->reigns[i].leader != leader)
+            finding_set(&c->finding, c->now_us, "ghost.epoch", "member %u leads epoch %lld, as member %u has",
+                        leader + 1, (long long)epoch, g->reigns[i].leader + 1);
+    if (g->reign_count == g->reign_cap) {
+        g->reign_cap = g->reign_cap == 0 ? 16 : 2 * g->reign_cap;
+        g->reigns = mem_realloc(g->reigns, g->reign_cap * sizeof *g->reigns);
+    }
+    g->reigns[g->reign_count++] = (struct ghost_reign){ .epoch = epoch, .leader = leader };
+}
+
+/* Everything that was ever decided is in a new leader's log. One that was paused while its epoch was agreed upon may
+ * find the agreement in its sockets long after others have gone on: it leads without any followers, and can decide
+ * nothing (that is what judge_quorum and settle are for). */
 static void judge_leader(struct cluster *c, struct sim_member *m)
 {
     struct ghost *g = &c->ghost;
     struct zab_view v = zab_view(core_zab(m->core));
     cover(&c->coverage, COVER_elections);
-    if (v.epoch < g->led_epoch || (v.epoch == g->led_epoch && g->leader != m->index))
-        finding_set(&c->finding, c->now_us, "ghost.epoch", "member %u leads epoch %lld, member %u has led epoch %lld",
-                    m->index + 1, (long long)v.epoch, g->leader + 1, (long long)g->led_epoch);
+    note_reign(c, m->index, v.epoch);
+    if (v.epoch < g->led_epoch)
+        return;
     g->led_epoch = v.epoch;
-    g->leader = m->index;
     g->led_us = c->now_us;
     if (tree_last_zxid(core_tree(m->core)) < g->committed)
         finding_set(&c->finding, c->now_us, "ghost.complete",

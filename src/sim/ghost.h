@@ -9,6 +9,11 @@
 struct cluster;
 struct sim_member;
 
+struct ghost_reign {
+    int64_t epoch;
+    uint32_t leader;
+};
+
 /* Of a tree in which nothing has happened (disk specification 4). */
 #define GHOST_FIRST_DIGEST 0x51c6d660u
 
@@ -25,8 +30,9 @@ struct ghost {
     uint64_t digest;   /* of the tree after it */
     struct ghost_session *sessions;
     size_t session_count, session_cap;
-    int64_t led_epoch; /* the newest epoch in which somebody has led */
-    uint32_t leader;   /* who */
+    struct ghost_reign *reigns; /* who has led in each epoch */
+    size_t reign_count, reign_cap;
+    int64_t led_epoch; /* the newest of them */
     int64_t led_us;    /* since when */
 };
 

@@ -105,6 +105,7 @@ void member_truncated(struct sim_member *m)
         ev.zxid = r.last_zxid;
         m->durable_zxid = m->appended_zxid = r.last_zxid;
         m->seen_zxid = -1;
+        shadow_cut(&m->shadow, r.last_zxid); /* an image that could not be saved never was */
     }
     (void)member_step(m, ev);
 }

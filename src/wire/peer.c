@@ -222,6 +222,40 @@ void peer_hello_put(struct buf *b, const struct peer_hello *h)
     wire_put_buffer(b, h->addresses);
 }
 
+int peer_auth_begins(struct slice bytes)
+{
+    uint8_t magic[8];
+    store_be64(magic, (uint64_t)PEER_AUTH_MAGIC);
+    size_t n = bytes.n < sizeof magic ? bytes.n : sizeof magic;
+    if (n != 0 && memcmp(bytes.p, magic, n) != 0)
+        return -1;
+    return n == sizeof magic;
+}
+
+int64_t peer_auth_get(struct slice bytes, enum peer_auth_status *status, struct slice *token)
+{
+    struct walk w = { .bytes = bytes, .field_bytes_max = PEER_AUTH_TOKEN_BYTES_MAX };
+    if (peer_auth_begins(bytes) < 0)
+        return ERR_MARSHALLING;
+    (void)walk_i64(&w);
+    int32_t number = walk_i32(&w);
+    if (!w.stopped && (number < PEER_AUTH_REFUSED || number > PEER_AUTH_DONE))
+        return ERR_MARSHALLING;
+    struct slice t = walk_buffer(&w);
+    if (w.stopped)
+        return w.why;
+    *status = (enum peer_auth_status)number;
+    *token = t;
+    return (int64_t)w.at;
+}
+
+void peer_auth_put(struct buf *b, enum peer_auth_status status, struct slice token)
+{
+    wire_put_i64(b, (int64_t)PEER_AUTH_MAGIC);
+    wire_put_i32(b, (int32_t)status);
+    wire_put_buffer(b, token);
+}
+
 int64_t peer_notification_frame(struct slice bytes, struct slice *body)
 {
     struct walk w = { .bytes = bytes };

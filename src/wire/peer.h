@@ -97,6 +97,26 @@ struct peer_hello {
 int64_t peer_hello_get(struct slice bytes, struct peer_hello *out);
 void peer_hello_put(struct buf *b, const struct peer_hello *h);
 
+/* ---- logging in, on both ports (QuorumAuth) ---- */
+
+/* No other first message of either port begins with this. */
+#define PEER_AUTH_MAGIC 0x5f2435013501edcc
+#define PEER_AUTH_TOKEN_BYTES_MAX (128u * 1024) /* Kerberos tickets may be large */
+
+enum peer_auth_status {
+    PEER_AUTH_GOES_ON = 0,
+    PEER_AUTH_DONE = 1,
+    PEER_AUTH_REFUSED = -1,
+};
+
+/* Do the bytes begin such a packet: 1, no: -1, too few to say: 0. */
+int peer_auth_begins(struct slice bytes);
+/* As peer_packet_get: bytes taken, 0 for more, ERR_MARSHALLING, ERR_TOO_LONG. The token may be null. */
+int64_t peer_auth_get(struct slice bytes, enum peer_auth_status *status, struct slice *token);
+void peer_auth_put(struct buf *b, enum peer_auth_status status, struct slice token);
+
+/* ---- votes ---- */
+
 enum peer_state {
     PEER_LOOKING = 0,
     PEER_FOLLOWING = 1,

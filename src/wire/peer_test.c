@@ -375,6 +375,39 @@ static struct peer_hello hello(const char *text)
     return h;
 }
 
+/* The second one is the end of a login as Apache 3.8 sends it. */
+static void logins(void **state)
+{
+    (void)state;
+    enum peer_auth_status status;
+    struct slice token;
+    struct buf b;
+    struct slice s = hex("5f2435013501edcc 00000000 00000000");
+    assert_int_equal(peer_auth_get(s, &status, &token), (int64_t)s.n);
+    assert_int_equal(status, PEER_AUTH_GOES_ON);
+    assert_true(token.n == 0 && !slice_is_null(token));
+    s = hex("5f2435013501edcc 00000001 00000003 616263");
+    buf_init(&b, 4096);
+    peer_auth_put(&b, PEER_AUTH_DONE, slice_str("abc"));
+    assert_bytes(&b, s);
+    buf_fini(&b);
+    for (size_t n = 0; n < s.n; n++) {
+        struct slice part = exact(slice_of(s.p, n));
+        assert_int_equal(peer_auth_get(part, &status, &token), 0);
+        assert_int_equal(peer_auth_begins(part), n >= 8);
+        drop(part);
+    }
+    assert_int_equal(peer_auth_get(hex("5f2435013501edcc ffffffff ffffffff"), &status, &token), 16);
+    assert_int_equal(status, PEER_AUTH_REFUSED);
+    assert_true(slice_is_null(token));
+    assert_int_equal(peer_auth_begins(hex("5f24350135")), 0);
+    assert_int_equal(peer_auth_begins(hex("5f2436")), -1);
+    assert_int_equal(peer_auth_get(hex("5f2436"), &status, &token), ERR_MARSHALLING);
+    assert_int_equal(peer_auth_get(hex("5f2435013501edcc 00000002"), &status, &token), ERR_MARSHALLING);
+    assert_int_equal(peer_auth_get(hex("5f2435013501edcc 00000000 00020001"), &status, &token), ERR_TOO_LONG);
+    assert_int_equal(peer_auth_get(hex("5f2435013501edcc 00000000 fffffffe"), &status, &token), ERR_MARSHALLING);
+}
+
 static void first_messages(void **state)
 {
     (void)state;
@@ -600,6 +633,7 @@ int main(void)
         cmocka_unit_test(packets_in_a_stream),
         cmocka_unit_test(null_is_not_empty),
         cmocka_unit_test(first_messages),
+        cmocka_unit_test(logins),
         cmocka_unit_test(hostile_first_messages),
         cmocka_unit_test(notifications),
         cmocka_unit_test(hostile_frames),

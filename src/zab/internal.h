@@ -11,12 +11,13 @@
 
 #define SID_NONE INT64_MIN /* the vote of an observer */
 #define STRANGERS_MAX 24u  /* peers of the election port that the configuration does not name: they must leave room */
-#define HELLO_MS 5000      /* a link that was accepted has this long to say who it is */
+#define HELLO_MS 5000      /* a link that was accepted has this long to say who it is, if the options do not say */
 #define REDIAL_MS 50       /* between two tries to reach the same election port; doubles up to REDIAL_MS_MAX */
 #define REDIAL_MS_MAX 1000
-#define AVOID_MS 60000      /* who was elected and could not be reached is avoided for so long, */
-#define AVOID_FIRST_MS 3000 /* and only in the first moments of an election: perhaps there is nobody else */
-#define RETRY_LEADER_MS 10  /* between two tries to reach a leader that does not listen yet */
+#define AVOID_MS 60000          /* who was elected and could not be reached is avoided for so long, */
+#define AVOID_FIRST_MS 3000     /* and only in the first moments of an election: perhaps there is nobody else */
+#define RETRY_LEADER_MS 10      /* between two tries to reach a leader that does not listen yet */
+#define RETRY_LEADER_MS_MAX 320 /* one that hangs up, or cannot be connected to: the pause doubles up to this */
 #define RETRY_LEADER_FOR_MS 1000
 #define EPOCH_MAX 0x7ffffffe      /* the epoch files hold what Java calls a positive int */
 #define INFO_BYTES_MAX 1024u      /* a field of the packet in which a learner says who it is */
@@ -142,7 +143,7 @@ struct leading {
     int64_t epoch;
     int64_t epoch_max;               /* of the accepted ones */
     int64_t start_epoch, start_zxid; /* ours when we were elected */
-    int64_t deadline_ms;
+    int64_t begun_ms, deadline_ms;
     int64_t ping_ms;
     int64_t proposed; /* last zxid given to a proposal */
     struct waiting_sync *syncs, **syncs_last;
@@ -177,6 +178,7 @@ struct learning {
     int64_t leader;
     int64_t epoch;
     int64_t begun_ms, heard_ms, retry_ms;
+    int64_t retry_after_ms; /* the last pause; 0: none yet */
     int64_t plan_zxid;
     int64_t image_floor; /* proposals up to here are in the image */
     int64_t ping_zxid;   /* of the last PING: its answer repeats it */
@@ -272,6 +274,8 @@ void election_links_tick(struct zab *z);
 void leader_begin(struct zab *z);
 void leader_end(struct zab *z);
 void leader_tick(struct zab *z);
+/* A voter looks for a leader while this one waits for their epochs. */
+void leader_voter_looks(struct zab *z);
 int64_t leader_next_tick_ms(const struct zab *z);
 void leader_accepted(struct zab *z, uint32_t id);
 void leader_lost(struct zab *z, struct link *l);

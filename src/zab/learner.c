@@ -62,10 +62,11 @@ void learner_connected(struct zab *z, struct link *l)
 /* A leader that has just been elected may not listen yet: it is tried again for a while. So is one that took the
  * connection and ended it without a word: that was the door of its last term, which closed with connections waiting in
  * it, or something in between that listens for it. To give up at once would leave the leader without a quorum until
- * initLimit. */
+ * initLimit. But one that hangs up may do so for good (TLS, logins), and each try costs both sides. */
 void learner_lost(struct zab *z, bool refused)
 {
     struct learning *ln = &z->learning;
+    bool soon = refused || ln->retry_after_ms == 0;
     ln->conn = NULL;
     if (ln->phase == LEARNING_INFO) {
         refused = true;
@@ -82,7 +83,10 @@ void learner_lost(struct zab *z, bool refused)
         return;
     }
     ln->phase = LEARNING_WAIT_RETRY;
-    ln->retry_ms = z->now_ms + RETRY_LEADER_MS;
+    ln->retry_after_ms = soon ? RETRY_LEADER_MS : ln->retry_after_ms * 2;
+    if (ln->retry_after_ms > RETRY_LEADER_MS_MAX)
+        ln->retry_after_ms = RETRY_LEADER_MS_MAX;
+    ln->retry_ms = z->now_ms + ln->retry_after_ms;
 }
 
 /* ---- discovery ---- */

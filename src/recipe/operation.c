@@ -1,0 +1,468 @@
+/* Requests: one engine for the foreground and the background. An operation sends one request after the other (`send`),
+ * and every answer (`answered`) says what comes next. */
+#include "recipe/internal.h"
+#include <stdlib.h>
+#include <string.h>
+
+struct op_wait {
+    bool done;
+    pthread_cond_t cond;
+    struct zokor_result *result;
+    int rc;
+};
+
+static char *copy_bytes(const void *data, int n)
+{
+    if (n < 0)
+        return NULL;
+    char *copy = mem_alloc((size_t)n + 1);
+    if (n > 0)
+        memcpy(copy, data, (size_t)n);
+    copy[n] = 0;
+    return copy;
+}
+
+void zokor_result_clear(struct zokor_result *r)
+{
+    mem_free(r->path);
+    mem_free(r->data);
+    deallocate_String_vector(&r->children);
+    deallocate_ACL_vector(&r->acl);
+    for (int i = 0; i < r->part_count; i++)
+        mem_free(r->parts[i].path);
+    mem_free(r->parts);
+    *r = (struct zokor_result){ .data_len = -1 };
+}
+
+static void op_free(struct op *op)
+{
+    zokor_result_clear(&op->result);
+    mem_free((void *)op->q.path);
+    mem_free((void *)op->q.data);
+    mem_free((void *)op->q.joining);
+    mem_free((void *)op->q.leaving);
+    mem_free((void *)op->q.members);
+    deallocate_ACL_vector(&op->acl);
+    for (size_t i = 0; i < op->stack_n; i++)
+        mem_free(op->stack[i]);
+    mem_free(op->stack);
+    mem_free(op->found);
+    mem_free(op->path);
+    mem_free(op->sending);
+    transaction_drop(op);
+    mem_free(op);
+}
+
+static void run_callback(struct event *e)
+{
+    struct op *op = CONTAINER_OF(e, struct op, event);
+    op->callback(op->view, &op->result, op->context);
+    op_free(op);
+}
+
+bool op_sets_watch(enum zokor_operation operation, int rc)
+{
+    return rc == ZOK || (rc == ZNONODE && operation == ZOKOR_EXISTS);
+}
+
+void op_finish(struct op *op, int rc)
+{
+    struct client *c = op->client;
+    if (op->watch != NULL && !op_sets_watch(op->q.operation, rc)) {
+        watch_unset(op->watch);
+        watch_free(op->watch);
+    }
+    op->result.rc = rc;
+    op->result.operation = op->q.operation;
+    if (op->result.path == NULL)
+        op->result.path = recipe_copy(op->q.path);
+    pthread_mutex_lock(&c->lock);
+    list_remove(&op->link);
+    if (c->closing)
+        pthread_cond_broadcast(&c->changed);
+    struct op_wait *w = op->wait;
+    if (w != NULL) {
+        w->rc = rc;
+        if (w->result != NULL) {
+            *w->result = op->result;
+            op->result = (struct zokor_result){ .data_len = -1 };
+        }
+        w->done = true;
+        pthread_cond_signal(&w->cond);
+    }
+    if (w == NULL && op->callback != NULL && !op->direct) {
+        op->event.run = run_callback;
+        list_push_back(&c->queue, &op->event.link);
+        pthread_cond_signal(&c->event_wake);
+        op = NULL;
+    }
+    pthread_mutex_unlock(&c->lock);
+    if (op == NULL)
+        return;
+    if (op->callback != NULL)
+        op->callback(op->view, &op->result, op->context);
+    op_free(op);
+}
+
+/* Answers that are not the server's. */
+static int error_of(struct client *c, int rc)
+{
+    if (rc != ZINVALIDSTATE && rc != ZCLOSING && rc != ZSESSIONEXPIRED)
+        return rc;
+    pthread_mutex_lock(&c->lock);
+    bool closing = c->closing;
+    pthread_mutex_unlock(&c->lock);
+    return closing ? ZCLOSING : ZSESSIONEXPIRED;
+}
+
+static void answer(struct op *op, int rc)
+{
+    op->answered(op, error_of(op->client, rc));
+}
+
+static void refused(struct timer *t)
+{
+    struct op *op = CONTAINER_OF(t, struct op, timer);
+    answer(op, op->refusal);
+}
+
+void op_send(struct op *op, int (*send)(struct op *, zhandle_t *), void (*answered)(struct op *, int))
+{
+    struct session *s = session_hold(op->client);
+    int rc = ZCONNECTIONLOSS;
+    op->answered = answered;
+    if (s != NULL) {
+        if (op->watch != NULL) {
+            watch_unset(op->watch);
+            watch_set(op->watch, s);
+        }
+        rc = send(op, s->zh);
+        session_release(s);
+    } else if (error_of(op->client, ZCLOSING) == ZCLOSING) {
+        rc = ZCLOSING;
+    }
+    if (rc == ZOK)
+        return; /* it may be finished already */
+    op->refusal = rc;
+    op->timer.run = refused;
+    client_arm(op->client, &op->timer, 0);
+}
+
+static void begin(struct op *op);
+
+static void again(struct timer *t)
+{
+    begin(CONTAINER_OF(t, struct op, timer));
+}
+
+void op_retry(struct op *op, int rc)
+{
+    int64_t elapsed = recipe_now_ms() - op->started_ms;
+    int sleep_ms = rc == ZCLOSING ? -1 : zokor_retry_sleep_ms(&op->retry, op->retries, elapsed);
+    if (sleep_ms >= 0) {
+        op->retries++;
+        op->timer.run = again;
+        client_arm(op->client, &op->timer, sleep_ms);
+        return;
+    }
+    if (op->q.operation == ZOKOR_CREATE && rc != ZCLOSING)
+        create_given_up(op);
+    if (op->q.operation == ZOKOR_DELETE && rc != ZCLOSING)
+        delete_given_up(op);
+    op_finish(op, rc);
+}
+
+void op_end(struct op *op, int rc)
+{
+    if (zokor_is_retryable(rc) || rc == ZCLOSING)
+        op_retry(op, rc);
+    else
+        op_finish(op, rc);
+}
+
+void op_void_done(int rc, const void *data)
+{
+    answer((struct op *)data, rc);
+}
+
+void op_stat_done(int rc, const struct Stat *stat, const void *data)
+{
+    struct op *op = (struct op *)data;
+    if (rc == ZOK)
+        op->result.stat = *stat;
+    answer(op, rc);
+}
+
+void op_string_stat_done(int rc, const char *path, const struct Stat *stat, const void *data)
+{
+    struct op *op = (struct op *)data;
+    if (rc == ZOK) {
+        mem_free(op->found);
+        op->found = recipe_copy(path);
+        op->result.stat = *stat;
+    }
+    answer(op, rc);
+}
+
+void op_string_done(int rc, const char *path, const void *data)
+{
+    (void)path;
+    answer((struct op *)data, rc);
+}
+
+void op_strings_stat_done(int rc, const struct String_vector *strings, const struct Stat *stat, const void *data)
+{
+    struct op *op = (struct op *)data;
+    deallocate_String_vector(&op->result.children);
+    op->result.children = (struct String_vector){ .count = 0 };
+    if (rc == ZOK && allocate_String_vector(&op->result.children, strings->count) == 0) {
+        for (int32_t i = 0; i < strings->count; i++)
+            op->result.children.data[i] = recipe_copy(strings->data[i]);
+        op->result.stat = *stat;
+    }
+    answer(op, rc);
+}
+
+void op_data_done(int rc, const char *value, int n, const struct Stat *stat, const void *data)
+{
+    struct op *op = (struct op *)data;
+    mem_free(op->result.data);
+    op->result.data = NULL;
+    op->result.data_len = -1;
+    if (rc == ZOK) {
+        op->result.stat = *stat;
+        if (value != NULL && op->decompress) {
+            rc = zokor_gunzip(value, n, &op->result.data, &op->result.data_len);
+        } else if (value != NULL) {
+            op->result.data = copy_bytes(value, n);
+            op->result.data_len = n;
+        }
+    }
+    answer(op, rc);
+}
+
+static void on_acl(int rc, struct ACL_vector *acl, struct Stat *stat, const void *data)
+{
+    struct op *op = (struct op *)data;
+    if (rc == ZOK) {
+        recipe_copy_acl(acl, &op->result.acl);
+        op->result.stat = *stat;
+    }
+    answer(op, rc);
+}
+
+/* The simple ones: one request. */
+static int send_simple(struct op *op, zhandle_t *zh)
+{
+    const struct zokor_request *q = &op->q;
+    watcher_fn fn = op->watch == NULL ? NULL : watch_fired;
+    switch (q->operation) {
+    case ZOKOR_EXISTS:
+        return zoo_awexists(zh, op->path, fn, op->watch, op_stat_done, op);
+    case ZOKOR_GET:
+        return zoo_awget(zh, op->path, fn, op->watch, op_data_done, op);
+    case ZOKOR_SET:
+        return zoo_aset(zh, op->path, op->sending, op->sending_len, q->version, op_stat_done, op);
+    case ZOKOR_GET_CHILDREN:
+        return zoo_awget_children2(zh, op->path, fn, op->watch, op_strings_stat_done, op);
+    case ZOKOR_GET_ACL:
+        return zoo_aget_acl(zh, op->path, on_acl, op);
+    case ZOKOR_SET_ACL:
+        return zoo_aset_acl(zh, op->path, q->version, &op->acl, op_void_done, op);
+    case ZOKOR_SYNC:
+        return zoo_async(zh, op->path, op_string_done, op);
+    case ZOKOR_GET_CONFIG:
+        return zoo_awgetconfig(zh, fn, op->watch, op_data_done, op);
+    case ZOKOR_RECONFIG:
+        return zoo_areconfig(zh, q->joining, q->leaving, q->members, q->config_version == 0 ? -1 : q->config_version,
+                             op_data_done, op);
+    default:
+        return ZBADARGUMENTS;
+    }
+}
+
+static void exists_answered(struct op *op, int rc)
+{
+    unsigned parents = op->q.flags & (ZOKOR_PARENTS | ZOKOR_CONTAINER_PARENTS);
+    if (rc == ZNONODE && parents != 0 && op->parents_rounds == 0)
+        parents_begin(op, (size_t)(strrchr(op->path, '/') - op->path), begin);
+    else
+        op_end(op, rc);
+}
+
+static void begin(struct op *op)
+{
+    switch (op->q.operation) {
+    case ZOKOR_CREATE:
+        create_begin(op);
+        break;
+    case ZOKOR_DELETE:
+        delete_begin(op);
+        break;
+    case ZOKOR_TRANSACTION:
+        transaction_begin(op);
+        break;
+    case ZOKOR_EXISTS:
+        op_send(op, send_simple, exists_answered);
+        break;
+    default:
+        op_send(op, send_simple, op_end);
+    }
+}
+
+/* Whether data of this request is compressed. */
+static bool is_compressed(const struct client *c, const struct zokor_request *q)
+{
+    if ((q->flags & ZOKOR_UNCOMPRESSED) != 0)
+        return false;
+    return c->compress || (q->flags & ZOKOR_COMPRESSED) != 0;
+}
+
+static int take_data(struct op *op, const struct zokor_request *q)
+{
+    int n = q->data == NULL && q->data_len > 0 ? 0 : q->data_len;
+    if (q->operation == ZOKOR_GET)
+        op->decompress = is_compressed(op->client, q);
+    if (q->operation != ZOKOR_CREATE && q->operation != ZOKOR_SET)
+        return ZOK;
+    if (n >= 0 && is_compressed(op->client, q))
+        return zokor_gzip(q->data, n, &op->sending, &op->sending_len);
+    op->sending = copy_bytes(q->data, n);
+    op->sending_len = n;
+    return ZOK;
+}
+
+static int op_new(struct zokor_framework *f, const struct zokor_request *q, struct op **out)
+{
+    static const bool has_no_path[ZOKOR_RECONFIG + 1] = {
+        [ZOKOR_TRANSACTION] = true, [ZOKOR_GET_CONFIG] = true, [ZOKOR_RECONFIG] = true
+    };
+    struct client *c = f->client;
+    if (q->operation < ZOKOR_CREATE || q->operation > ZOKOR_RECONFIG)
+        return ZBADARGUMENTS;
+    if (!has_no_path[q->operation] && (q->path == NULL || q->path[0] != '/'))
+        return ZBADARGUMENTS;
+    if (q->operation == ZOKOR_TRANSACTION && q->transaction == NULL)
+        return ZBADARGUMENTS;
+    struct op *op = mem_zalloc(sizeof(*op));
+    list_init(&op->link);
+    list_init(&op->timer.link);
+    op->client = c;
+    op->view = f;
+    op->q = *q;
+    op->q.data = NULL;
+    op->q.path = recipe_copy(q->path);
+    op->q.joining = recipe_copy(q->joining);
+    op->q.leaving = recipe_copy(q->leaving);
+    op->q.members = recipe_copy(q->members);
+    op->q.version = q->has_version ? q->version : -1;
+    op->retry = q->retry != NULL ? *q->retry : c->retry;
+    op->result.data_len = -1;
+    op->path = view_path(f, q->path == NULL ? "/" : q->path);
+    pthread_mutex_lock(&c->lock);
+    recipe_copy_acl(q->acl != NULL ? q->acl : &c->acl, &op->acl);
+    pthread_mutex_unlock(&c->lock);
+    int rc = take_data(op, q);
+    if (rc == ZOK && q->operation == ZOKOR_TRANSACTION)
+        transaction_take(op);
+    if (rc == ZOK && q->watch != NULL)
+        op->watch = watch_new(f, q->path != NULL ? op->path : ZOO_CONFIG_NODE, q->watch, q->watch_context, false);
+    if (rc != ZOK) {
+        op_free(op);
+        return rc;
+    }
+    *out = op;
+    return ZOK;
+}
+
+static int enter(struct op *op)
+{
+    struct client *c = op->client;
+    pthread_mutex_lock(&c->lock);
+    bool closing = c->closing;
+    if (!closing)
+        list_push_back(&c->operations, &op->link);
+    pthread_mutex_unlock(&c->lock);
+    if (closing) {
+        watch_free(op->watch);
+        op_free(op);
+        return ZCLOSING;
+    }
+    op->started_ms = recipe_now_ms();
+    begin(op);
+    return ZOK;
+}
+
+int op_start(struct zokor_framework *f, const struct zokor_request *q, zokor_result_fn callback, void *context,
+             bool direct)
+{
+    struct op *op;
+    int rc = op_new(f, q, &op);
+    if (rc != ZOK)
+        return rc;
+    op->callback = callback;
+    op->context = context;
+    op->direct = direct;
+    if (op->watch != NULL)
+        op->watch->direct = direct;
+    return enter(op);
+}
+
+void op_start_cleaning(const struct op *of, const struct zokor_request *q)
+{
+    struct op *op;
+    if (op_new(of->view, q, &op) != ZOK)
+        return;
+    mem_free(op->path);
+    op->path = recipe_copy(of->path);
+    memcpy(op->protection, of->protection, sizeof(op->protection));
+    op->cleaning = true;
+    (void)enter(op);
+}
+
+int zokor_framework_do_background(struct zokor_framework *f, const struct zokor_request *request,
+                                  zokor_result_fn callback, void *context)
+{
+    return op_start(f, request, callback, context, false);
+}
+
+static int wait_for(struct op *op, struct op_wait *w)
+{
+    struct client *c = op->client;
+    recipe_cond_init(&w->cond);
+    op->wait = w;
+    pthread_mutex_lock(&c->lock);
+    c->waiting++;
+    pthread_mutex_unlock(&c->lock);
+    int rc = enter(op);
+    pthread_mutex_lock(&c->lock);
+    while (rc == ZOK && !w->done)
+        pthread_cond_wait(&w->cond, &c->lock);
+    c->waiting--;
+    pthread_cond_broadcast(&c->changed);
+    pthread_mutex_unlock(&c->lock);
+    pthread_cond_destroy(&w->cond);
+    return rc != ZOK ? rc : w->rc;
+}
+
+int op_do(struct zokor_framework *f, const struct zokor_request *q, struct zokor_result *result, bool direct)
+{
+    struct op *op;
+    struct op_wait w = { .result = result };
+    if (result != NULL)
+        *result = (struct zokor_result){ .data_len = -1 };
+    int rc = op_new(f, q, &op);
+    if (rc == ZOK) {
+        if (op->watch != NULL)
+            op->watch->direct = direct;
+        rc = wait_for(op, &w);
+    }
+    if (result != NULL)
+        result->rc = rc;
+    return rc;
+}
+
+int zokor_framework_do(struct zokor_framework *f, const struct zokor_request *request, struct zokor_result *result)
+{
+    return op_do(f, request, result, false);
+}

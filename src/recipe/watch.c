@@ -1,0 +1,142 @@
+/* Watches that are called once: for their node, or at the end of their session. The client library keeps them across
+ * connections; the list of a session knows those that have not fired, so that none is forgotten when it ends. */
+#include "recipe/internal.h"
+#include <string.h>
+
+struct watch_event {
+    struct event event;
+    struct zokor_framework *view;
+    zokor_event_fn fn;
+    void *context;
+    int type, state;
+    int64_t zxid;
+    char *path;
+};
+
+struct watch *watch_new(struct zokor_framework *f, const char *path, zokor_event_fn fn, void *context, bool direct)
+{
+    struct watch *w = mem_zalloc(sizeof(*w));
+    *w = (struct watch){ .view = f, .fn = fn, .context = context, .direct = direct, .path = recipe_copy(path) };
+    list_init(&w->link);
+    return w;
+}
+
+void watch_free(struct watch *w)
+{
+    if (w == NULL)
+        return;
+    mem_free(w->path);
+    mem_free(w);
+}
+
+void watch_set(struct watch *w, struct session *s)
+{
+    pthread_mutex_lock(&s->client->lock);
+    w->session = s;
+    list_push_back(&s->watches, &w->link);
+    pthread_mutex_unlock(&s->client->lock);
+}
+
+void watch_unset(struct watch *w)
+{
+    struct client *c = w->view->client;
+    pthread_mutex_lock(&c->lock);
+    list_remove(&w->link);
+    pthread_mutex_unlock(&c->lock);
+}
+
+static void run_event(struct event *e)
+{
+    struct watch_event *w = CONTAINER_OF(e, struct watch_event, event);
+    const struct zokor_event event = {
+        .type = w->type, .state = w->state, .path = view_strip(w->view, w->path), .zxid = w->zxid
+    };
+    w->fn(w->view, &event, w->context);
+    mem_free(w->path);
+    mem_free(w);
+}
+
+/* Calls a watch that is in no list any more, and frees it. */
+static void fire(struct watch *w, int type, int state, const char *path, int64_t zxid)
+{
+    if (w->fn != NULL && w->direct) {
+        const struct zokor_event event = {
+            .type = type, .state = state, .path = view_strip(w->view, path), .zxid = zxid
+        };
+        w->fn(w->view, &event, w->context);
+    } else if (w->fn != NULL) {
+        struct watch_event *e = mem_zalloc(sizeof(*e));
+        *e = (struct watch_event){ .event.run = run_event, .view = w->view, .fn = w->fn, .context = w->context };
+        e->type = type;
+        e->state = state;
+        e->zxid = zxid;
+        e->path = recipe_copy(path);
+        list_init(&e->event.link);
+        client_post(w->view->client, &e->event);
+    }
+    watch_free(w);
+}
+
+void watch_fired(zhandle_t *zh, int type, int state, const char *path, void *context)
+{
+    struct watch *w = context;
+    if (type == ZOO_SESSION_EVENT) /* its end is told when the handle is closed */
+        return;
+    watch_unset(w);
+    fire(w, type, state, path, zokor_zxid(zh));
+}
+
+void watch_end_all(struct session *s)
+{
+    struct client *c = s->client;
+    for (;;) {
+        pthread_mutex_lock(&c->lock);
+        struct list *first = list_first(&s->watches);
+        if (first != NULL)
+            list_remove(first);
+        pthread_mutex_unlock(&c->lock);
+        if (first == NULL)
+            return;
+        struct watch *w = CONTAINER_OF(first, struct watch, link);
+        if (w->ended != NULL)
+            w->ended(w);
+        else
+            fire(w, ZOO_SESSION_EVENT, ZOO_EXPIRED_SESSION_STATE, "", -1);
+    }
+}
+
+static void on_removed(int rc, const void *data)
+{
+    (void)rc;
+    (void)data;
+}
+
+/* With `local`, ZOK means that it was there and is not any more: it has not fired and never will. Otherwise it is being
+ * set, or fires just now, or has; then it ends, without a call, with its node or its session. */
+bool watch_cancel(struct zokor_framework *f, zokor_event_fn fn, void *context)
+{
+    struct client *c = f->client;
+    struct session *s = session_hold(c);
+    struct watch *w = NULL;
+    if (s == NULL)
+        return false;
+    pthread_mutex_lock(&c->lock);
+    LIST_FOR(it, &s->watches)
+    {
+        struct watch *one = CONTAINER_OF(it, struct watch, link);
+        if (w == NULL && one->fn == fn && one->context == context)
+            w = one;
+    }
+    char *path = w == NULL ? NULL : recipe_copy(w->path);
+    if (w != NULL)
+        w->fn = NULL;
+    pthread_mutex_unlock(&c->lock);
+    if (w != NULL &&
+        zokor_aremove_watches(s->zh, path, ZOKOR_WATCHES_ANY, watch_fired, w, 1, on_removed, NULL) == ZOK) {
+        watch_unset(w);
+        watch_free(w);
+    }
+    mem_free(path);
+    session_release(s);
+    return w != NULL;
+}
