@@ -499,6 +499,8 @@ int64_t ensemble_seen_zxid(const struct core *c);
 /* False: the request has been answered, or must not be sent on. */
 bool local_may_write(struct core *c, struct conn *k, int32_t op, struct slice frame);
 void local_begin(struct core *c, struct conn *k, struct session *s);
+/* Answers the close of such a session and ends it, and the connection. */
+void local_close(struct core *c, struct conn *k, int32_t xid);
 /* A local session has expired, or its client has closed it. */
 void local_end(struct core *c, struct session *s);
 

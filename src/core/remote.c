@@ -179,7 +179,7 @@ void remote_sync_own(struct core *c, struct conn *k, int32_t xid, struct slice f
  * said that this server leads: that is what a sync waits for. */
 static bool lives(const struct core *c, const struct session *s)
 {
-    return s != NULL && !s->closing && ensemble_leads(c);
+    return s != NULL && !s->closing && !s->local && ensemble_leads(c); /* a local one is not for other servers */
 }
 
 static void tell_validity(struct core *c, uint32_t link, int64_t session_id, int32_t timeout_ms)
