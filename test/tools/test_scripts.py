@@ -119,7 +119,7 @@ def test_a_stale_pid_file(place):
 
 def test_start_foreground_ends_in_order(place):
     env = {**ENVIRONMENT, "ZOKOR": place.zokor, "ZOO_LOG_DIR": str(place.path / "logs")}
-    p = subprocess.Popen([os.path.join(SCRIPTS, "zkServer.sh"), "--config", str(place.conf), "start-foreground"], env=env,
+    p = subprocess.Popen([SCRIPTS + "/zkServer.sh", "--config", str(place.conf), "start-foreground"], env=env,
                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     for line in p.stdout:
         if "server.started" in line:
@@ -230,7 +230,8 @@ def test_purge_is_apaches(tool, apache, tmp_path):
     assert sorted(run.stdout.replace(b"/ours/", b"/theirs/").splitlines()) == sorted(their.stdout.splitlines())
 
 
-@pytest.mark.parametrize("args", [[], ["{dir}"], ["{dir}", "-n", "2"], ["{dir}", "-n", "x"], ["{dir}", "{dir}", "{dir}"],
+@pytest.mark.parametrize("args", [[], ["{dir}"], ["{dir}", "-n", "2"], ["{dir}", "-n", "x"],
+                                  ["{dir}", "{dir}", "{dir}"],
                                   ["/nonexistent", "-n", "3"], ["{dir}", "-n"]])
 def test_purge_refuses(tool, tmp_path, args):
     version = fill(tmp_path)
