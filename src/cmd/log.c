@@ -10,6 +10,7 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const char help_text[] =
@@ -132,6 +133,16 @@ static int take_option(struct arguments *a, int letter, char **argv)
     }
 }
 
+static void keep_owner(const char *from, const char *to)
+{
+    struct stat st;
+    if (stat(from, &st) != 0)
+        return;
+    if (chown(to, st.st_uid, st.st_gid) != 0 && geteuid() == 0)
+        fprintf(stderr, "zokor: %s: its owner could not be made that of %s\n", to, from);
+    (void)chmod(to, st.st_mode & 0666);
+}
+
 /* Nothing may be put in the place of a file that a server has open. */
 static int hold_directory(const char *name)
 {
@@ -181,7 +192,8 @@ int cmd_log(int argc, char **argv)
     struct arguments a = { .help = argc < 2 };
     struct progress progress;
     logging_start(LOG_ERROR); /* what the readers warn of is told in the output */
-    struct log_context c = { .in = stdin, .out = stdout, .err = stderr, .printable = isatty(STDOUT_FILENO) == 1 };
+    struct log_context c = { .in = stdin, .out = stdout, .err = stderr, .keep_owner = keep_owner };
+    c.printable = isatty(STDOUT_FILENO) == 1;
     c.fs = progress_start(&progress, fs_real(), stderr);
     if (argc > 1 && strcmp(argv[1], "toolkit") == 0)
         return cmd_finish_output(log_toolkit(&c, argc - 1, argv + 1));

@@ -360,6 +360,14 @@ static void say_next(const struct log_context *c, const char *name, const char *
             name, kept, new_name, name);
 }
 
+static int finish_file(struct repair *r, const char *name, const char *new_name)
+{
+    int rc = file_writer_end(&r->out, &r->err);
+    if (rc == 0 && r->c->keep_owner != NULL)
+        r->c->keep_owner(name, new_name);
+    return rc;
+}
+
 static int repair_finish(struct repair *r, const char *name, const char *new_name)
 {
     const struct log_context *c = r->c;
@@ -369,7 +377,7 @@ static int repair_finish(struct repair *r, const char *name, const char *new_nam
         fprintf(c->out, "%s: all %" PRIu64 " records are valid; there is nothing to repair.\n", name, r->records);
         return 0;
     }
-    int rc = file_writer_end(&r->out, &r->err);
+    int rc = finish_file(r, name, new_name);
     if (rc < 0)
         return rc;
     fprintf(c->out, "Recovery file %s has been written with %" PRIu64 " fixed CRC error(s)\n", new_name, r->checksums);
@@ -432,7 +440,7 @@ int log_trim(const struct log_context *c, const char *name, int64_t to, bool rep
         rc = ERR_CORRUPT;
     }
     if (rc == 0)
-        rc = file_writer_end(&r.out, &r.err);
+        rc = finish_file(&r, name, new_name);
     else
         file_writer_abort(&r.out);
     if (rc == 0) {
