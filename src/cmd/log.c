@@ -195,6 +195,8 @@ int cmd_log(int argc, char **argv)
     struct log_context c = { .in = stdin, .out = stdout, .err = stderr, .keep_owner = keep_owner };
     c.printable = isatty(STDOUT_FILENO) == 1;
     c.fs = progress_start(&progress, fs_real(), stderr);
+    if (c.printable && (argc < 2 || strcmp(argv[1], "verify") != 0))
+        progress_quiet(&progress); /* what is found is shown meanwhile, on the same terminal */
     if (argc > 1 && strcmp(argv[1], "toolkit") == 0)
         return cmd_finish_output(log_toolkit(&c, argc - 1, argv + 1));
     optind = 0;
