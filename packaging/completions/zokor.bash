@@ -33,8 +33,8 @@ _zokor() {
             files=yes
             ;;
         stop)
-            options='--pidfile --wait -h --help'
-            valued='--pidfile --wait'
+            options='--pidfile --logfile --wait -h --help'
+            valued='--pidfile --logfile --wait'
             files=yes
             ;;
         restart)

@@ -59,6 +59,7 @@ complete -c zokor -n '__fish_seen_subcommand_from start' -l wait -x -d 'for it t
 complete -c zokor -n '__fish_seen_subcommand_from start' -s h -l help -d 'print a summary'
 
 complete -c zokor -n '__fish_seen_subcommand_from stop' -l pidfile -r -d 'where its process id is kept'
+complete -c zokor -n '__fish_seen_subcommand_from stop' -l logfile -r -d 'where it says what it does'
 complete -c zokor -n '__fish_seen_subcommand_from stop' -l wait -x -d 'for it to end'
 complete -c zokor -n '__fish_seen_subcommand_from stop' -s h -l help -d 'print a summary'
 
