@@ -17,6 +17,11 @@ file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/packaging)
 if(TARGET zokor)
   install(TARGETS zokor RUNTIME COMPONENT zokor)
 endif()
+install(PROGRAMS
+  scripts/zkCleanup.sh scripts/zkCli.sh scripts/zkServer-initialize.sh scripts/zkServer.sh
+  scripts/zkSnapShotToolkit.sh scripts/zkSnapshotComparer.sh scripts/zkSnapshotRecursiveSummaryToolkit.sh
+  scripts/zkTxnLogToolkit.sh DESTINATION ${CMAKE_INSTALL_DATADIR}/zokor/bin COMPONENT zokor)
+install(FILES scripts/zkEnv.sh DESTINATION ${CMAKE_INSTALL_DATADIR}/zokor/bin COMPONENT zokor)
 install(FILES packaging/zoo.cfg DESTINATION ${CMAKE_INSTALL_FULL_SYSCONFDIR}/zokor COMPONENT zokor)
 configure_file(packaging/systemd/zokor.service.in ${CMAKE_BINARY_DIR}/packaging/zokor.service @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/packaging/zokor.service DESTINATION lib/systemd/system COMPONENT zokor)
