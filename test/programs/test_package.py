@@ -1,4 +1,4 @@
-"""What is installed: files in their places, programs built with them, and the Debian packages in a root of their own."""
+"""What is installed: files in their places, programs built with them, the Debian packages in a root of their own."""
 import glob
 import os
 import re
