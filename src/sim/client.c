@@ -27,6 +27,9 @@ struct client {
     uint32_t cable, member;
     uint32_t user;  /* CLIENT_USERS: proves nothing */
     bool forgetful; /* sets no watches again */
+    bool modest;    /* takes a server without a quorum, for reads */
+    bool read_only; /* it has one */
+    bool fleeting;  /* its session is of such a server: nobody else knows it */
     bool closing;   /* closeSession is sent */
     bool had_session;
     int64_t session_id;
@@ -99,6 +102,7 @@ void client_new(struct cluster *c, uint32_t index)
     k->works = dice_of(c->opt.seed, "requests", index);
     k->user = (uint32_t)dice_between(&k->works, 0, CLIENT_USERS);
     k->forgetful = dice_one_in(&k->works, 6);
+    k->modest = opt(c, OPT_read_only) != 0 && dice_one_in(&k->works, 2);
     k->next_xid = 1;
     buf_init(&k->frame, 1 << 20);
     c->clients[index] = k;
@@ -244,7 +248,7 @@ static void forget_session(struct client *k)
     k->last_zxid = 0;
     k->next_xid = 1;
     k->armed_count = 0;
-    k->closing = false;
+    k->closing = k->fleeting = false;
     memset(k->passwd, 0, sizeof k->passwd);
 }
 
@@ -268,7 +272,8 @@ static void dial(struct client *k)
                                                                         .timeout_ms = (int32_t)opt(c, OPT_timeout_ms),
                                                                         .session_id = k->session_id,
                                                                         .passwd = slice_of(k->passwd, sizeof k->passwd),
-                                                                        .has_read_only = true });
+                                                                        .has_read_only = true,
+                                                                        .read_only = k->modest });
     note(k, CHRONICLE_DIALLED, buf_slice(&k->frame));
     cable_send_up(c, k->cable, buf_slice(&k->frame));
     wake_at(k, c->now_us + opt(c, OPT_timeout_ms) * 1000 / 3);
@@ -282,8 +287,9 @@ static void idle(struct client *k, int64_t wait_us)
         if (k->sent[k->sent_head + i].ticket != 0)
             k->outcomes[k->sent[k->sent_head + i].ticket].is = CLIENT_LOST;
     k->sent_head = k->sent_count = 0;
-    if (k->closing)
+    if (k->closing || k->fleeting)
         forget_session(k);
+    k->read_only = false;
     if (k->left)
         return;
     k->dial_us = k->cluster->now_us + wait_us;
@@ -316,7 +322,7 @@ static void connected(struct client *k, struct slice frame)
     }
     if (q.session_id == 0) {
         note(k, CHRONICLE_REFUSED, frame);
-        if (!ghost_ended(c, k->session_id) && !ghost_may_be_stale(c, k->member))
+        if (!ghost_ended(c, k->session_id))
             finding_set(&c->finding, c->now_us, "client.refused", "client %u: member %u says session 0x%llx has ended",
                         k->index, k->member + 1, (unsigned long long)k->session_id);
         cover(&c->coverage, COVER_sessions_refused);
@@ -325,6 +331,13 @@ static void connected(struct client *k, struct slice frame)
         return;
     }
     bool fresh = k->session_id == 0;
+    k->read_only = q.read_only;
+    k->fleeting = fresh && q.read_only;
+    if (q.read_only)
+        cover(&c->coverage, COVER_read_only);
+    if (q.read_only && !k->modest)
+        finding_set(&c->finding, c->now_us, "client.read_only", "client %u did not ask for a server without a quorum",
+                    k->index);
     k->session_id = q.session_id;
     k->timeout_ms = q.timeout_ms;
     memcpy(k->passwd, q.passwd.p, sizeof k->passwd);
@@ -369,6 +382,10 @@ static void answered(struct client *k, const struct wire_reply_header *h)
     if (c->now_us - q.sent_us > 3000000)
         log_info("sim.slow", "client=%u xid=%d op=%d connection=%u waited_ms=%d", k->index, q.xid, q.op, k->cable,
                  (int)((c->now_us - q.sent_us) / 1000));
+    bool may_write = !k->read_only || !client_is_write(q.op) || q.op == WIRE_OP_CLOSE_SESSION;
+    if (!may_write && h->err != ERR_NOT_READ_ONLY)
+        finding_set(&c->finding, c->now_us, "client.read_only", "client %u: op %d ends with %d without a quorum",
+                    k->index, q.op, h->err);
     bool missing = q.op == WIRE_OP_EXISTS && h->err == ERR_NO_NODE;
     if (q.watches && (h->err == 0 || missing))
         arm(k, missing ? CLIENT_WATCH_EXIST : q.kind, q.path);

@@ -66,6 +66,8 @@ bool client_put_words(const char *const *words, size_t count, int32_t xid, struc
 void client_next_request(struct client *k, struct dice *d, int32_t xid, struct buf *b, struct client_request *q);
 /* Appends the digest credentials of user number 0 to 2, as an auth request. */
 void client_put_auth(uint32_t user, struct buf *b);
+/* Does it become a transaction? */
+bool client_is_write(int32_t op);
 uint32_t client_user(const struct client *k);
 struct cluster *client_cluster(const struct client *k);
 uint32_t client_index(const struct client *k);

@@ -19,6 +19,24 @@ struct asking {
     struct client_request *q;
 };
 
+bool client_is_write(int32_t op)
+{
+    switch (op) {
+    case WIRE_OP_CREATE:
+    case WIRE_OP_CREATE2:
+    case WIRE_OP_CREATE_CONTAINER:
+    case WIRE_OP_CREATE_TTL:
+    case WIRE_OP_DELETE:
+    case WIRE_OP_SET_DATA:
+    case WIRE_OP_SET_ACL:
+    case WIRE_OP_MULTI:
+    case WIRE_OP_CLOSE_SESSION:
+        return true;
+    default:
+        return false;
+    }
+}
+
 void client_put_auth(uint32_t user, struct buf *b)
 {
     wire_put_request_header(b, &(struct wire_request_header){ WIRE_XID_AUTH, WIRE_OP_AUTH });

@@ -14,10 +14,15 @@ struct ghost_reign {
     uint32_t leader;
 };
 
+struct ghost_end {
+    int64_t session_id;
+    bool decided;
+};
+
 struct ghost {
-    int64_t committed; /* the last transaction that was applied anywhere */
-    uint64_t digest;   /* of the tree after it */
-    int64_t *ended;    /* sessions whose end was proposed by anybody */
+    int64_t committed;       /* the last transaction that was applied anywhere */
+    uint64_t digest;         /* of the tree after it */
+    struct ghost_end *ended; /* sessions whose end was proposed by anybody */
     size_t ended_count, ended_cap;
     struct ghost_reign *reigns; /* who has led in each epoch */
     size_t reign_count, reign_cap;
@@ -45,10 +50,8 @@ void shadow_drop(struct shadow *s, int64_t zxid);
 /* Forgets records above zxid. */
 void shadow_cut(struct shadow *s, int64_t zxid);
 
-/* Could a server think that this session has ended? */
+/* May a client be told that this session has ended? A lone server may say so when it has decided it by itself. */
 bool ghost_ended(const struct cluster *c, int64_t session_id);
-/* Could this member believe in a leader that is none any more? Such a one does not know what was decided since. */
-bool ghost_may_be_stale(const struct cluster *c, uint32_t member);
 /* A member hands a transaction to its log. */
 void ghost_appends(struct cluster *c, struct sim_member *m, int64_t zxid, struct blob *txn);
 /* A member's history through zxid is that of whoever sent it an image. */

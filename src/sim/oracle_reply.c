@@ -1,3 +1,4 @@
+#include "sim/client.h"
 #include "sim/oracle_internal.h"
 
 static const char *op_text(int32_t op)
@@ -243,24 +244,6 @@ static void judge_read(struct oracle *o, const struct oracle_item *it, const str
 
 /* ---- writes ---- */
 
-static bool is_write(int32_t op)
-{
-    switch (op) {
-    case WIRE_OP_CREATE:
-    case WIRE_OP_CREATE2:
-    case WIRE_OP_CREATE_CONTAINER:
-    case WIRE_OP_CREATE_TTL:
-    case WIRE_OP_DELETE:
-    case WIRE_OP_SET_DATA:
-    case WIRE_OP_SET_ACL:
-    case WIRE_OP_MULTI:
-    case WIRE_OP_CLOSE_SESSION:
-        return true;
-    default:
-        return false;
-    }
-}
-
 static void count_error(struct oracle *o, int32_t err)
 {
     static const struct {
@@ -326,7 +309,7 @@ void oracle_item(struct oracle *o, struct oracle_item *it)
     count_error(o, it->err);
     if (q->op == WIRE_OP_SET_WATCHES || q->op == WIRE_OP_SET_WATCHES2)
         judge_set_watches(o, it, q);
-    else if (is_write(q->op))
+    else if (client_is_write(q->op))
         judge_write(o, it, q);
     else if (q->op != WIRE_OP_PING && !judge_watch_request(o, it, q))
         judge_read(o, it, q);

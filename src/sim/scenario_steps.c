@@ -103,7 +103,7 @@ static bool start_one(struct scenario *s, struct sim_member *m)
 {
     if (m->up)
         return true;
-    if (!member_start(m) && !m->may_refuse)
+    if (!member_start(m) && !m->rotten)
         scenario_wrong(s, "member %u does not start", m->index + 1);
     return run_for(s, 1000);
 }
@@ -271,6 +271,8 @@ static bool do_disk(struct scenario *s, const struct words *w)
                                                      .lasting = w->n > 6 });
         return true;
     }
+    if (strcmp(w->w[2], "rots") == 0 && w->n > 4)
+        return member_rot(m, strcmp(w->w[3], "log") == 0, 0, strtoull(w->w[4], NULL, 10));
     scenario_wrong(s, "a disk does not do this");
     return false;
 }
