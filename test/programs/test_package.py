@@ -161,6 +161,22 @@ def test_packages(packages):
     assert not re.search(r"^\S+ (?!root/root)", listing, re.M)
 
 
+def test_libraries_that_are_loaded_later(packages):
+    """What the sources open by name is in a package that ours name."""
+    wanted = set()
+    for path in glob.glob(os.path.join(ROOT, "src", "**", "*.c"), recursive=True):
+        if not path.endswith("_test.c"):
+            with open(path) as f:
+                wanted.update(re.findall(r'"(lib\w+\.so\.\d+)"', f.read()))
+    assert "libmicrohttpd.so.12" in wanted
+    named = run("dpkg-deb", "-f", packages[1], "Recommends").stdout
+    named += run("dpkg-deb", "-f", packages[2], "Depends", "Recommends", "Suggests").stdout
+    for library in sorted(wanted):
+        owner = run("dpkg", "-S", library).stdout.partition(":")[0]
+        if owner:
+            assert re.search(r"\b%s\b" % re.escape(owner), named), (library, owner, named)
+
+
 IN_ITS_ROOT = textwrap.dedent(
     """
     set -e
