@@ -99,6 +99,19 @@ bool peers_run_ready(struct peers *p)
     return any;
 }
 
+void peers_login_changed(struct peers *p)
+{
+    if (p->closed)
+        return;
+    for (size_t i = 0; i < LINK_BUCKETS; i++)
+        for (struct peer_link *l = p->buckets[i]; l != NULL; l = l->bucket_next)
+            peer_auth_look(l);
+    LIST_FOR_SAFE(it, &p->closing)
+    {
+        peer_auth_look(CONTAINER_OF(it, struct peer_link, link));
+    }
+}
+
 /* ---- time ---- */
 
 void peers_sweep_soon(struct peers *p)

@@ -54,6 +54,9 @@ void peers_apply(struct peers *p, const struct zab_fx *fx, size_t count);
  * if there were some. */
 bool peers_run_ready(struct peers *p);
 
+/* What sasl_login_listen tells, on the loop's thread. */
+void peers_login_changed(struct peers *p);
+
 /* Bytes that no socket has taken yet. */
 int64_t peers_unsent_bytes(const struct peers *p);
 /* Links open now, accepted and dialled. */

@@ -46,6 +46,7 @@ struct peer_auth {
     size_t hello_n;
     int rounds;
     bool begun;
+    bool waits;  /* begun, but nothing is said yet: there is no ticket */
     bool proved; /* the other end knows the password, too */
     bool done;
 };
@@ -155,6 +156,8 @@ bool peer_tls_end(struct peer_link *l);
 void peer_auth_accept(struct peer_link *l);
 /* We log in: peer_link_up or peer_link_break follows. */
 void peer_auth_dial(struct peer_link *l);
+/* What a login waits for may have come. */
+void peer_auth_look(struct peer_link *l);
 void peer_auth_free(struct peer_link *l);
 /* Takes what zab sends, if it must wait. */
 bool peer_auth_holds(struct peer_link *l, struct slice bytes);

@@ -302,8 +302,10 @@ void election_notified(struct zab *z, struct peer *p, const struct peer_notifica
         return;
     }
     if (z->role != PEER_LOOKING) {
-        if (n->state == PEER_LOOKING)
+        if (n->state == PEER_LOOKING) {
             tell_current(z, p, e->current.round);
+            leader_voter_looks(z);
+        }
         return;
     }
     if (e->start_ms != 0)
@@ -350,8 +352,8 @@ int64_t election_next_tick_ms(const struct zab *z)
         if (p->pending && p->link == NULL && p->dial == NULL && p->redial_ms < next)
             next = p->redial_ms;
     for (const struct link *l = z->links; l != NULL; l = l->next)
-        if (l->kind == LINK_ELECTION_HELLO && l->opened_ms + HELLO_MS < next)
-            next = l->opened_ms + HELLO_MS;
+        if (l->kind == LINK_ELECTION_HELLO && l->opened_ms + z->opt.hello_ms < next)
+            next = l->opened_ms + z->opt.hello_ms;
     if (z->role != PEER_LOOKING)
         return next;
     if (z->settling)

@@ -110,7 +110,7 @@ void election_links_tick(struct zab *z)
         }
     }
     for (struct link *l = z->links; l != NULL; l = l->next)
-        if (!l->closing && l->kind == LINK_ELECTION_HELLO && z->now_ms - l->opened_ms >= HELLO_MS)
+        if (!l->closing && l->kind == LINK_ELECTION_HELLO && z->now_ms - l->opened_ms >= z->opt.hello_ms)
             link_close(z, l);
 }
 

@@ -11,10 +11,10 @@
 
 #define SID_NONE INT64_MIN /* the vote of an observer */
 #define STRANGERS_MAX 24u  /* peers of the election port that the configuration does not name: they must leave room */
-#define HELLO_MS 5000      /* a link that was accepted has this long to say who it is */
+#define HELLO_MS 5000      /* a link that was accepted has this long to say who it is, if the options do not say */
 #define REDIAL_MS 50       /* between two tries to reach the same election port; doubles up to REDIAL_MS_MAX */
 #define REDIAL_MS_MAX 1000
-#define RETRY_LEADER_MS 10 /* between two tries to reach a leader that does not listen yet */
+#define RETRY_LEADER_MS 10      /* between two tries to reach a leader that does not listen yet */
 #define RETRY_LEADER_MS_MAX 320 /* one that hangs up, or cannot be connected to: the pause doubles up to this */
 #define RETRY_LEADER_FOR_MS 1000
 #define EPOCH_MAX 0x7ffffffe      /* the epoch files hold what Java calls a positive int */
@@ -140,7 +140,7 @@ struct leading {
     int64_t epoch;
     int64_t epoch_max;               /* of the accepted ones */
     int64_t start_epoch, start_zxid; /* ours when we were elected */
-    int64_t deadline_ms;
+    int64_t begun_ms, deadline_ms;
     int64_t ping_ms;
     int64_t proposed; /* last zxid given to a proposal */
     struct waiting_sync *syncs, **syncs_last;
@@ -269,6 +269,8 @@ void election_links_tick(struct zab *z);
 void leader_begin(struct zab *z);
 void leader_end(struct zab *z);
 void leader_tick(struct zab *z);
+/* A voter looks for a leader while this one waits for their epochs. */
+void leader_voter_looks(struct zab *z);
 int64_t leader_next_tick_ms(const struct zab *z);
 void leader_accepted(struct zab *z, uint32_t id);
 void leader_lost(struct zab *z, struct link *l);

@@ -106,6 +106,7 @@ void leader_begin(struct zab *z)
     ld->start_epoch = z->current_epoch;
     ld->start_zxid = z->appended;
     ld->epoch_from = ld->acks_from = (struct member_set){ 0 };
+    ld->begun_ms = z->now_ms;
     ld->deadline_ms = z->now_ms + ticks(z, z->opt.init_limit_ticks);
     ld->ping_ms = z->now_ms + z->opt.tick_time_ms / 2;
     ld->ping_round = ld->answered_round = 0;
@@ -512,6 +513,17 @@ static void extend_deadline(struct zab *z)
         if (loads && members_is_voter(z->members, f->sid) && until_ms > ld->deadline_ms)
             ld->deadline_ms = until_ms;
     }
+}
+
+/* As Leader.reportLookingSid: voters that still look have perhaps not heard of this leader, or do not reach it. */
+void leader_voter_looks(struct zab *z)
+{
+    const struct leading *ld = &z->leading;
+    if (z->role != PEER_LEADING || z->leaving || ld->phase != LEADING_COLLECT || z->opt.epoch_wait_ms_max <= 0)
+        return;
+    if (z->now_ms - ld->begun_ms > z->opt.epoch_wait_ms_max)
+        zab_leave_role(z, "a voter looks for a leader, and too few gave their epochs within "
+                          "leader.maxTimeToWaitForEpoch");
 }
 
 void leader_tick(struct zab *z)

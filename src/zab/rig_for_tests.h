@@ -409,6 +409,7 @@ struct rig_options {
     int64_t sid;
     int64_t last_zxid, accepted, current;
     bool log_sync;
+    int64_t epoch_wait_ms_max;
 };
 
 static inline void rig_init(struct rig *r, const struct rig_options *o)
@@ -424,6 +425,7 @@ static inline void rig_init(struct rig *r, const struct rig_options *o)
                                             .members = r->members,
                                             .tick_time_ms = 2000,
                                             .init_limit_ticks = 10,
+                                            .epoch_wait_ms_max = o->epoch_wait_ms_max,
                                             .sync_limit_ticks = 5,
                                             .notification_ms_min = 200,
                                             .notification_ms_max = 60000,

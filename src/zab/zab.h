@@ -29,12 +29,14 @@ struct zab_options {
     bool observer;           /* peerType, for a server that the members do not name */
     int64_t tick_time_ms;
     int64_t init_limit_ticks, sync_limit_ticks;
-    int64_t connect_limit_ticks;   /* connectToLearnerMasterLimit; 0: init_limit_ticks */
-    int64_t notification_ms_min;   /* 200: also the finalize wait */
-    int64_t notification_ms_max;   /* capped at 5 s of our own */
-    int64_t observer_delay_ms;     /* random wait of an observer before it looks for a leader */
-    int64_t history_count;         /* commitLogCount, at least 500 */
-    size_t history_bytes;          /* committed transactions kept in memory for DIFF never exceed this much */
+    int64_t connect_limit_ticks; /* connectToLearnerMasterLimit; 0: init_limit_ticks */
+    int64_t notification_ms_min; /* 200: also the finalize wait */
+    int64_t notification_ms_max; /* capped at 5 s of our own */
+    int64_t hello_ms;          /* quorumCnxnTimeoutMs: who connects to the election port says its hello in it; 0: 5 s */
+    int64_t epoch_wait_ms_max; /* leader.maxTimeToWaitForEpoch; 0: initLimit alone counts */
+    int64_t observer_delay_ms; /* random wait of an observer before it looks for a leader */
+    int64_t history_count;     /* commitLogCount, at least 500 */
+    size_t history_bytes;      /* committed transactions kept in memory for DIFF never exceed this much */
     size_t packet_field_bytes_max; /* jute.maxbuffer + extrasize */
     size_t link_backlog_bytes_max; /* bytes held back for a learner that loads an image */
     bool log_sync;                 /* read the log on disk for learners behind the window (snapshotSizeFactor >= 0) */
