@@ -203,6 +203,8 @@ STEPS = textwrap.dedent(
     stat -c '%U %G %a %n' /var/lib/zokor
     grep '^zokor:' /etc/passwd
     zokor server --check /etc/zokor/zoo.cfg
+    /usr/share/zokor/bin/zkServer.sh version
+    /usr/share/zokor/bin/zkServer.sh print-cmd
     echo '# mine' >>/etc/zokor/zoo.cfg
     dpkg -r zokor libzokor-dev libzokor0
     test ! -e /usr/bin/zokor
@@ -234,6 +236,7 @@ def test_installing_and_removing(packages, tmp_path):
     assert out.returncode == 0 and out.stdout.endswith("done\n"), out.stdout + out.stderr
     assert "zokor zokor 750 /var/lib/zokor" in out.stdout
     assert "# mine" in out.stdout
+    assert "/zokor/bin/../conf/zoo.cfg" in out.stdout + out.stderr
 
 
 def test_lintian(packages):
