@@ -99,22 +99,6 @@ static size_t printable(const uint8_t *p, size_t n)
     return overlong || turns || c < 0xa0 || (c >= 0xd800 && c <= 0xdfff) || c > 0x10ffff ? 0 : length;
 }
 
-static bool is_layout(uint8_t c)
-{
-    return c == '\n' || c == '\t' || c == '\r';
-}
-
-bool cli_is_text(const void *p, size_t n)
-{
-    const uint8_t *b = p;
-    for (size_t i = 0, k; i < n; i += k) {
-        k = is_layout(b[i]) ? 1 : printable(b + i, n - i);
-        if (k == 0)
-            return false;
-    }
-    return true;
-}
-
 void cli_escape(const void *p, size_t n, bool lines, struct buf *out)
 {
     const uint8_t *b = p;

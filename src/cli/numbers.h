@@ -15,8 +15,6 @@ int cli_base64_decode(const char *text, struct buf *out);
 /* The table that `get -x` of zkCli.sh prints (netty's), without a newline at its end; nothing for no bytes. */
 void cli_hex_dump(const void *p, size_t n, struct buf *out);
 
-/* True if all is UTF-8 without control characters but tab, newline and carriage return. */
-bool cli_is_text(const void *p, size_t n);
 /* Text for a terminal: what is no printable UTF-8, escape sequences above all, becomes \xNN. Newlines and tabs stay if
  * `lines`. */
 void cli_escape(const void *p, size_t n, bool lines, struct buf *out);
