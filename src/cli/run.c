@@ -9,8 +9,12 @@
 
 volatile sig_atomic_t cli_interrupted;
 
+static volatile sig_atomic_t second_ends; /* nobody types: who is not heard at once asks again */
+
 static void interrupted(int number)
 {
+    if (second_ends && cli_interrupted)
+        _exit(128 + number);
     cli_interrupted = number;
 }
 
@@ -100,8 +104,7 @@ static void run_stdin(struct cli *c)
 
 static void run_terminal(struct cli *c, struct cli_editor *editor)
 {
-    struct sigaction action = { .sa_handler = interrupted };
-    sigaction(SIGINT, &action, NULL);
+    second_ends = 0;
     cli_print(c, "Tab completes commands and paths, help lists commands.\n");
     cli_flush(c);
     const char *line;
@@ -155,6 +158,9 @@ static int prove_all(struct cli *c)
 
 static int run(struct cli *c, int argc, char **argv)
 {
+    const struct sigaction action = { .sa_handler = interrupted };
+    second_ends = 1;
+    sigaction(SIGINT, &action, NULL);
     bool one = c->options.command_at < argc;
     const struct cli_command *command = one ? cli_find_command(argv[c->options.command_at]) : NULL;
     if (command != NULL && (command->marks & CLI_OURS) != 0)
@@ -246,7 +252,12 @@ int cli_main(int argc, char **argv, const struct cli_program *program)
     } else if (bad == 0) {
         set_up(&c);
         status = run(&c, argc, argv);
+        bool ended_by_signal = second_ends && cli_interrupted;
         tear_down(&c);
+        if (ended_by_signal) { /* files and the session are in order: now end as Ctrl-C ends programs */
+            signal(SIGINT, SIG_DFL);
+            raise(SIGINT);
+        }
     }
     buf_fini(&error);
     buf_fini(&warnings);

@@ -1,6 +1,6 @@
 /* The session: opening and closing it, and what it hears. */
 #include "base/mem.h"
-#include "cli/internal.h"
+#include "cli/call.h"
 #include "cli/numbers.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -121,21 +121,20 @@ void cli_last_log(char *out, size_t size)
     pthread_mutex_unlock(&last_log_lock);
 }
 
+static int64_t now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
 static int wait_connected(struct cli *c)
 {
-    struct timespec until;
     char why[512];
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += c->options.timeout_ms / 1000;
-    until.tv_nsec += (long)(c->options.timeout_ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_nsec -= 1000000000;
-        until.tv_sec++;
-    }
+    int64_t end_ms = now_ms() + c->options.timeout_ms;
     pthread_mutex_lock(&c->lock);
-    int rc = 0;
-    while (!c->connected && rc == 0)
-        rc = pthread_cond_timedwait(&c->changed, &c->lock, &until);
+    while (!c->connected && !cli_interrupted && now_ms() < end_ms)
+        call_wait(&c->lock, &c->changed);
     bool connected = c->connected;
     pthread_mutex_unlock(&c->lock);
     if (connected)
