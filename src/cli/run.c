@@ -232,6 +232,18 @@ static int read_configuration(struct cli_options *options, struct buf *error, st
     return cli_configuration_parse(options, options->configuration, text, n, error, warnings);
 }
 
+/* What the shell's variables give to Java, then the file, which wins. */
+static int read_settings(struct cli_options *options, struct buf *error, struct buf *warnings)
+{
+    static const char *const variables[] = { "JVMFLAGS", "CLIENT_JVMFLAGS" };
+    for (size_t i = 0; i < ARRAY_COUNT(variables); i++) {
+        const char *flags = getenv(variables[i]);
+        if (flags != NULL && cli_java_flags_parse(options, variables[i], flags, error) != 0)
+            return -1;
+    }
+    return read_configuration(options, error, warnings);
+}
+
 int cli_main(int argc, char **argv, const struct cli_program *program)
 {
     struct cli c = { .program = program };
@@ -241,7 +253,7 @@ int cli_main(int argc, char **argv, const struct cli_program *program)
     setlocale(LC_CTYPE, "");
     int bad = cli_options_parse(&c.options, argc, argv, &error, &warnings);
     if (bad == 0)
-        bad = read_configuration(&c.options, &error, &warnings) != 0 ? 2 : 0; /* the status of zkCli.sh */
+        bad = read_settings(&c.options, &error, &warnings) != 0 ? 2 : 0; /* the status of zkCli.sh */
     fwrite(warnings.n > 0 ? (const char *)warnings.p : "", 1, warnings.n, stderr);
     if (bad != 0)
         fprintf(stderr, "%.*s\n", (int)error.n, (const char *)error.p);
