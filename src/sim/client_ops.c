@@ -2,6 +2,7 @@
  */
 #include "sim/client.h"
 #include "sim/cluster.h"
+#include "sim/model.h"
 #include "wire/records.h"
 #include <stdio.h>
 
@@ -195,6 +196,27 @@ static void put_multi(struct asking *a)
     wire_put_multi_header(a->b, &(struct wire_multi_header){ -1, true, -1 });
 }
 
+/* As the command-line client sets a quota, but at once; again and again, and only the first one counts. */
+static void put_quota(struct asking *a)
+{
+    size_t i = (size_t)dice_between(a->d, 0, MODEL_QUOTAS - 1);
+    char path[60], limits[100];
+    const char *const names[] = { "", "/zookeeper_limits", "/zookeeper_stats" };
+    (void)snprintf(limits, sizeof limits, "count=-1,bytes=-1=;byteHardLimit=%lld;countHardLimit=%lld",
+                   (long long)model_quota_bytes[i], (long long)model_quota_nodes[i]);
+    const char *const data[] = { "", limits, "count=0,bytes=0" };
+    for (size_t k = 0; k < ARRAY_COUNT(names); k++) {
+        (void)snprintf(path, sizeof path, "/zookeeper/quota%s%s", model_quota_paths[i], names[k]);
+        wire_put_multi_header(a->b, &(struct wire_multi_header){ WIRE_OP_CREATE, false, -1 });
+        wire_put_ustring(a->b, slice_str(path));
+        wire_put_buffer(a->b, slice_str(data[k]));
+        wire_put_i32(a->b, 1);
+        put_acl_one(a->b, WIRE_PERM_ALL, "world", "anyone");
+        wire_put_i32(a->b, WIRE_CREATE_PERSISTENT);
+    }
+    wire_put_multi_header(a->b, &(struct wire_multi_header){ -1, true, -1 });
+}
+
 /* ---- reads ---- */
 
 static void put_multi_read(struct asking *a)
@@ -273,8 +295,14 @@ static int32_t random_read(struct asking *a)
 void client_next_request(struct client *k, struct dice *d, int32_t xid, struct buf *b, struct client_request *q)
 {
     struct asking a = { .client = k, .d = d, .b = b, .q = q };
-    bool writes = dice_one_in(d, 2);
     q->xid = xid;
+    if (opt(client_cluster(k), OPT_quotas) != 0 && dice_one_in(d, 60)) {
+        q->op = WIRE_OP_MULTI;
+        wire_put_request_header(b, &(struct wire_request_header){ xid, q->op });
+        put_quota(&a);
+        return;
+    }
+    bool writes = dice_one_in(d, 2);
     q->op = !writes              ? random_read(&a)
             : dice_one_in(d, 6)  ? WIRE_OP_MULTI
             : dice_one_in(d, 12) ? WIRE_OP_SET_ACL
