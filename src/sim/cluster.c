@@ -525,7 +525,7 @@ static void begin(struct cluster *c)
     for (uint32_t i = 0; i < c->member_count; i++)
         (void)member_start(c->members[i]);
     for (uint32_t i = 0; i < c->client_count; i++)
-        client_new(c, i);
+        sim_client_new(c, i);
     for (int i = 0; i < OPTION_COUNT; i++) {
         c->faults[i] = dice_of(c->opt.seed, "faults", (uint64_t)i);
         if (options_is_fault((enum sim_option)i))
@@ -544,7 +544,7 @@ void cluster_begin_directed(struct cluster *c, struct directed *d, struct sim_re
 void cluster_end(struct cluster *c)
 {
     for (uint32_t i = 0; i < c->client_count; i++)
-        client_free(c->clients[i]);
+        sim_client_free(c->clients[i]);
     simnet_fini(c);
     for (uint32_t i = 0; i < c->member_count; i++)
         member_free(c->members[i]);

@@ -436,7 +436,7 @@ static bool do_client(struct scenario *s, const struct words *w)
     if (k == NULL && s->c.client_count < CLUSTER_SCRIPT_CLIENTS) {
         k = &s->clients[s->c.client_count];
         snprintf(k->name, sizeof k->name, "%s", w->w[1]);
-        client_new(&s->c, s->c.client_count);
+        sim_client_new(&s->c, s->c.client_count);
         k->client = s->c.clients[s->c.client_count++];
     }
     if (k == NULL || strcmp(w->w[2], "leaves") == 0) {
