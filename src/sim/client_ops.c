@@ -6,7 +6,7 @@
 #include "wire/records.h"
 #include <stdio.h>
 
-const char *const client_user_ids[CLIENT_USERS] = {
+const char *const simclient_user_ids[CLIENT_USERS] = {
     "alice:AIueg8ag5ALfqeEyKdLnva1Wvi0=",
     "bob:LcrmCNs/wfVD+i5a5yaz89GyjIM=",
     "carol:fZNmx4FXG2eKlMM0B59ZDbdBePE=",
@@ -14,13 +14,13 @@ const char *const client_user_ids[CLIENT_USERS] = {
 static const char *const secrets[CLIENT_USERS] = { "alice:a", "bob:b", "carol:c" };
 
 struct asking {
-    struct client *client;
+    struct simclient *client;
     struct dice *d;
     struct buf *b;
     struct client_request *q;
 };
 
-bool client_is_write(int32_t op)
+bool simclient_is_write(int32_t op)
 {
     switch (op) {
     case WIRE_OP_CREATE:
@@ -38,7 +38,7 @@ bool client_is_write(int32_t op)
     }
 }
 
-void client_put_auth(uint32_t user, struct buf *b)
+void simclient_put_auth(uint32_t user, struct buf *b)
 {
     wire_put_request_header(b, &(struct wire_request_header){ WIRE_XID_AUTH, WIRE_OP_AUTH });
     wire_put_auth_request(
@@ -48,7 +48,7 @@ void client_put_auth(uint32_t user, struct buf *b)
 static struct slice random_path(struct asking *a)
 {
     struct dice *d = a->d;
-    int64_t names = opt(client_cluster(a->client), OPT_names);
+    int64_t names = opt(simclient_cluster(a->client), OPT_names);
     int64_t depth = dice_one_in(d, 10) ? 3 : dice_between(d, 1, 2);
     size_t n = 0;
     for (int64_t i = 0; i < depth; i++)
@@ -70,9 +70,9 @@ static struct slice random_data(struct asking *a, char *to, size_t size)
 {
     if (dice_one_in(a->d, 20))
         return (struct slice){ 0 };
-    int64_t max = opt(client_cluster(a->client), OPT_data_bytes);
+    int64_t max = opt(simclient_cluster(a->client), OPT_data_bytes);
     memset(to, 'x', size);
-    int n = snprintf(to, size, "%u.%d.", client_index(a->client), a->q->xid);
+    int n = snprintf(to, size, "%u.%d.", simclient_index(a->client), a->q->xid);
     to[n] = 'x';
     return slice_of(to, (size_t)dice_between(a->d, 0, max < (int64_t)size ? max : (int64_t)size));
 }
@@ -95,7 +95,7 @@ static void put_random_acl(struct asking *a)
     case 1: /* others may look */
         wire_put_i32(b, 2);
         put_acl_one(b, WIRE_PERM_READ, "world", "anyone");
-        put_acl_one(b, WIRE_PERM_ALL, "digest", client_user_ids[dice_between(a->d, 0, CLIENT_USERS - 1)]);
+        put_acl_one(b, WIRE_PERM_ALL, "digest", simclient_user_ids[dice_between(a->d, 0, CLIENT_USERS - 1)]);
         return;
     case 2:
         wire_put_i32(b, 1);
@@ -110,7 +110,7 @@ static void put_random_acl(struct asking *a)
     case 5: /* one twice */
         wire_put_i32(b, 3);
         put_acl_one(b, WIRE_PERM_ALL, "world", "anyone");
-        put_acl_one(b, WIRE_PERM_READ, "digest", client_user_ids[0]);
+        put_acl_one(b, WIRE_PERM_READ, "digest", simclient_user_ids[0]);
         put_acl_one(b, WIRE_PERM_ALL, "world", "anyone");
         return;
     case 6:
@@ -292,11 +292,11 @@ static int32_t random_read(struct asking *a)
     return ops[dice_between(a->d, 0, ARRAY_COUNT(ops) - 1)];
 }
 
-void client_next_request(struct client *k, struct dice *d, int32_t xid, struct buf *b, struct client_request *q)
+void simclient_next_request(struct simclient *k, struct dice *d, int32_t xid, struct buf *b, struct client_request *q)
 {
     struct asking a = { .client = k, .d = d, .b = b, .q = q };
     q->xid = xid;
-    if (opt(client_cluster(k), OPT_quotas) != 0 && dice_one_in(d, 60)) {
+    if (opt(simclient_cluster(k), OPT_quotas) != 0 && dice_one_in(d, 60)) {
         q->op = WIRE_OP_MULTI;
         wire_put_request_header(b, &(struct wire_request_header){ xid, q->op });
         put_quota(&a);
