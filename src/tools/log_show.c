@@ -207,8 +207,11 @@ int log_show(const struct log_context *c, char *const *names, size_t count, cons
     int rc = show_begin(&s, c, select);
     for (size_t i = 0; i < count && rc == 0; i++)
         rc = file_list_expand(&files, c->fs, names[i], "log", &s.err);
-    for (size_t i = first_file(&files, select->from); i < files.count && rc == 0; i++)
+    for (size_t i = first_file(&files, select->from); i < files.count && rc == 0; i++) {
+        if (files.count > 1 && !c->json)
+            fprintf(c->out, "%s:\n", files.at[i]);
         rc = show_file(&s, files.at[i]);
+    }
     if (rc < 0)
         fprintf(c->err, "zokor: %s\n", s.err.text);
     file_list_fini(&files);
@@ -338,11 +341,11 @@ int log_follow(const struct log_context *c, const char *name, const struct log_s
     f.select.from = 0;
     while (rc >= 0) {
         rc = f.l == NULL ? 0 : follow_read(&f);
+        fflush(c->out);
         if (rc == 0)
             rc = follow_enter(&f);
         if (rc != 0)
             continue;
-        fflush(c->out);
         if (ferror(c->out) || !(wait == NULL ? wait_a_little : wait)(ctx))
             break;
     }

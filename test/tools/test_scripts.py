@@ -323,6 +323,19 @@ def test_status_asks(tool, tmp_path):
     assert tool("status", "a", "b", "toolong").returncode == 2
 
 
+def test_status_of_several(tool, tmp_path):
+    with Server(tmp_path / "a") as a, Server(tmp_path / "b") as b:
+        run = tool("status", "%s,[127.0.0.1]:%d,%s" % (a.hosts, a.port, b.hosts))
+        rows = run.stdout.decode().splitlines()
+        assert run.returncode == 0 and rows[0].split()[:4] == ["server", "mode", "zxid", "connections"]
+        assert rows[1].split()[:3] == [a.hosts, "standalone", "0x0"]
+        assert [row.split()[1] for row in rows[1:]] == ["standalone"] * 3
+        b.stop()
+        run = tool("status", a.hosts + "," + b.hosts)
+        assert run.returncode == 1 and b"Connection refused" in run.stdout.splitlines()[2]
+    assert tool("status", "a:1,b").returncode == 2
+
+
 def test_status_over_tls(tool, tmp_path):
     if shutil.which("openssl") is None:
         pytest.skip("openssl is not installed")
