@@ -33,6 +33,23 @@ bool client_disarm(struct client *c, struct timer *t)
     return waits;
 }
 
+bool client_enter(struct client *c)
+{
+    pthread_mutex_lock(&c->lock);
+    bool in = !c->closing;
+    c->waiting += in;
+    pthread_mutex_unlock(&c->lock);
+    return in;
+}
+
+void client_leave(struct client *c)
+{
+    pthread_mutex_lock(&c->lock);
+    c->waiting--;
+    pthread_cond_broadcast(&c->changed);
+    pthread_mutex_unlock(&c->lock);
+}
+
 bool client_on_event_thread(const struct client *c)
 {
     return pthread_equal(pthread_self(), c->events) != 0;

@@ -121,6 +121,9 @@ void client_post(struct client *c, struct event *e);
 void client_arm(struct client *c, struct timer *t, int delay_ms);
 /* Takes a timer out before it runs; false: it runs, has run, or was never armed. */
 bool client_disarm(struct client *c, struct timer *t);
+/* Around what waits: the end of the client waits for it. False: it is ending. */
+bool client_enter(struct client *c);
+void client_leave(struct client *c);
 bool client_on_event_thread(const struct client *c);
 /* session.c */
 struct session *session_open(struct client *c); /* lock held; NULL and errno */

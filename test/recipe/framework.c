@@ -356,6 +356,35 @@ static void test_close_ends_requests(void)
     proxy_end(x);
 }
 
+/* A reply that comes after the request's deadline sets a watch that nobody asked for any more. */
+static void test_late_replies(void)
+{
+    struct proxy *x = proxy_start(port);
+    char where[64];
+    snprintf(where, sizeof(where), "127.0.0.1:%d", x->port);
+    struct zokor_framework *f = zokor_framework_open(&(struct zokor_framework_options){
+        .hosts = where, .session_timeout_ms = 20000, .request_timeout_ms = 300, .retry = zokor_retry_n_times(1, 10) });
+    struct zokor_framework *direct = open_direct();
+    EQ(ZOK, zokor_framework_create(f, base, NULL, 0, 0, 0, NULL));
+    const struct zokor_request q = { .operation = ZOKOR_GET, .path = base, .watch = on_event };
+    proxy_freeze(x, 1);
+    for (int i = 0; i < 4; i++)
+        EQ(ZREQUESTTIMEOUT, zokor_framework_do(f, &q, NULL));
+    struct zokor_watch *w = zokor_watch_start(f, base, ZOKOR_WATCH_PERSISTENT, on_event, NULL);
+    proxy_freeze(x, 0);
+    EVENTUALLY(atomic_load(&calls) == 1); /* the persistent watch is set, at last */
+    while (zokor_framework_do(f, &q, NULL) != ZOK)
+        poll(NULL, 0, 5);
+    EQ(ZOK, zokor_framework_set(direct, base, "1", 1, -1));
+    EVENTUALLY(atomic_load(&calls) == 3); /* one for each that was set, none for what was given up */
+    EQ(ZOK, zokor_framework_do(f, &(struct zokor_request){ .operation = ZOKOR_SYNC, .path = base }, NULL));
+    EQ(3, atomic_load(&calls));
+    zokor_watch_stop(w);
+    EQ(ZOK, zokor_framework_close(f));
+    EQ(ZOK, zokor_framework_close(direct));
+    proxy_end(x);
+}
+
 static void test_policies(void)
 {
     struct zokor_retry p = zokor_retry_exponential(10, 3);
@@ -395,6 +424,7 @@ int main(int argc, char **argv)
         { "lost_replies", test_lost_replies },
         { "given_up", test_given_up },
         { "close_ends_requests", test_close_ends_requests },
+        { "late_replies", test_late_replies },
         { "policies", test_policies },
     };
     return run_tests(argc, argv, tests, sizeof(tests) / sizeof(tests[0]));
