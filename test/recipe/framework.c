@@ -113,18 +113,21 @@ static void test_parents(void)
 static void test_background(void)
 {
     struct zokor_framework *f = open_direct();
+    static char node[160], gone_node[160]; /* read by the thread that calls back */
+    snprintf(node, sizeof(node), "%s/n", base);
+    snprintf(gone_node, sizeof(gone_node), "%s/gone", base);
     EQ(ZOK, zokor_framework_create(f, base, NULL, 0, 0, 0, NULL));
     for (int i = 0; i < 500; i++) {
-        const struct zokor_request q = { .operation = ZOKOR_CREATE, .path = at("/n"), .flags = ZOKOR_OR_SET };
-        EQ(ZOK, zokor_framework_do_background(f, &q, on_result, at("/n")));
+        const struct zokor_request q = { .operation = ZOKOR_CREATE, .path = node, .flags = ZOKOR_OR_SET };
+        EQ(ZOK, zokor_framework_do_background(f, &q, on_result, node));
     }
     EVENTUALLY(atomic_load(&calls) == 500);
     struct Stat stat;
-    EQ(ZOK, zokor_framework_exists(f, at("/n"), &stat));
+    EQ(ZOK, zokor_framework_exists(f, node, &stat));
     EQ(499, stat.version);
     EQ(ZBADARGUMENTS, zokor_framework_do_background(f, &(struct zokor_request){ .operation = ZOKOR_GET }, NULL, NULL));
-    const struct zokor_request gone = { .operation = ZOKOR_GET, .path = at("/gone") };
-    EQ(ZOK, zokor_framework_do_background(f, &gone, on_result, at("/gone")));
+    const struct zokor_request gone = { .operation = ZOKOR_GET, .path = gone_node };
+    EQ(ZOK, zokor_framework_do_background(f, &gone, on_result, gone_node));
     EVENTUALLY(atomic_load(&calls) == 501);
     EQ(ZNONODE, atomic_load(&last_rc));
     EQ(ZOK, zokor_framework_close(f));
