@@ -250,13 +250,27 @@ static void test_compression(void)
     EQ(ZOK, zokor_framework_close(f));
 }
 
+static zhandle_t *make_handle(const char *where, watcher_fn watcher, int timeout_ms, void *watcher_context, int flags,
+                              void *made)
+{
+    atomic_fetch_add((atomic_int *)made, 1);
+    if (atomic_load((atomic_int *)made) == 2)
+        return NULL; /* it tries again */
+    return zookeeper_init(where, watcher, timeout_ms, NULL, watcher_context, flags);
+}
+
 static void test_states(void)
 {
+    static atomic_int handles;
     struct proxy *x = proxy_start(port);
     char where[64];
     snprintf(where, sizeof(where), "127.0.0.1:%d", x->port);
-    struct zokor_framework *f = zokor_framework_open(&(struct zokor_framework_options){
-        .hosts = where, .session_timeout_ms = 4000, .retry = zokor_retry_forever(50) });
+    struct zokor_framework *f =
+        zokor_framework_open(&(struct zokor_framework_options){ .hosts = where,
+                                                                .session_timeout_ms = 4000,
+                                                                .retry = zokor_retry_forever(50),
+                                                                .make_handle = make_handle,
+                                                                .make_context = &handles });
     zokor_framework_listen(f, on_state, NULL);
     EVENTUALLY(atomic_load(&states[ZOKOR_CONNECTED]) == 1);
     int64_t session = zokor_framework_session_id(f);
@@ -279,6 +293,7 @@ static void test_states(void)
     EVENTUALLY(atomic_load(&states[ZOKOR_RECONNECTED]) == 2);
     CHECK(zokor_framework_session_id(f) != session);
     EVENTUALLY(atomic_load(&calls) == 3); /* the persistent one is set again */
+    EQ(3, atomic_load(&handles));
     EQ(ZOK, zokor_framework_create(f, at("/n"), NULL, 0, 0, 0, NULL));
     EVENTUALLY(atomic_load(&calls) >= 4);
     EVENTUALLY(zokor_framework_exists(f, at("/e"), NULL) == ZNONODE);
