@@ -17,6 +17,11 @@ file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/packaging)
 if(TARGET zokor)
   install(TARGETS zokor RUNTIME COMPONENT zokor)
 endif()
+install(PROGRAMS
+  scripts/zkCleanup.sh scripts/zkCli.sh scripts/zkServer-initialize.sh scripts/zkServer.sh
+  scripts/zkSnapShotToolkit.sh scripts/zkSnapshotComparer.sh scripts/zkSnapshotRecursiveSummaryToolkit.sh
+  scripts/zkTxnLogToolkit.sh DESTINATION ${CMAKE_INSTALL_DATADIR}/zokor/bin COMPONENT zokor)
+install(FILES scripts/zkEnv.sh DESTINATION ${CMAKE_INSTALL_DATADIR}/zokor/bin COMPONENT zokor)
 install(FILES packaging/zoo.cfg DESTINATION ${CMAKE_INSTALL_FULL_SYSCONFDIR}/zokor COMPONENT zokor)
 configure_file(packaging/systemd/zokor.service.in ${CMAKE_BINARY_DIR}/packaging/zokor.service @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/packaging/zokor.service DESTINATION lib/systemd/system COMPONENT zokor)
@@ -55,6 +60,8 @@ endfunction()
 if(TARGET libzokor)
   install_library(zokor libzookeeper_mt.so.2)
   install_library(zokor_st libzookeeper_st.so.2)
+  install(TARGETS libzokor_tls LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT libzokor0 NAMELINK_SKIP
+          PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)
   # Not below include/ itself: zookeeper/zookeeper.h is there if Apache's library is installed, too.
   install(DIRECTORY include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/libzokor COMPONENT libzokor-dev)
   foreach(name zokor zokor_st)

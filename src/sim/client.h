@@ -11,24 +11,24 @@
 struct cluster;
 struct client;
 
-enum client_watch { CLIENT_WATCH_DATA, CLIENT_WATCH_EXIST, CLIENT_WATCH_CHILD, CLIENT_WATCH_ALL, CLIENT_WATCH_BELOW };
+enum sim_watch { SIM_WATCH_DATA, SIM_WATCH_EXIST, SIM_WATCH_CHILD, SIM_WATCH_ALL, SIM_WATCH_BELOW };
 
 /* A request without its answer. */
 struct client_request {
     int32_t xid, op;
     int64_t sent_us;
     bool watches; /* a watch is armed by the answer */
-    enum client_watch kind;
+    enum sim_watch kind;
     char path[40];
     uint32_t ticket; /* of a script */
 };
 
-void client_new(struct cluster *c, uint32_t index);
-void client_free(struct client *k);
+void sim_client_new(struct cluster *c, uint32_t index);
+void sim_client_free(struct client *k);
 struct dice *client_dice(struct client *k);
 
 /* From its cable. */
-void client_received(struct client *k, uint32_t cable, struct slice bytes);
+void sim_client_received(struct client *k, uint32_t cable, struct slice bytes);
 void client_gone(struct client *k, uint32_t cable);
 /* Its alarm. */
 void client_woken(struct client *k, uint64_t mark);

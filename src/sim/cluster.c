@@ -508,6 +508,7 @@ static void make(struct cluster *c, uint32_t client_count)
 {
     agenda_init(&c->agenda);
     chronicle_init(&c->chronicle);
+    c->ghost.digest = GHOST_FIRST_DIGEST;
     c->member_count = (uint32_t)(opt(c, OPT_members) + opt(c, OPT_observers));
     c->members = mem_zalloc(c->member_count * sizeof(struct sim_member *));
     c->clients = mem_zalloc(client_count * sizeof(struct client *));
@@ -524,7 +525,7 @@ static void begin(struct cluster *c)
     for (uint32_t i = 0; i < c->member_count; i++)
         (void)member_start(c->members[i]);
     for (uint32_t i = 0; i < c->client_count; i++)
-        client_new(c, i);
+        sim_client_new(c, i);
     for (int i = 0; i < OPTION_COUNT; i++) {
         c->faults[i] = dice_of(c->opt.seed, "faults", (uint64_t)i);
         if (options_is_fault((enum sim_option)i))
@@ -543,7 +544,7 @@ void cluster_begin_directed(struct cluster *c, struct directed *d, struct sim_re
 void cluster_end(struct cluster *c)
 {
     for (uint32_t i = 0; i < c->client_count; i++)
-        client_free(c->clients[i]);
+        sim_client_free(c->clients[i]);
     simnet_fini(c);
     for (uint32_t i = 0; i < c->member_count; i++)
         member_free(c->members[i]);
@@ -551,7 +552,7 @@ void cluster_end(struct cluster *c)
     for (uint32_t i = 0; i < c->chronicle.cables; i++)
         cable_free_inbox(&c->cables[i]);
     mem_free(c->cables);
-    mem_free(c->ghost.ended);
+    mem_free(c->ghost.sessions);
     mem_free(c->ghost.reigns);
     mem_free(c->clients);
     mem_free(c->members);
