@@ -172,7 +172,7 @@ void cable_down(struct cluster *c, uint32_t cable, struct message *m)
 {
     struct cable *k = cable_at(c, cable);
     if (k->client_open && !k->muted)
-        client_received(c->clients[k->client], cable, slice_of(m->p, m->n));
+        sim_client_received(c->clients[k->client], cable, slice_of(m->p, m->n));
     mem_free(m);
 }
 

@@ -9,7 +9,7 @@
 enum client_state { CLIENT_IDLE, CLIENT_DIALLING, CLIENT_CONNECTED };
 
 struct armed {
-    enum client_watch kind;
+    enum sim_watch kind;
     char path[40];
 };
 
@@ -27,6 +27,9 @@ struct client {
     uint32_t cable, member;
     uint32_t user;  /* CLIENT_USERS: proves nothing */
     bool forgetful; /* sets no watches again */
+    bool modest;    /* takes a server without a quorum, for reads */
+    bool read_only; /* it has one */
+    bool fleeting;  /* its session is of such a server: nobody else knows it */
     bool closing;   /* closeSession is sent */
     bool had_session;
     int64_t session_id;
@@ -38,7 +41,7 @@ struct client {
     size_t sent_head, sent_count, sent_cap;
     struct armed *armed;
     size_t armed_count, armed_cap;
-    int64_t heard_us, spoke_us, next_op_us, dial_us, alarm_us;
+    int64_t dialled_us, heard_us, spoke_us, next_op_us, dial_us, alarm_us;
     uint64_t alarm_mark;
     struct buf frame;
     uint32_t wanted; /* member, of a script */
@@ -90,7 +93,7 @@ static void note(struct client *k, enum chronicle_kind kind, struct slice frame)
                   frame);
 }
 
-void client_new(struct cluster *c, uint32_t index)
+void sim_client_new(struct cluster *c, uint32_t index)
 {
     struct client *k = mem_zalloc(sizeof *k);
     k->cluster = c;
@@ -99,6 +102,7 @@ void client_new(struct cluster *c, uint32_t index)
     k->works = dice_of(c->opt.seed, "requests", index);
     k->user = (uint32_t)dice_between(&k->works, 0, CLIENT_USERS);
     k->forgetful = dice_one_in(&k->works, 6);
+    k->modest = opt(c, OPT_read_only) != 0 && dice_one_in(&k->works, 2);
     k->next_xid = 1;
     buf_init(&k->frame, 1 << 20);
     c->clients[index] = k;
@@ -111,7 +115,7 @@ void client_new(struct cluster *c, uint32_t index)
     wake_at(k, k->dial_us);
 }
 
-void client_free(struct client *k)
+void sim_client_free(struct client *k)
 {
     mem_free(k->sent);
     mem_free(k->armed);
@@ -165,7 +169,7 @@ static void send_next(struct client *k)
 
 /* ---- watches ---- */
 
-static void arm(struct client *k, enum client_watch kind, const char *path)
+static void arm(struct client *k, enum sim_watch kind, const char *path)
 {
     for (size_t i = 0; i < k->armed_count; i++)
         if (k->armed[i].kind == kind && strcmp(k->armed[i].path, path) == 0)
@@ -191,9 +195,9 @@ static void disarm(struct client *k, bool (*gone)(const struct armed *a, int32_t
 /* Which of its lists an event empties. */
 static bool ends_watch(const struct armed *a, int32_t type)
 {
-    if (a->kind == CLIENT_WATCH_CHILD)
+    if (a->kind == SIM_WATCH_CHILD)
         return type == WIRE_EVENT_CHILDREN_CHANGED || type == WIRE_EVENT_DELETED;
-    return a->kind <= CLIENT_WATCH_EXIST && type != WIRE_EVENT_CHILDREN_CHANGED;
+    return a->kind <= SIM_WATCH_EXIST && type != WIRE_EVENT_CHILDREN_CHANGED;
 }
 
 static bool any_watch(const struct armed *a, int32_t type)
@@ -203,7 +207,7 @@ static bool any_watch(const struct armed *a, int32_t type)
     return true;
 }
 
-static void put_paths(struct client *k, enum client_watch kind)
+static void put_paths(struct client *k, enum sim_watch kind)
 {
     int32_t count = 0;
     for (size_t i = 0; i < k->armed_count; i++)
@@ -224,14 +228,14 @@ static void set_watches(struct client *k)
     }
     bool kept = false;
     for (size_t i = 0; i < k->armed_count; i++)
-        kept = kept || k->armed[i].kind > CLIENT_WATCH_CHILD;
+        kept = kept || k->armed[i].kind > SIM_WATCH_CHILD;
     cover(&k->cluster->coverage, COVER_reconnects_with_watches);
     struct client_request q = { .xid = WIRE_XID_SET_WATCHES, .op = kept ? WIRE_OP_SET_WATCHES2 : WIRE_OP_SET_WATCHES };
     buf_reset(&k->frame);
     wire_put_request_header(&k->frame, &(struct wire_request_header){ q.xid, q.op });
     wire_put_i64(&k->frame, k->last_zxid);
-    for (int kind = CLIENT_WATCH_DATA; kind <= (kept ? CLIENT_WATCH_BELOW : CLIENT_WATCH_CHILD); kind++)
-        put_paths(k, (enum client_watch)kind);
+    for (int kind = SIM_WATCH_DATA; kind <= (kept ? SIM_WATCH_BELOW : SIM_WATCH_CHILD); kind++)
+        put_paths(k, (enum sim_watch)kind);
     sent_push(k, &q);
     speak(k);
 }
@@ -244,7 +248,7 @@ static void forget_session(struct client *k)
     k->last_zxid = 0;
     k->next_xid = 1;
     k->armed_count = 0;
-    k->closing = false;
+    k->closing = k->fleeting = false;
     memset(k->passwd, 0, sizeof k->passwd);
 }
 
@@ -262,13 +266,14 @@ static void dial(struct client *k)
         cover(&c->coverage, COVER_sessions_moved);
     k->member = member;
     k->cable = cable_dial(c, k->index, member);
-    k->heard_us = k->spoke_us = c->now_us;
+    k->heard_us = k->spoke_us = k->dialled_us = c->now_us;
     buf_reset(&k->frame);
     wire_put_connect_request(&k->frame, &(struct wire_connect_request){ .last_zxid_seen = k->last_zxid,
                                                                         .timeout_ms = (int32_t)opt(c, OPT_timeout_ms),
                                                                         .session_id = k->session_id,
                                                                         .passwd = slice_of(k->passwd, sizeof k->passwd),
-                                                                        .has_read_only = true });
+                                                                        .has_read_only = true,
+                                                                        .read_only = k->modest });
     note(k, CHRONICLE_DIALLED, buf_slice(&k->frame));
     cable_send_up(c, k->cable, buf_slice(&k->frame));
     wake_at(k, c->now_us + opt(c, OPT_timeout_ms) * 1000 / 3);
@@ -282,8 +287,9 @@ static void idle(struct client *k, int64_t wait_us)
         if (k->sent[k->sent_head + i].ticket != 0)
             k->outcomes[k->sent[k->sent_head + i].ticket].is = CLIENT_LOST;
     k->sent_head = k->sent_count = 0;
-    if (k->closing)
+    if (k->closing || k->fleeting)
         forget_session(k);
+    k->read_only = false;
     if (k->left)
         return;
     k->dial_us = k->cluster->now_us + wait_us;
@@ -316,7 +322,7 @@ static void connected(struct client *k, struct slice frame)
     }
     if (q.session_id == 0) {
         note(k, CHRONICLE_REFUSED, frame);
-        if (!ghost_ended(c, k->session_id) && !ghost_may_be_stale(c, k->member))
+        if (!ghost_ended(c, k->session_id, k->dialled_us))
             finding_set(&c->finding, c->now_us, "client.refused", "client %u: member %u says session 0x%llx has ended",
                         k->index, k->member + 1, (unsigned long long)k->session_id);
         cover(&c->coverage, COVER_sessions_refused);
@@ -325,6 +331,13 @@ static void connected(struct client *k, struct slice frame)
         return;
     }
     bool fresh = k->session_id == 0;
+    k->read_only = q.read_only;
+    k->fleeting = fresh && q.read_only;
+    if (q.read_only)
+        cover(&c->coverage, COVER_read_only);
+    if (q.read_only && !k->modest)
+        finding_set(&c->finding, c->now_us, "client.read_only", "client %u did not ask for a server without a quorum",
+                    k->index);
     k->session_id = q.session_id;
     k->timeout_ms = q.timeout_ms;
     memcpy(k->passwd, q.passwd.p, sizeof k->passwd);
@@ -369,9 +382,13 @@ static void answered(struct client *k, const struct wire_reply_header *h)
     if (c->now_us - q.sent_us > 3000000)
         log_info("sim.slow", "client=%u xid=%d op=%d connection=%u waited_ms=%d", k->index, q.xid, q.op, k->cable,
                  (int)((c->now_us - q.sent_us) / 1000));
+    bool may_write = !k->read_only || !client_is_write(q.op) || q.op == WIRE_OP_CLOSE_SESSION;
+    if (!may_write && h->err != ERR_NOT_READ_ONLY)
+        finding_set(&c->finding, c->now_us, "client.read_only", "client %u: op %d ends with %d without a quorum",
+                    k->index, q.op, h->err);
     bool missing = q.op == WIRE_OP_EXISTS && h->err == ERR_NO_NODE;
     if (q.watches && (h->err == 0 || missing))
-        arm(k, missing ? CLIENT_WATCH_EXIST : q.kind, q.path);
+        arm(k, missing ? SIM_WATCH_EXIST : q.kind, q.path);
     if (q.op == WIRE_OP_REMOVE_WATCHES && h->err == 0)
         disarm(k, any_watch, 0, slice_str(q.path));
 }
@@ -399,7 +416,7 @@ static void heard(struct client *k, struct slice frame)
         answered(k, &h);
 }
 
-void client_received(struct client *k, uint32_t cable, struct slice bytes)
+void sim_client_received(struct client *k, uint32_t cable, struct slice bytes)
 {
     while (bytes.n != 0 && k->state != CLIENT_IDLE && cable == k->cable) {
         struct slice frame = { 0 };

@@ -11,24 +11,24 @@
 struct cluster;
 struct client;
 
-enum client_watch { CLIENT_WATCH_DATA, CLIENT_WATCH_EXIST, CLIENT_WATCH_CHILD, CLIENT_WATCH_ALL, CLIENT_WATCH_BELOW };
+enum sim_watch { SIM_WATCH_DATA, SIM_WATCH_EXIST, SIM_WATCH_CHILD, SIM_WATCH_ALL, SIM_WATCH_BELOW };
 
 /* A request without its answer. */
 struct client_request {
     int32_t xid, op;
     int64_t sent_us;
     bool watches; /* a watch is armed by the answer */
-    enum client_watch kind;
+    enum sim_watch kind;
     char path[40];
     uint32_t ticket; /* of a script */
 };
 
-void client_new(struct cluster *c, uint32_t index);
-void client_free(struct client *k);
+void sim_client_new(struct cluster *c, uint32_t index);
+void sim_client_free(struct client *k);
 struct dice *client_dice(struct client *k);
 
 /* From its cable. */
-void client_received(struct client *k, uint32_t cable, struct slice bytes);
+void sim_client_received(struct client *k, uint32_t cable, struct slice bytes);
 void client_gone(struct client *k, uint32_t cable);
 /* Its alarm. */
 void client_woken(struct client *k, uint64_t mark);
@@ -66,6 +66,8 @@ bool client_put_words(const char *const *words, size_t count, int32_t xid, struc
 void client_next_request(struct client *k, struct dice *d, int32_t xid, struct buf *b, struct client_request *q);
 /* Appends the digest credentials of user number 0 to 2, as an auth request. */
 void client_put_auth(uint32_t user, struct buf *b);
+/* Does it become a transaction? */
+bool client_is_write(int32_t op);
 uint32_t client_user(const struct client *k);
 struct cluster *client_cluster(const struct client *k);
 uint32_t client_index(const struct client *k);

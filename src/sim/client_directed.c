@@ -96,7 +96,7 @@ bool client_put_words(const char *const *words, size_t count, int32_t xid, struc
         q->xid = xid;
         q->op = ops[i].op;
         q->watches = has_word(words, count, "watch");
-        q->kind = q->op == WIRE_OP_GET_CHILDREN2 ? CLIENT_WATCH_CHILD : CLIENT_WATCH_DATA;
+        q->kind = q->op == WIRE_OP_GET_CHILDREN2 ? SIM_WATCH_CHILD : SIM_WATCH_DATA;
         if (count > 1)
             snprintf(q->path, sizeof q->path, "%s", words[1]);
         wire_put_request_header(b, &(struct wire_request_header){ xid, q->op });

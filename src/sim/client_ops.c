@@ -19,6 +19,24 @@ struct asking {
     struct client_request *q;
 };
 
+bool client_is_write(int32_t op)
+{
+    switch (op) {
+    case WIRE_OP_CREATE:
+    case WIRE_OP_CREATE2:
+    case WIRE_OP_CREATE_CONTAINER:
+    case WIRE_OP_CREATE_TTL:
+    case WIRE_OP_DELETE:
+    case WIRE_OP_SET_DATA:
+    case WIRE_OP_SET_ACL:
+    case WIRE_OP_MULTI:
+    case WIRE_OP_CLOSE_SESSION:
+        return true;
+    default:
+        return false;
+    }
+}
+
 void client_put_auth(uint32_t user, struct buf *b)
 {
     wire_put_request_header(b, &(struct wire_request_header){ WIRE_XID_AUTH, WIRE_OP_AUTH });
@@ -197,19 +215,19 @@ static void put_read_record(struct asking *a, int32_t op)
     case WIRE_OP_GET_DATA:
     case WIRE_OP_EXISTS:
         a->q->watches = watch;
-        a->q->kind = CLIENT_WATCH_DATA;
+        a->q->kind = SIM_WATCH_DATA;
         wire_put_path_watch_request(a->b, &(struct wire_path_watch_request){ random_path(a), watch });
         return;
     case WIRE_OP_GET_CHILDREN:
     case WIRE_OP_GET_CHILDREN2:
         a->q->watches = watch;
-        a->q->kind = CLIENT_WATCH_CHILD;
+        a->q->kind = SIM_WATCH_CHILD;
         wire_put_path_watch_request(a->b, &(struct wire_path_watch_request){ random_parent(a), watch });
         return;
     case WIRE_OP_ADD_WATCH: {
         int32_t mode = (int32_t)dice_between(a->d, 0, dice_one_in(a->d, 20) ? 2 : 1);
         a->q->watches = mode < 2;
-        a->q->kind = mode == 0 ? CLIENT_WATCH_ALL : CLIENT_WATCH_BELOW;
+        a->q->kind = mode == 0 ? SIM_WATCH_ALL : SIM_WATCH_BELOW;
         wire_put_path_kind_request(a->b, &(struct wire_path_kind_request){ random_parent(a), mode });
         return;
     }

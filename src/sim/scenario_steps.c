@@ -103,7 +103,7 @@ static bool start_one(struct scenario *s, struct sim_member *m)
 {
     if (m->up)
         return true;
-    if (!member_start(m) && !m->may_refuse)
+    if (!member_start(m) && !m->rotten)
         scenario_wrong(s, "member %u does not start", m->index + 1);
     return run_for(s, 1000);
 }
@@ -271,6 +271,8 @@ static bool do_disk(struct scenario *s, const struct words *w)
                                                      .lasting = w->n > 6 });
         return true;
     }
+    if (strcmp(w->w[2], "rots") == 0 && w->n > 4)
+        return member_rot(m, strcmp(w->w[3], "log") == 0, 0, strtoull(w->w[4], NULL, 10));
     scenario_wrong(s, "a disk does not do this");
     return false;
 }
@@ -334,6 +336,17 @@ static bool do_heal(struct scenario *s, const struct words *w)
 {
     (void)w;
     simnet_heal(&s->c);
+    s->c.disturbed_us = s->c.now_us;
+    return true;
+}
+
+/* "refuse 3": nobody gets a connection to its learner port; "accept 3" */
+static bool do_refuse(struct scenario *s, const struct words *w)
+{
+    const struct sim_member *m = scenario_member(s, w->w[1]);
+    if (m == NULL)
+        return false;
+    s->c.net.refuses_until_us[m->index][ZAB_PORT_LEARNER] = strcmp(w->w[0], "refuse") == 0 ? INT64_MAX : 0;
     s->c.disturbed_us = s->c.now_us;
     return true;
 }
@@ -423,7 +436,7 @@ static bool do_client(struct scenario *s, const struct words *w)
     if (k == NULL && s->c.client_count < CLUSTER_SCRIPT_CLIENTS) {
         k = &s->clients[s->c.client_count];
         snprintf(k->name, sizeof k->name, "%s", w->w[1]);
-        client_new(&s->c, s->c.client_count);
+        sim_client_new(&s->c, s->c.client_count);
         k->client = s->c.clients[s->c.client_count++];
     }
     if (k == NULL || strcmp(w->w[2], "leaves") == 0) {
@@ -697,8 +710,8 @@ bool scenario_step(struct scenario *s, const struct words *w)
         { "hold", do_hold, 5 },         { "let", do_let, 4 },       { "tear", do_tear, 6 },
         { "break", do_break, 3 },       { "client", do_client, 3 }, { "run", do_run, 2 },
         { "expect", do_expect, 3 },     { "until", do_until, 3 },   { "never", do_never, 4 },
-        { "mark", do_mark, 1 },         { "trap", do_trap, 4 },     { "verify", do_verify, 1 },
-        { "stop", do_stop, 1 },
+        { "refuse", do_refuse, 2 },     { "accept", do_refuse, 2 }, { "mark", do_mark, 1 },
+        { "trap", do_trap, 4 },         { "verify", do_verify, 1 }, { "stop", do_stop, 1 },
     };
     for (size_t i = 0; i < ARRAY_COUNT(steps); i++)
         if (strcmp(w->w[0], steps[i].word) == 0 && w->n >= steps[i].words) {

@@ -218,6 +218,17 @@ static int replay_record(struct recovery *v, const struct log_record *r)
     return 0;
 }
 
+/* Ids of sessions that have ended are in the log only. */
+static void note_session(struct recovery *v, const struct log_record *r)
+{
+    if (r->payload.n < TXN_HEADER_BYTES)
+        return;
+    int64_t id = (int64_t)load_be64(r->payload.p);
+    bool own = (uint8_t)((uint64_t)id >> 56) == v->options->server_id;
+    if (own && (v->out->past_session_id == 0 || id > v->out->past_session_id))
+        v->out->past_session_id = id;
+}
+
 /* Who collects the end of the history gets each record once, in order, and none in front of a gap. */
 static void tell_txn(struct recovery *v, const struct log_record *r)
 {
@@ -263,6 +274,7 @@ static int replay(struct recovery *v)
             rc = replay_record(v, &r);
         if (rc < 0)
             break;
+        note_session(v, &r);
         tell_txn(v, &r);
     }
     log_walk_end(&v->walk);

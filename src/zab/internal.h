@@ -14,6 +14,8 @@
 #define HELLO_MS 5000      /* a link that was accepted has this long to say who it is, if the options do not say */
 #define REDIAL_MS 50       /* between two tries to reach the same election port; doubles up to REDIAL_MS_MAX */
 #define REDIAL_MS_MAX 1000
+#define AVOID_MS 60000          /* who was elected and could not be reached is avoided for so long, */
+#define AVOID_FIRST_MS 3000     /* and only in the first moments of an election: perhaps there is nobody else */
 #define RETRY_LEADER_MS 10      /* between two tries to reach a leader that does not listen yet */
 #define RETRY_LEADER_MS_MAX 320 /* one that hangs up, or cannot be connected to: the pause doubles up to this */
 #define RETRY_LEADER_FOR_MS 1000
@@ -67,9 +69,10 @@ struct peer {
     struct buf said;   /* where it says it listens, if that is worth anything; from its hello */
     int64_t redial_ms; /* no dial before */
     int64_t redial_after_ms;
-    struct vote recv;    /* its vote in this round */
-    struct vote outside; /* its vote as one that follows or leads, of any round */
-    struct vote early;   /* its vote, come before we could look */
+    struct vote recv;       /* its vote in this round */
+    struct vote outside;    /* its vote as one that follows or leads, of any round */
+    struct vote early;      /* its vote, come before we could look */
+    int64_t avoid_until_ms; /* it was elected and could not be reached: others are looked for first */
 };
 
 struct election {
@@ -258,6 +261,8 @@ int64_t election_next_tick_ms(const struct zab *z);
 /* Somebody has been lost: perhaps nobody is left to wait for. */
 void election_recheck(struct zab *z);
 void election_peer_epoch(struct zab *z, int64_t epoch);
+/* This one was elected, and no connection to its learner port comes about. */
+void election_avoid(struct zab *z, int64_t sid);
 
 /* election_links.c */
 void election_accepted(struct zab *z, uint32_t id);

@@ -85,6 +85,7 @@ void learner_lost(struct zab *z, bool refused)
                                : z->opt.tick_time_ms * (z->opt.connect_limit_ticks > 0 ? z->opt.connect_limit_ticks
                                                                                        : z->opt.init_limit_ticks);
     if (z->now_ms - ln->begun_ms >= limit_ms) {
+        election_avoid(z, ln->leader);
         zab_leave_role(z, "the leader cannot be reached");
         return;
     }
@@ -477,8 +478,11 @@ void learner_tick(struct zab *z)
     }
     relay_tick(z);
     bool waits_for_disk = ln->conn != NULL && ln->conn->paused;
-    if (!waits_for_disk && z->now_ms - ln->heard_ms > silence_limit_ms(z))
-        zab_leave_role(z, "the leader is silent");
+    if (waits_for_disk || z->now_ms - ln->heard_ms <= silence_limit_ms(z))
+        return;
+    if (ln->phase == LEARNING_DIAL)
+        election_avoid(z, ln->leader);
+    zab_leave_role(z, "the leader is silent");
 }
 
 int64_t learner_next_tick_ms(const struct zab *z)
