@@ -152,8 +152,9 @@ void watch_set(struct watch *w, struct session *s);                             
 void watch_unset(struct watch *w);                                                     /* the request failed */
 void watch_fired(zhandle_t *zh, int type, int state, const char *path, void *context); /* the watcher_fn */
 void watch_end_all(struct session *s);
-/* The watch with this function and context will not be called any more, unless it is being called now. */
-void watch_cancel(struct zokor_framework *f, zokor_event_fn fn, void *context);
+/* True: the watch with this function and context will not be called. False: it was, is being, or will be at the end of
+ * its session. */
+bool watch_cancel(struct zokor_framework *f, zokor_event_fn fn, void *context);
 
 /* operation.c */
 struct op_wait;
@@ -208,6 +209,8 @@ int op_start(struct zokor_framework *f, const struct zokor_request *q, zokor_res
 int op_do(struct zokor_framework *f, const struct zokor_request *q, struct zokor_result *result, bool direct);
 /* Deletes what the protected create `of` may have left behind. */
 void op_start_cleaning(const struct op *of, const struct zokor_request *q);
+/* Whether a watch is set by a request that ended so. */
+bool op_sets_watch(enum zokor_operation operation, int rc);
 /* For the steps of an operation: sends one request; its completion is one of op_*_done. */
 void op_send(struct op *op, int (*send)(struct op *, zhandle_t *), void (*answered)(struct op *, int));
 void op_finish(struct op *op, int rc);

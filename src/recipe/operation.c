@@ -60,15 +60,15 @@ static void run_callback(struct event *e)
     op_free(op);
 }
 
-static bool watch_is_set(const struct op *op, int rc)
+bool op_sets_watch(enum zokor_operation operation, int rc)
 {
-    return rc == ZOK || (rc == ZNONODE && op->q.operation == ZOKOR_EXISTS);
+    return rc == ZOK || (rc == ZNONODE && operation == ZOKOR_EXISTS);
 }
 
 void op_finish(struct op *op, int rc)
 {
     struct client *c = op->client;
-    if (op->watch != NULL && !watch_is_set(op, rc)) {
+    if (op->watch != NULL && !op_sets_watch(op->q.operation, rc)) {
         watch_unset(op->watch);
         watch_free(op->watch);
     }

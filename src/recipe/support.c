@@ -38,7 +38,10 @@ char *recipe_text(const char *format, ...)
 
 char *recipe_copy(const char *s)
 {
-    return s == NULL ? NULL : recipe_text("%s", s);
+    if (s == NULL)
+        return NULL;
+    size_t n = strlen(s) + 1;
+    return memcpy(mem_alloc(n), s, n);
 }
 
 void recipe_copy_acl(const struct ACL_vector *from, struct ACL_vector *to)

@@ -113,13 +113,13 @@ static void on_removed(int rc, const void *data)
 
 /* With `local`, ZOK means that it was there and is not any more: it has not fired and never will. Otherwise it is being
  * set, or fires just now, or has; then it ends, without a call, with its node or its session. */
-void watch_cancel(struct zokor_framework *f, zokor_event_fn fn, void *context)
+bool watch_cancel(struct zokor_framework *f, zokor_event_fn fn, void *context)
 {
     struct client *c = f->client;
     struct session *s = session_hold(c);
     struct watch *w = NULL;
     if (s == NULL)
-        return;
+        return false;
     pthread_mutex_lock(&c->lock);
     LIST_FOR(it, &s->watches)
     {
@@ -138,4 +138,5 @@ void watch_cancel(struct zokor_framework *f, zokor_event_fn fn, void *context)
     }
     mem_free(path);
     session_release(s);
+    return w != NULL;
 }

@@ -58,7 +58,7 @@ extern int port;
 
 static inline char *at(const char *tail)
 {
-    static _Thread_local char paths[16][192];
+    static _Thread_local char paths[16][320];
     static _Thread_local int next;
     next = (next + 1) % 16;
     snprintf(paths[next], sizeof(paths[next]), "%s%s", base, tail);
@@ -75,6 +75,26 @@ static inline struct zokor_framework *open_at(const char *where, int session_tim
     CHECK(f != NULL);
     EQ(ZOK, zokor_framework_wait_connected(f, WAIT_MS));
     return f;
+}
+
+/* By way of a proxy. */
+static inline struct zokor_framework *open_through(int proxy_port, int session_timeout_ms)
+{
+    char where[64];
+    snprintf(where, sizeof(where), "127.0.0.1:%d", proxy_port);
+    return open_at(where, session_timeout_ms);
+}
+
+static inline int count_children(struct zokor_framework *f, const char *path)
+{
+    struct String_vector children;
+    int rc = zokor_framework_children(f, path, &children);
+    if (rc == ZNONODE)
+        return 0;
+    EQ(ZOK, rc);
+    int n = children.count;
+    deallocate_String_vector(&children);
+    return n;
 }
 
 static inline struct zokor_framework *open_direct(void)

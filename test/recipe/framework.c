@@ -38,13 +38,6 @@ static void on_event(struct zokor_framework *f, const struct zokor_event *e, voi
     atomic_fetch_add(&calls, 1);
 }
 
-static struct zokor_framework *through(struct proxy *x)
-{
-    char where[64];
-    snprintf(where, sizeof(where), "127.0.0.1:%d", x->port);
-    return open_at(where, 10000);
-}
-
 static void test_requests(void)
 {
     struct zokor_framework *f = open_direct();
@@ -96,7 +89,7 @@ static void test_requests(void)
 static void test_parents(void)
 {
     struct proxy *x = proxy_start(port);
-    struct zokor_framework *f = through(x);
+    struct zokor_framework *f = open_through(x->port, 10000);
     proxy_lose_reply(x, OP_CREATE_CONTAINER); /* it makes containers, and carries on when a reply is lost */
     EQ(ZOK, zokor_framework_create(f, at("/a/b/c"), NULL, 0, ZOO_EPHEMERAL, ZOKOR_CONTAINER_PARENTS, NULL));
     EQ(1, proxy_lost(x));
@@ -292,26 +285,17 @@ static void test_states(void)
     proxy_end(x);
 }
 
-static int child_count(struct zokor_framework *f)
-{
-    struct String_vector children;
-    EQ(ZOK, zokor_framework_children(f, base, &children));
-    int n = children.count;
-    deallocate_String_vector(&children);
-    return n;
-}
-
 static void test_lost_replies(void)
 {
     struct proxy *x = proxy_start(port);
-    struct zokor_framework *f = through(x);
+    struct zokor_framework *f = open_through(x->port, 10000);
     char *path;
     EQ(ZOK, zokor_framework_create(f, base, NULL, 0, 0, 0, NULL));
     for (int i = 0; i < 5; i++) {
         proxy_lose_reply(x, OP_CREATE2);
         EQ(ZOK, zokor_framework_create(f, at("/lock-"), "d", 1, ZOO_EPHEMERAL_SEQUENTIAL, ZOKOR_PROTECTED, &path));
         EQ(i + 1, proxy_lost(x));
-        EQ(i + 1, child_count(f)); /* the one that was made is found again */
+        EQ(i + 1, count_children(f, base)); /* the one that was made is found again */
         EQ(i, zokor_path_sequence(path));
         CHECK(strstr(path, "/_c_") != NULL && strlen(strstr(path, "/_c_")) == strlen("/_c_-lock-") + 36 + 10);
         free(path);
@@ -332,7 +316,7 @@ static void test_lost_replies(void)
 static void test_given_up(void)
 {
     struct proxy *x = proxy_start(port);
-    struct zokor_framework *f = through(x), *direct = open_direct();
+    struct zokor_framework *f = open_through(x->port, 10000), *direct = open_direct();
     const struct zokor_retry never = zokor_retry_never();
     EQ(ZOK, zokor_framework_create(direct, base, NULL, 0, 0, 0, NULL));
     EQ(ZOK, zokor_framework_create(direct, at("/d"), NULL, 0, 0, 0, NULL));
@@ -341,16 +325,16 @@ static void test_given_up(void)
         .operation = ZOKOR_CREATE, .path = at("/p"), .flags = ZOKOR_PROTECTED, .retry = &never
     };
     EQ(ZCONNECTIONLOSS, zokor_framework_do(f, &create, NULL));
-    EVENTUALLY(child_count(direct) == 1); /* it is looked for and deleted */
+    EVENTUALLY(count_children(direct, base) == 1); /* it is looked for and deleted */
     proxy_shut(x, 1);
     EVENTUALLY(zokor_framework_state(f) == ZOKOR_SUSPENDED);
     const struct zokor_request delete = {
         .operation = ZOKOR_DELETE, .path = at("/d"), .flags = ZOKOR_GUARANTEED, .retry = &never
     };
     EQ(ZCONNECTIONLOSS, zokor_framework_do(f, &delete, NULL));
-    EQ(1, child_count(direct));
+    EQ(1, count_children(direct, base));
     proxy_shut(x, 0);
-    EVENTUALLY(child_count(direct) == 0);
+    EVENTUALLY(count_children(direct, base) == 0);
     EQ(ZOK, zokor_framework_close(f));
     EQ(ZOK, zokor_framework_close(direct));
     proxy_end(x);
@@ -359,7 +343,7 @@ static void test_given_up(void)
 static void test_close_ends_requests(void)
 {
     struct proxy *x = proxy_start(port);
-    struct zokor_framework *f = through(x);
+    struct zokor_framework *f = open_through(x->port, 10000);
     proxy_shut(x, 1);
     EVENTUALLY(zokor_framework_state(f) == ZOKOR_SUSPENDED);
     for (int i = 0; i < 20; i++) {

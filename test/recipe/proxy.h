@@ -4,6 +4,8 @@
 #define ZOKOR_TEST_PROXY_H
 
 #include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdint.h>
@@ -21,10 +23,11 @@ struct proxy {
     pthread_t thread;
     pthread_mutex_t lock;
     int links[PROXY_LINKS_MAX][2];
-    int shut;   /* nobody gets through */
-    int frozen; /* connections stay, nothing moves */
-    int lose;   /* the reply to the next request of this type is lost, with the connection; 0: none */
-    int lost;   /* how many were */
+    int shut;          /* nobody gets through */
+    int frozen;        /* connections stay, nothing moves */
+    int lose;          /* the reply to the next request of this type is lost, with the connection; 0: none */
+    int notifications; /* frames of events that passed */
+    int lost;          /* how many were */
     int ended;
 };
 
@@ -78,6 +81,7 @@ static inline int proxy_pass(struct proxy_link *l, struct pipe_end *e, int from,
             }
             int cut = !is_request && l->has_doomed && proxy_i32(e->p + 4) == l->doomed;
             l->proxy->lost += cut;
+            l->proxy->notifications += !is_request && proxy_i32(e->p + 4) == -1;
             pthread_mutex_unlock(&l->proxy->lock);
             if (cut)
                 return -1;
@@ -138,6 +142,11 @@ static inline void proxy_accept(struct proxy *x)
 {
     int client = accept(x->listener, NULL, NULL);
     int server = client < 0 ? -1 : proxy_dial(x->target);
+    int at_once = 1;
+    if (server >= 0) {
+        setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &at_once, sizeof(at_once));
+        setsockopt(server, IPPROTO_TCP, TCP_NODELAY, &at_once, sizeof(at_once));
+    }
     pthread_mutex_lock(&x->lock);
     int slot = 0;
     while (slot < PROXY_LINKS_MAX && x->links[slot][0] >= 0)
@@ -235,6 +244,14 @@ static inline int proxy_lost(struct proxy *x)
     int lost = x->lost;
     pthread_mutex_unlock(&x->lock);
     return lost;
+}
+
+static inline int proxy_notifications(struct proxy *x)
+{
+    pthread_mutex_lock(&x->lock);
+    int n = x->notifications;
+    pthread_mutex_unlock(&x->lock);
+    return n;
 }
 
 static inline void proxy_end(struct proxy *x)
