@@ -116,7 +116,7 @@ static void prime(struct client_core *c)
 {
     for (size_t i = 0; i < c->auth_n; i++)
         client_write_auth(c, &c->auths[i]);
-    client_watches_rearm(&c->watches, &c->out, c->last_zxid, CLIENT_REARM_BYTES);
+    client_watches_rearm(&c->watches, &c->out, c->settled_zxid, CLIENT_REARM_BYTES);
     buf_append_slice(&c->out, buf_slice(&c->queue));
     buf_fini(&c->queue);
 }

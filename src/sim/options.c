@@ -36,6 +36,7 @@ static const struct {
     { OPT_chunk_bytes, 1, 4096, 10 },
     { OPT_groups, 1, 1, 13 },
     { OPT_read_only, 1, 1, 12 },
+    { OPT_library_pct, 12, 100, 6 },
     { OPT_kill_ms, 1000, 16000, 7 },
     { OPT_power_ms, 1000, 16000, 7 },
     { OPT_blackout_ms, 4000, 16000, 10 },
