@@ -17,6 +17,11 @@ file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/packaging)
 if(TARGET zokor)
   install(TARGETS zokor RUNTIME COMPONENT zokor)
 endif()
+install(PROGRAMS
+  scripts/zkCleanup.sh scripts/zkCli.sh scripts/zkServer-initialize.sh scripts/zkServer.sh
+  scripts/zkSnapShotToolkit.sh scripts/zkSnapshotComparer.sh scripts/zkSnapshotRecursiveSummaryToolkit.sh
+  scripts/zkTxnLogToolkit.sh DESTINATION ${CMAKE_INSTALL_DATADIR}/zokor/bin COMPONENT zokor)
+install(FILES scripts/zkEnv.sh DESTINATION ${CMAKE_INSTALL_DATADIR}/zokor/bin COMPONENT zokor)
 install(FILES packaging/zoo.cfg DESTINATION ${CMAKE_INSTALL_FULL_SYSCONFDIR}/zokor COMPONENT zokor)
 configure_file(packaging/systemd/zokor.service.in ${CMAKE_BINARY_DIR}/packaging/zokor.service @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/packaging/zokor.service DESTINATION lib/systemd/system COMPONENT zokor)
@@ -27,6 +32,11 @@ install(FILES packaging/completions/zokor.bash DESTINATION ${CMAKE_INSTALL_DATAD
 install(FILES packaging/completions/_zokor DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions COMPONENT zokor)
 install(FILES packaging/completions/zokor.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d
         COMPONENT zokor)
+# The scripts with Apache's names, where Debian's package zookeeper has those, and the configuration where they look.
+install(DIRECTORY scripts/ DESTINATION ${CMAKE_INSTALL_DATADIR}/zokor/bin COMPONENT zokor USE_SOURCE_PERMISSIONS)
+file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/links)
+file(CREATE_LINK ${CMAKE_INSTALL_FULL_SYSCONFDIR}/zokor ${CMAKE_BINARY_DIR}/links/conf SYMBOLIC)
+install(FILES ${CMAKE_BINARY_DIR}/links/conf DESTINATION ${CMAKE_INSTALL_DATADIR}/zokor COMPONENT zokor)
 file(GLOB pages CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR} ${CMAKE_SOURCE_DIR}/docs/man/*.1)
 foreach(page ${pages})
   get_filename_component(name ${page} NAME)
@@ -43,7 +53,6 @@ endforeach()
 function(install_library NAME APACHE)
   install(TARGETS lib${NAME} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT libzokor0
           NAMELINK_COMPONENT libzokor-dev PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)
-  file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/links)
   file(CREATE_LINK ../lib${NAME}.so.${PROJECT_VERSION} ${CMAKE_BINARY_DIR}/links/${APACHE} SYMBOLIC)
   install(FILES ${CMAKE_BINARY_DIR}/links/${APACHE} DESTINATION ${CMAKE_INSTALL_LIBDIR}/zokor COMPONENT libzokor0)
 endfunction()
@@ -51,6 +60,8 @@ endfunction()
 if(TARGET libzokor)
   install_library(zokor libzookeeper_mt.so.2)
   install_library(zokor_st libzookeeper_st.so.2)
+  install(TARGETS libzokor_tls LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT libzokor0 NAMELINK_SKIP
+          PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)
   # Not below include/ itself: zookeeper/zookeeper.h is there if Apache's library is installed, too.
   install(DIRECTORY include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/libzokor COMPONENT libzokor-dev)
   foreach(name zokor zokor_st)

@@ -28,7 +28,9 @@ unchanged, alone or in an ensemble with Apache's servers.
 
 Brings the server with its service, a shell, a load generator and tools for
 logs and snapshots.")
-set(CPACK_DEBIAN_ZOKOR_PACKAGE_SUGGESTS "libzokor0")
+# Loaded when something needs them: the HTTP port, SASL, the prompt of the shell; Kerberos.
+set(CPACK_DEBIAN_ZOKOR_PACKAGE_RECOMMENDS "libmicrohttpd12, libsasl2-2, libedit2")
+set(CPACK_DEBIAN_ZOKOR_PACKAGE_SUGGESTS "libsasl2-modules, libsasl2-modules-gssapi-mit, libkrb5-3, libgssapi-krb5-2, libzokor0")
 set(CPACK_DEBIAN_ZOKOR_PACKAGE_CONTROL_EXTRA
     "${debian}/conffiles;${debian}/postinst;${debian}/prerm;${debian}/postrm")
 
@@ -38,6 +40,7 @@ set(CPACK_DEBIAN_LIBZOKOR0_DESCRIPTION "client library for ZooKeeper servers
 Has the interface and the symbols of Apache's C client, so that programs made
 for that run on it, and what it lacks: persistent watches, deadlines, several
 reads in a request.")
+set(CPACK_DEBIAN_LIBZOKOR0_PACKAGE_RECOMMENDS "zlib1g")
 set(CPACK_DEBIAN_LIBZOKOR0_PACKAGE_CONTROL_EXTRA "${debian}/triggers")
 
 set(CPACK_DEBIAN_LIBZOKOR-DEV_PACKAGE_NAME libzokor-dev)

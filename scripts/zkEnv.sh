@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 #
 #   ZOKOR         the program (default: beside the scripts, in ../bin or ../build/release, or in PATH)
-#   ZOOCFGDIR     where zoo.cfg is (default: ../conf, else /etc/zookeeper/conf); also: --config DIR as the first argument
+#   ZOOCFGDIR     where zoo.cfg is (default: ../conf, else /etc/zookeeper/conf, else /etc/zokor); also: --config DIR first
 #   ZOOCFG        the name of the file there (default: zoo.cfg)
 #   ZOO_LOG_DIR   where the server's output goes (default: /var/log/zookeeper if it can be written, else ../logs)
 
@@ -13,8 +13,10 @@ fi
 if [ -z "${ZOOCFGDIR:-}" ]; then
     if [ -d "$ZOOBINDIR/../conf" ]; then
         ZOOCFGDIR=$ZOOBINDIR/../conf
-    else
+    elif [ -d /etc/zookeeper/conf ] || [ ! -d /etc/zokor ]; then
         ZOOCFGDIR=/etc/zookeeper/conf
+    else
+        ZOOCFGDIR=/etc/zokor
     fi
 fi
 if [ -f "$ZOOCFGDIR/zookeeper-env.sh" ]; then

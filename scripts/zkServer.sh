@@ -41,7 +41,8 @@ host=${HOSTNAME:-$(uname -n)}
 ZOO_OUT=$ZOO_LOG_DIR/zookeeper-${USER:-$(id -un)}-server-$host.out
 ZOO_CMD=("$ZOKOR" server "${ZOO_DEFINES[@]}" "$ZOOCFG")
 
-is_alive() { kill -0 "$1" 2>/dev/null; }
+# A process that has ended but that nobody has waited for (process 1 of a container often does not) is not alive.
+is_alive() { kill -0 "$1" 2>/dev/null && ! grep -q '^State:[[:space:]]*Z' "/proc/$1/status" 2>/dev/null; }
 
 start() {
     local pid

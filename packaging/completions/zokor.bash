@@ -5,7 +5,7 @@ _zokor() {
     local options='' valued='' words='' files=''
     COMPREPLY=()
     if [ "$COMP_CWORD" -eq 1 ]; then
-        mapfile -t COMPREPLY < <(compgen -W "server cli log snap purge init status sim bench version --help --version" -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W "server cli log snap start stop restart purge init status sim bench version --help --version" -- "$word")
         return
     fi
     case ${COMP_WORDS[1]} in
@@ -26,6 +26,21 @@ _zokor() {
         snap)
             options='-h --help'
             words='show info summary compare export'
+            ;;
+        start)
+            options='--pidfile --logfile --wait -h --help'
+            valued='--pidfile --logfile --wait'
+            files=yes
+            ;;
+        stop)
+            options='--pidfile --logfile --wait -h --help'
+            valued='--pidfile --logfile --wait'
+            files=yes
+            ;;
+        restart)
+            options='--pidfile --logfile --wait -h --help'
+            valued='--pidfile --logfile --wait'
+            files=yes
             ;;
         purge)
             options='-n --help'

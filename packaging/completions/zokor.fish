@@ -4,6 +4,9 @@ complete -c zokor -n __fish_use_subcommand -f -a server -d 'run a server'
 complete -c zokor -n __fish_use_subcommand -f -a cli -d 'talk to servers, as zkCli.sh'
 complete -c zokor -n __fish_use_subcommand -f -a log -d 'show, follow, verify and repair transaction logs'
 complete -c zokor -n __fish_use_subcommand -f -a snap -d 'show, compare and export snapshots'
+complete -c zokor -n __fish_use_subcommand -f -a start -d 'run a server in the background'
+complete -c zokor -n __fish_use_subcommand -f -a stop -d 'stop it'
+complete -c zokor -n __fish_use_subcommand -f -a restart -d 'stop it and start it again'
 complete -c zokor -n __fish_use_subcommand -f -a purge -d 'remove snapshots and logs that are no longer needed'
 complete -c zokor -n __fish_use_subcommand -f -a init -d 'make the data directories of a new server'
 complete -c zokor -n __fish_use_subcommand -f -a status -d 'ask a server how it is'
@@ -49,6 +52,21 @@ complete -c zokor -n '__fish_seen_subcommand_from log' -s h -l help -d 'print a 
 complete -c zokor -n '__fish_seen_subcommand_from snap' -f
 complete -c zokor -n '__fish_seen_subcommand_from snap' -a 'show info summary compare export'
 complete -c zokor -n '__fish_seen_subcommand_from snap' -s h -l help -d 'print a summary'
+
+complete -c zokor -n '__fish_seen_subcommand_from start' -l pidfile -r -d 'where its process id is kept'
+complete -c zokor -n '__fish_seen_subcommand_from start' -l logfile -r -d 'where it says what it does'
+complete -c zokor -n '__fish_seen_subcommand_from start' -l wait -x -d 'for it to listen'
+complete -c zokor -n '__fish_seen_subcommand_from start' -s h -l help -d 'print a summary'
+
+complete -c zokor -n '__fish_seen_subcommand_from stop' -l pidfile -r -d 'where its process id is kept'
+complete -c zokor -n '__fish_seen_subcommand_from stop' -l logfile -r -d 'where it says what it does'
+complete -c zokor -n '__fish_seen_subcommand_from stop' -l wait -x -d 'for it to end'
+complete -c zokor -n '__fish_seen_subcommand_from stop' -s h -l help -d 'print a summary'
+
+complete -c zokor -n '__fish_seen_subcommand_from restart' -l pidfile -r -d 'where its process id is kept'
+complete -c zokor -n '__fish_seen_subcommand_from restart' -l logfile -r -d 'where it says what it does'
+complete -c zokor -n '__fish_seen_subcommand_from restart' -l wait -x -d 'for either'
+complete -c zokor -n '__fish_seen_subcommand_from restart' -s h -l help -d 'print a summary'
 
 complete -c zokor -n '__fish_seen_subcommand_from purge' -s n -x -d 'how many snapshots are kept'
 complete -c zokor -n '__fish_seen_subcommand_from purge' -l help -d 'print a summary'

@@ -77,7 +77,7 @@ static void report(struct cli *c, const struct exporting *x)
                      x->hidden);
     if (x->left_out > 0)
         cli_complain(c, "%" PRId64 " ephemeral nodes are left out (-e takes them, too)", x->left_out);
-    if (x->failed > 0)
+    if (x->failed > 0 && x->nodes > 0)
         cli_complain(c, "%" PRId64 " nodes could not be read; what is below them is missing", x->failed);
 }
 

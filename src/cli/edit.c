@@ -22,6 +22,7 @@ enum { HISTORY_MAX = 1000, CHILDREN_SHOWN_MAX = 500 };
     X(EditLine *, el_init, (const char *, FILE *, FILE *, FILE *)) \
     X(void, el_end, (EditLine *))                                  \
     X(int, el_set, (EditLine *, int, ...))                         \
+    X(int, el_wset, (EditLine *, int, ...))                        \
     X(const char *, el_gets, (EditLine *, int *))                  \
     X(const LineInfo *, el_line, (EditLine *))                     \
     X(int, el_insertstr, (EditLine *, const char *))               \
@@ -33,7 +34,6 @@ enum { HISTORY_MAX = 1000, CHILDREN_SHOWN_MAX = 500 };
 
 struct cli_editor {
     struct cli *c;
-    struct library *library;
     EditLine *el;
     History *past;
     char *history_path; /* NULL: it is not kept */
@@ -51,17 +51,22 @@ static void note_resize(int number)
     resized = number;
 }
 
+/* Stays loaded until the program ends: the terminal's description belongs to a library that libedit loads, and is never
+ * given back. */
+static struct library *library;
+
 static bool load(struct cli_editor *e)
 {
     char reason[256];
-    e->library = library_open("libedit.so.2", reason, sizeof(reason));
-    if (e->library == NULL) {
+    if (library == NULL)
+        library = library_open("libedit.so.2", reason, sizeof(reason));
+    if (library == NULL) {
         fprintf(stderr, "no line editing: %s (Debian: apt-get install libedit2)\n", reason);
         return false;
     }
     bool all = true;
-#define X(type, name, args)                                 \
-    *(void **)&e->name = library_symbol(e->library, #name); \
+#define X(type, name, args)                              \
+    *(void **)&e->name = library_symbol(library, #name); \
     all = all && e->name != NULL;
     EDIT_FUNCTIONS(X)
 #undef X
@@ -72,18 +77,21 @@ static bool load(struct cli_editor *e)
 static struct cli_editor *current;
 
 /* "[zk: host(STATE) n] "; \1 encloses what takes no room. */
+static void format_prompt(struct cli *c, bool color, char *out, size_t size)
+{
+    const char *state = cli_state_name(c);
+    const char *code = strncmp(state, "CONNECTED", 9) == 0 ? "32" : "31";
+    if (color)
+        snprintf(out, size, "[zk: %.200s(\1\033[%sm\1%s\1\033[0m\1) %zu] ", c->host, code, state, c->count);
+    else
+        snprintf(out, size, "[zk: %.200s(%s) %zu] ", c->host, state, c->count);
+}
+
 static char *prompt(EditLine *el)
 {
     struct cli_editor *e = current;
-    struct cli *c = e->c;
-    const char *state = cli_state_name(c);
-    bool well = strncmp(state, "CONNECTED", 9) == 0;
     (void)el;
-    if (c->color)
-        snprintf(e->prompt, sizeof(e->prompt), "[zk: %.200s(\1\033[%sm\1%s\1\033[0m\1) %zu] ", c->host,
-                 well ? "32" : "31", state, c->count);
-    else
-        snprintf(e->prompt, sizeof(e->prompt), "[zk: %.200s(%s) %zu] ", c->host, state, c->count);
+    format_prompt(e->c, e->c->color, e->prompt, sizeof(e->prompt));
     return e->prompt;
 }
 
@@ -103,10 +111,7 @@ static void clear_line(struct cli_editor *e)
     struct winsize size = { 0 };
     char shown[512];
     const LineInfo *line = e->el_line(e->el);
-    bool color = e->c->color;
-    e->c->color = false;
-    snprintf(shown, sizeof(shown), "%s", prompt(e->el));
-    e->c->color = color;
+    format_prompt(e->c, false, shown, sizeof(shown));
     size_t width = width_of(shown, strlen(shown)) + width_of(line->buffer, (size_t)(line->cursor - line->buffer));
     ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
     size_t rows = size.ws_col == 0 ? 0 : width / size.ws_col;
@@ -262,7 +267,8 @@ static void set_up(struct cli_editor *e)
     e->history(e->past, &event, H_SETSIZE, HISTORY_MAX);
     e->history(e->past, &event, H_SETUNIQUE, 1);
     e->el_set(e->el, EL_HIST, e->history, e->past);
-    e->el_set(e->el, EL_ADDFN, "cli-complete", "Completes commands and paths", complete);
+    /* With wide strings: copies of others would never be given back. */
+    e->el_wset(e->el, EL_ADDFN, L"cli-complete", L"Completes commands and paths", complete);
     e->el_set(e->el, EL_BIND, "^I", "cli-complete", NULL);
     e->el_set(e->el, EL_BIND, "^R", "em-inc-search-prev", NULL);
     e->el_set(e->el, EL_BIND, "^W", "ed-delete-prev-word", NULL);
@@ -341,7 +347,6 @@ void cli_editor_close(struct cli_editor *e)
         e->history_end(e->past);
     if (e->el != NULL)
         e->el_end(e->el);
-    library_close(e->library);
     free(e->history_path);
     free(e->line);
     mem_free(e);

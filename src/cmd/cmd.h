@@ -17,6 +17,8 @@ int cmd_snap(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_init(int argc, char **argv);
 int cmd_purge(int argc, char **argv);
+/* start, stop and restart. */
+int cmd_daemon(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 

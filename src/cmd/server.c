@@ -3,6 +3,7 @@
 #include "cmd/cmd.h"
 #include "cmd/flags.h"
 #include "cmd/logging.h"
+#include "cmd/server.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -150,6 +151,20 @@ static int run(const struct arguments *a)
         status = server_run(&config);
 out:
     config_fini(&config);
+    return status;
+}
+
+int server_config_of(int argc, char **argv, struct config *config)
+{
+    struct arguments a = { .defines = calloc((size_t)argc, sizeof(char *)) };
+    if (a.defines == NULL)
+        return cmd_usage_error("out of memory");
+    int status = parse_arguments(&a, argc, argv);
+    if (status == CMD_OK && (a.help || a.help_config || a.check_only))
+        status = cmd_usage_error("only arguments of a server that runs are taken here\n%s", usage);
+    if (status == CMD_OK)
+        status = load_config(&a, config);
+    free(a.defines);
     return status;
 }
 

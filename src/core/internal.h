@@ -499,6 +499,8 @@ int64_t ensemble_seen_zxid(const struct core *c);
 /* False: the request has been answered, or must not be sent on. */
 bool local_may_write(struct core *c, struct conn *k, int32_t op, struct slice frame);
 void local_begin(struct core *c, struct conn *k, struct session *s);
+/* Answers the close of such a session and ends it, and the connection. */
+void local_close(struct core *c, struct conn *k, int32_t xid);
 /* A local session has expired, or its client has closed it. */
 void local_end(struct core *c, struct session *s);
 
@@ -506,6 +508,9 @@ void local_end(struct core *c, struct session *s);
 void forward_write(struct core *c, struct conn *k, int32_t xid, int32_t op, struct slice frame);
 void forward_create_session(struct core *c, struct conn *k, struct session *s);
 void forward_revalidate(struct core *c, struct conn *k, int64_t session_id, int32_t timeout_ms);
+/* The same for the client of an observer that this follower serves; and a request of one. */
+void forward_relayed_revalidate(struct core *c, uint32_t link, int64_t session_id, int32_t timeout_ms);
+void forward_relayed(struct core *c, uint32_t link, const struct peer_request *q, struct wire_vec authinfo);
 void forward_validity(struct core *c, int64_t session_id, bool valid);
 void forward_synced(struct core *c);
 void forward_forget(struct core *c);

@@ -81,7 +81,7 @@ static int create_kind(struct prep *p, struct create *q)
         q->code = WIRE_OP_CREATE_CONTAINER;
     if (q->ephemeral) {
         struct session *s = session_lookup(p->core, p->session_id);
-        if (s == NULL || s->closing)
+        if (s == NULL || s->closing || s->local)
             return ERR_SESSION_EXPIRED;
     }
     return path_is_malformed(q->path) ? ERR_BAD_ARGUMENTS : 0;

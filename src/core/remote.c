@@ -105,7 +105,9 @@ void remote_touch(struct core *c, int64_t session_id, int32_t timeout_ms)
 {
     struct session *s = session_lookup(c, session_id);
     (void)timeout_ms; /* the session's own counts: a learner tells it for servers that know no table */
-    if (s != NULL && !s->closing)
+    if (s != NULL && zab_learns(c->ens.zab))
+        s->touched = true; /* told to the leader with ours */
+    else if (s != NULL && !s->closing)
         session_touch(c, s);
 }
 
@@ -179,7 +181,7 @@ void remote_sync_own(struct core *c, struct conn *k, int32_t xid, struct slice f
  * said that this server leads: that is what a sync waits for. */
 static bool lives(const struct core *c, const struct session *s)
 {
-    return s != NULL && !s->closing && ensemble_leads(c);
+    return s != NULL && !s->closing && !s->local && ensemble_leads(c); /* a local one is not for other servers */
 }
 
 static void tell_validity(struct core *c, uint32_t link, int64_t session_id, int32_t timeout_ms)
@@ -197,6 +199,10 @@ static void tell_validity(struct core *c, uint32_t link, int64_t session_id, int
 
 void remote_revalidate(struct core *c, uint32_t link, int64_t session_id, int32_t timeout_ms)
 {
+    if (zab_learns(c->ens.zab)) {
+        forward_relayed_revalidate(c, link, session_id, timeout_ms);
+        return;
+    }
     if (!zab_leads(c->ens.zab) || lives(c, session_lookup(c, session_id)))
         tell_validity(c, link, session_id, timeout_ms);
     else
@@ -280,6 +286,10 @@ static void carry_on(struct core *c, uint32_t link, const struct peer_request *q
 
 void remote_request(struct core *c, uint32_t link, const struct peer_request *q, struct wire_vec authinfo)
 {
+    if (zab_learns(c->ens.zab)) {
+        forward_relayed(c, link, q, authinfo);
+        return;
+    }
     if (!zab_leads(c->ens.zab))
         return;
     if (c->ens.syncs != NULL && must_wait(c, link, q, NULL))

@@ -33,7 +33,7 @@ static void ids_rise_though_the_clock_is_set_back(void **state)
         o.past_session_id = first;
         o.start_wall_ms -= back_ms * 3600000;
         shell_init(&s, &o);
-        assert_int_equal(shell_connect_as(&s, 1, 0, NULL, 5000), first + 1);
+        assert_int_equal(shell_connect_as(&s, 1, 0, NULL, 5000), (first | 0xffff) + 1);
         shell_fini(&s);
     }
     o.past_session_id = first | (int64_t)1 << 57; /* of another server */

@@ -77,6 +77,9 @@ const char *claim_number(const char *child, const char *name);
 void claim_sort(struct String_vector *children, const char *name);
 /* The paths of the children whose names contain `name`, sorted. */
 int claim_participants(struct zokor_framework *f, const char *folder, const char *name, struct String_vector *paths);
+/* Those of an election, with their data. */
+int participants_of(struct zokor_framework *f, const char *folder, const char *name,
+                    struct zokor_participant **participants, int *count);
 int64_t due_of(int timeout_ms);
 
 #endif

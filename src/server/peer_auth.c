@@ -213,7 +213,7 @@ static void begin_login(struct peer_link *l)
 void peer_auth_dial(struct peer_link *l)
 {
     (void)auth_new(l);
-    if (l->port == ZAB_PORT_LEARNER)
+    if (l->port != ZAB_PORT_ELECTION)
         begin_login(l);
     else
         peer_link_up(l); /* the hello comes first */

@@ -18,7 +18,8 @@ struct peers_options {
     bool listen_all;                  /* quorumListenOnAllIPs: listen on every address instead, on the ports of self */
     bool keepalive;                   /* tcpKeepAlive */
     int bind_tries;                   /* electionPortBindRetry, one a second; 0: for ever */
-    int64_t dial_ms[2];               /* by enum zab_port: a dial that takes longer has failed */
+    uint16_t observer_port;           /* observerMasterPort, of every follower; 0: none */
+    int64_t dial_ms[ZAB_PORT_COUNT];  /* by enum zab_port: a dial that takes longer has failed */
     struct tls_context *tls_accept;   /* NULL: nobody who connects speaks TLS */
     struct tls_context *tls_dial;     /* NULL: whom we dial does not */
     bool tls_optional;                /* portUnification: with tls_accept, who connects may speak either */

@@ -43,7 +43,7 @@ struct client {
     size_t sent_head, sent_count, sent_cap;
     struct armed *armed;
     size_t armed_count, armed_cap;
-    int64_t heard_us, spoke_us, next_op_us, dial_us, alarm_us;
+    int64_t dialled_us, heard_us, spoke_us, next_op_us, dial_us, alarm_us;
     uint64_t alarm_mark;
     struct buf frame;
     uint32_t wanted; /* member, of a script */
@@ -275,7 +275,7 @@ static void dial(struct client *k)
         cover(&c->coverage, COVER_sessions_moved);
     k->member = member;
     k->cable = cable_dial(c, k->index, member);
-    k->heard_us = k->spoke_us = c->now_us;
+    k->heard_us = k->spoke_us = k->dialled_us = c->now_us;
     buf_reset(&k->frame);
     wire_put_connect_request(&k->frame, &(struct wire_connect_request){ .last_zxid_seen = k->last_zxid,
                                                                         .timeout_ms = (int32_t)opt(c, OPT_timeout_ms),
@@ -335,7 +335,7 @@ static void connected(struct client *k, struct slice frame)
     }
     if (q.session_id == 0) {
         note(k, CHRONICLE_REFUSED, frame);
-        if (!ghost_ended(c, k->session_id))
+        if (!ghost_ended(c, k->session_id, k->dialled_us))
             finding_set(&c->finding, c->now_us, "client.refused", "client %u: member %u says session 0x%llx has ended",
                         k->index, k->member + 1, (unsigned long long)k->session_id);
         cover(&c->coverage, COVER_sessions_refused);

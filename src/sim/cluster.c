@@ -508,6 +508,7 @@ static void make(struct cluster *c, uint32_t client_count)
 {
     agenda_init(&c->agenda);
     chronicle_init(&c->chronicle);
+    c->ghost.digest = GHOST_FIRST_DIGEST;
     c->member_count = (uint32_t)(opt(c, OPT_members) + opt(c, OPT_observers));
     c->members = mem_zalloc(c->member_count * sizeof(struct sim_member *));
     c->clients = mem_zalloc(client_count * sizeof(struct client *));
@@ -551,7 +552,7 @@ void cluster_end(struct cluster *c)
     for (uint32_t i = 0; i < c->chronicle.cables; i++)
         cable_free_inbox(&c->cables[i]);
     mem_free(c->cables);
-    mem_free(c->ghost.ended);
+    mem_free(c->ghost.sessions);
     mem_free(c->ghost.reigns);
     mem_free(c->clients);
     mem_free(c->members);

@@ -55,12 +55,32 @@ static struct shadow_record shadow_pop(struct shadow *s)
 
 /* ---- the one order ---- */
 
-static struct ghost_end *find_end(const struct ghost *g, int64_t session_id)
+static struct ghost_session *find_session(const struct ghost *g, int64_t session_id)
 {
-    for (size_t i = g->ended_count; i-- > 0;)
-        if (g->ended[i].session_id == session_id)
-            return &g->ended[i];
+    for (size_t i = g->session_count; i-- > 0;)
+        if (g->sessions[i].session_id == session_id)
+            return &g->sessions[i];
     return NULL;
+}
+
+static struct ghost_session *know_session(struct ghost *g, int64_t session_id)
+{
+    struct ghost_session *known = find_session(g, session_id);
+    if (known != NULL)
+        return known;
+    if (g->session_count == g->session_cap) {
+        g->session_cap = g->session_cap == 0 ? 64 : g->session_cap * 2;
+        g->sessions = mem_realloc(g->sessions, g->session_cap * sizeof *g->sessions);
+    }
+    g->sessions[g->session_count] = (struct ghost_session){ .session_id = session_id };
+    return &g->sessions[g->session_count++];
+}
+
+static void begin_session(struct ghost *g, int64_t session_id, int64_t now_us)
+{
+    struct ghost_session *s = know_session(g, session_id);
+    s->begun_us = s->begun ? s->begun_us : now_us;
+    s->begun = true;
 }
 
 static bool follows(int64_t a, int64_t b)
@@ -88,9 +108,10 @@ static void settle(struct cluster *c, struct sim_member *m, struct shadow_record
     if (txn.has_digest)
         g->digest = (uint64_t)txn.digest.tree_digest;
     g->committed = r.zxid;
-    struct ghost_end *end = txn.header.type == WIRE_OP_CLOSE_SESSION ? find_end(g, txn.header.session_id) : NULL;
-    if (end != NULL)
-        end->decided = true;
+    if (txn.header.type == WIRE_OP_CLOSE_SESSION)
+        know_session(g, txn.header.session_id)->decided = true;
+    else if (txn.header.type == WIRE_OP_CREATE_SESSION)
+        begin_session(g, txn.header.session_id, c->now_us);
     chronicle_commit(
         &c->chronicle,
         (struct chronicle_txn){ .zxid = r.zxid, .at_us = c->now_us, .member = m->index, .digest = g->digest },
@@ -302,21 +323,12 @@ static void judge_expiry(struct cluster *c, struct sim_member *m, const struct t
     }
 }
 
-bool ghost_ended(const struct cluster *c, int64_t session_id)
+bool ghost_ended(const struct cluster *c, int64_t session_id, int64_t asked_us)
 {
-    const struct ghost_end *e = find_end(&c->ghost, session_id);
-    return e != NULL && (e->decided || c->ensemble == NULL);
-}
-
-static void add_end(struct ghost *g, int64_t session_id)
-{
-    if (find_end(g, session_id) != NULL)
-        return;
-    if (g->ended_count == g->ended_cap) {
-        g->ended_cap = g->ended_cap == 0 ? 64 : g->ended_cap * 2;
-        g->ended = mem_realloc(g->ended, g->ended_cap * sizeof *g->ended);
-    }
-    g->ended[g->ended_count++] = (struct ghost_end){ .session_id = session_id };
+    const struct ghost_session *e = find_session(&c->ghost, session_id);
+    if (opt(c, OPT_local_sessions) != 0 && c->ensemble != NULL && (e == NULL || !e->begun || e->begun_us >= asked_us))
+        return true;
+    return e != NULL && (e->decided || (e->ended && c->ensemble == NULL));
 }
 
 void ghost_appends(struct cluster *c, struct sim_member *m, int64_t zxid, struct blob *txn)
@@ -329,7 +341,7 @@ void ghost_appends(struct cluster *c, struct sim_member *m, int64_t zxid, struct
     }
     shadow_push(&m->shadow, zxid, txn);
     if (t.header.type == WIRE_OP_CLOSE_SESSION)
-        add_end(&c->ghost, t.header.session_id);
+        know_session(&c->ghost, t.header.session_id)->ended = true;
     bool own = core_zab(m->core) == NULL || zab_leads(core_zab(m->core));
     if (t.header.type == WIRE_OP_CLOSE_SESSION && t.header.cxid == 0 && own)
         judge_expiry(c, m, &t);

@@ -36,10 +36,10 @@ struct sim_member {
     bool paused;
     bool stopping; /* an error has ended it: killed at the end of the step */
     int64_t resume_us;
-    struct member_death death; /* of a script: how exactly it ends */
-    bool rotten;               /* its disk has been damaged: it need not start */
-    bool forgot_sessions;      /* its disk does not tell which ids it has given */
-    struct disk *backup;       /* an old copy of its disk, or NULL */
+    struct member_death death;   /* of a script: how exactly it ends */
+    bool rotten;                 /* its disk has been damaged: it need not start */
+    bool forgot_sessions;        /* its disk does not tell which ids it has given */
+    struct disk *backup;         /* an old copy of its disk, or NULL */
     struct agenda_item *backlog; /* what came while it stood still */
     size_t backlog_count, backlog_cap;
     struct disk *disk;

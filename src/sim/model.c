@@ -193,6 +193,7 @@ void model_fini(struct model *m)
     }
     mem_free(m->buckets);
     mem_free(m->sessions);
+    mem_free(m->ended);
     mem_free(m->events);
     mem_free(m->undo);
     buf_fini(&m->reply);
@@ -599,7 +600,7 @@ int32_t model_write(struct model *m, const struct model_caller *who, int32_t op,
     m->zxid = zxid;
     m->time_ms = time_ms;
     buf_reset(&m->reply);
-    if (model_session(m, who->session_id) == NULL)
+    if (model_session(m, who->session_id) == NULL && (!m->local_sessions || m->said_expired))
         return ERR_SESSION_EXPIRED;
     struct wire_reader r = wire_reader_of(record);
     int32_t failed = 0;
@@ -623,6 +624,16 @@ void model_open_session(struct model *m, int64_t session_id, int32_t timeout_ms,
     m->sessions[m->session_count++] = (struct model_session){ session_id, timeout_ms };
 }
 
+bool model_session_lives(const struct model *m, int64_t id)
+{
+    if (model_session(m, id) != NULL)
+        return true;
+    for (size_t i = m->ended_count; i-- > 0;)
+        if (m->ended[i] == id)
+            return false;
+    return m->local_sessions;
+}
+
 static size_t count_owned(const struct model *m, int64_t session_id)
 {
     size_t count = 0;
@@ -639,6 +650,11 @@ bool model_close_session(struct model *m, int64_t session_id, struct wire_vec pa
     for (size_t i = 0; i < m->session_count; i++)
         if (m->sessions[i].id == session_id)
             m->sessions[i--] = m->sessions[--m->session_count];
+    if (m->ended_count == m->ended_cap) {
+        m->ended_cap = m->ended_cap == 0 ? 64 : m->ended_cap * 2;
+        m->ended = mem_realloc(m->ended, m->ended_cap * sizeof *m->ended);
+    }
+    m->ended[m->ended_count++] = session_id;
     struct wire_reader r = wire_vec_reader(paths);
     for (int32_t i = 0; i < paths.count; i++) {
         struct model_node *n = model_find(m, wire_get_ustring(&r));

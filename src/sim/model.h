@@ -48,6 +48,10 @@ struct model {
     uint64_t digest, stamp;
     struct model_session *sessions;
     size_t session_count, session_cap;
+    int64_t *ended; /* sessions that were and are no more */
+    size_t ended_count, ended_cap;
+    bool local_sessions; /* there are sessions that only their own server knows */
+    bool said_expired;   /* the transaction being judged says that its session has ended */
     /* Of the transaction being judged. */
     int64_t zxid, time_ms;
     struct model_event *events;
@@ -62,6 +66,8 @@ void model_fini(struct model *m);
 struct model_node *model_find(const struct model *m, struct slice path);
 struct wire_stat model_stat(const struct model_node *n);
 const struct model_session *model_session(const struct model *m, int64_t id);
+/* May this session do anything now? Local ones may until they have become everybody's and have ended. */
+bool model_session_lives(const struct model *m, int64_t id);
 
 /* Carries out a write of a client as the transaction zxid at time_ms. Returns the error it must end with (0: none;
  * ERR_MARSHALLING: it must not have become a transaction). m->reply and m->events tell the rest. */

@@ -62,6 +62,7 @@ static void replay_request(struct oracle *o, const struct txn *t, struct oracle_
     o->last_xid[client] = q->xid;
     count_write(o, q, t);
     int32_t logged = t->op.type == WIRE_OP_ERROR ? t->op.err : 0;
+    o->model.said_expired = logged == ERR_SESSION_EXPIRED;
     if (q->op == WIRE_OP_CLOSE_SESSION) {
         bool open = model_session(&o->model, h->session_id) != NULL;
         o->txn_err = open ? 0 : ERR_SESSION_EXPIRED;
@@ -146,6 +147,7 @@ static void begin(struct oracle *o, struct cluster *c)
 {
     *o = (struct oracle){ .c = c, .h = &c->chronicle };
     model_init(&o->model);
+    o->model.local_sessions = c->ensemble != NULL && opt(c, OPT_local_sessions) != 0;
     model_watches_init(&o->watches);
 }
 

@@ -277,6 +277,10 @@ static void judge_write(struct oracle *o, const struct oracle_item *it, struct o
             oracle_wrong(o, "oracle.write", "client %u: %s %d was called unreadable", client, op_text(q->op), q->xid);
         return;
     }
+    bool local = o->model.local_sessions && model_session(&o->model, q->session_id) == NULL && q->zxid == 0;
+    if (local && ((it->err == 0 && q->op == WIRE_OP_CLOSE_SESSION) ||
+                  (it->err == ERR_EPHEMERAL_ON_LOCAL_SESSION && opt(o->c, OPT_local_sessions) == 2)))
+        return; /* its own server's business */
     if (o->txn == NULL || o->txn_request != q || o->txn->zxid != it->zxid) {
         oracle_wrong(o, "oracle.lost", "client %u was told that %s %d is 0x%llx; it is %s0x%llx", client,
                      op_text(q->op), q->xid, (unsigned long long)it->zxid, q->zxid == 0 ? "nowhere, " : "",
@@ -302,7 +306,7 @@ void oracle_item(struct oracle *o, struct oracle_item *it)
         return;
     }
     struct oracle_request *q = &o->requests[it->request];
-    if (model_session(&o->model, k->session_id) == NULL && q->op != WIRE_OP_CLOSE_SESSION)
+    if (!model_session_lives(&o->model, k->session_id) && q->op != WIRE_OP_CLOSE_SESSION)
         oracle_wrong(o, "oracle.dead_session",
                      "client %u gets a reply to %d at 0x%llx, and its session 0x%llx has ended", k->client, it->xid,
                      (unsigned long long)it->zxid, (unsigned long long)k->session_id);

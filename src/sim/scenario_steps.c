@@ -340,6 +340,17 @@ static bool do_heal(struct scenario *s, const struct words *w)
     return true;
 }
 
+/* "refuse 3": nobody gets a connection to its learner port; "accept 3" */
+static bool do_refuse(struct scenario *s, const struct words *w)
+{
+    const struct sim_member *m = scenario_member(s, w->w[1]);
+    if (m == NULL)
+        return false;
+    s->c.net.refuses_until_us[m->index][ZAB_PORT_LEARNER] = strcmp(w->w[0], "refuse") == 0 ? INT64_MAX : 0;
+    s->c.disturbed_us = s->c.now_us;
+    return true;
+}
+
 /* "hold 3 > 1 NEWLEADER": it and all behind it waits */
 static bool do_hold(struct scenario *s, const struct words *w)
 {
@@ -699,8 +710,8 @@ bool scenario_step(struct scenario *s, const struct words *w)
         { "hold", do_hold, 5 },         { "let", do_let, 4 },       { "tear", do_tear, 6 },
         { "break", do_break, 3 },       { "client", do_client, 3 }, { "run", do_run, 2 },
         { "expect", do_expect, 3 },     { "until", do_until, 3 },   { "never", do_never, 4 },
-        { "mark", do_mark, 1 },         { "trap", do_trap, 4 },     { "verify", do_verify, 1 },
-        { "stop", do_stop, 1 },
+        { "refuse", do_refuse, 2 },     { "accept", do_refuse, 2 }, { "mark", do_mark, 1 },
+        { "trap", do_trap, 4 },         { "verify", do_verify, 1 }, { "stop", do_stop, 1 },
     };
     for (size_t i = 0; i < ARRAY_COUNT(steps); i++)
         if (strcmp(w->w[0], steps[i].word) == 0 && w->n >= steps[i].words) {

@@ -1,8 +1,10 @@
 /* zokor log repair and trim: a new file beside the old one.
  *
  * What a damaged record was can sometimes be proved: if only its length or its end byte is wrong, its checksum still
- * fits the bytes. A wrong checksum over bytes that read as a transaction cannot tell which of the two is wrong: the
- * user decides, as with Apache's toolkit. What is lost altogether leaves a gap in the zxids, over which no server
+ * fits the bytes. If only one byte of the record or of its checksum is wrong, Adler-32 tells which: its lower half is
+ * off by the byte's change d, its upper half by d times the byte's distance from the end. Several wrong bytes can look
+ * like one, so the user decides; and also about other records with a wrong checksum that read as transactions, as with
+ * Apache's toolkit. What is lost altogether leaves a gap in the zxids, over which no server
  * starts; it is filled with records of a failed request, which change nothing, or the log ends there. */
 #include "base/digest.h"
 #include "base/err.h"
@@ -109,6 +111,80 @@ static int repair_proved(struct repair *r, const struct logfile_record *bad, uin
 }
 
 /* ---- a wrong checksum ---- */
+
+#define ADLER_BASE 65521u
+
+/* Could a record with this zxid stand here? Within an epoch nothing is missing; the first of a file is in its name. */
+static bool zxid_fits(const struct repair *r, int64_t zxid, int64_t next_zxid)
+{
+    int64_t first = store_name_zxid(file_base(logfile_name(r->l)), "log");
+    if (next_zxid > 0 && zxid >= next_zxid)
+        return false;
+    if (r->last_zxid < 0)
+        return first <= 0 || zxid == first;
+    return zxid >> 32 == r->last_zxid >> 32 ? zxid == r->last_zxid + 1 : zxid > r->last_zxid;
+}
+
+static uint32_t adler_inverse(uint32_t d)
+{
+    uint64_t result = 1, base = d;
+    for (uint32_t e = ADLER_BASE - 2; e > 0; e >>= 1, base = base * base % ADLER_BASE)
+        if (e & 1)
+            result = result * base % ADLER_BASE;
+    return (uint32_t)result;
+}
+
+/* If changing one byte of the payload makes it fit the checksum: true, where and what it must be. */
+static bool find_byte(const struct logfile_record *bad, size_t *place, uint8_t *value)
+{
+    uint32_t a0 = bad->checksum & 0xffff, a1 = bad->checksum_is & 0xffff;
+    uint32_t b0 = (uint32_t)(bad->checksum >> 16), b1 = (uint32_t)(bad->checksum_is >> 16);
+    if (bad->checksum >> 32 != 0 || a0 >= ADLER_BASE || b0 >= ADLER_BASE || a0 == a1 || bad->payload.n >= ADLER_BASE)
+        return false;
+    uint32_t d = (a0 + ADLER_BASE - a1) % ADLER_BASE;
+    uint64_t from_end = (uint64_t)((b0 + ADLER_BASE - b1) % ADLER_BASE) * adler_inverse(d) % ADLER_BASE;
+    if (from_end == 0 || from_end > bad->payload.n)
+        return false;
+    *place = bad->payload.n - (size_t)from_end;
+    int32_t wanted = bad->payload.p[*place] + (d > ADLER_BASE / 2 ? (int32_t)d - (int32_t)ADLER_BASE : (int32_t)d);
+    *value = (uint8_t)wanted;
+    return wanted >= 0 && wanted <= 0xff;
+}
+
+/* A record in its frame whose checksum does not fit: could one byte be wrong? REPAIR_GO_ON if it is restored, 0, or
+ * REPAIR_ABORT. It is asked about, since several wrong bytes can look like one. */
+static int repair_one_byte(struct repair *r, const struct logfile_record *bad, int64_t next_zxid)
+{
+    struct logfile_record whole = *bad;
+    struct buf copy;
+    struct txn txn;
+    size_t place;
+    uint8_t value;
+    int done = 0;
+    if (!find_byte(bad, &place, &value))
+        return 0;
+    buf_init(&copy, (size_t)1 << 31);
+    buf_append_slice(&copy, bad->payload);
+    copy.p[place] = value;
+    whole.payload = buf_slice(&copy);
+    if (digest_adler32(1, copy.p, copy.n) == bad->checksum && txn_decode(whole.payload, &txn) == 0 &&
+        zxid_fits(r, txn.header.zxid, next_zxid)) {
+        char answer = 'y';
+        fprintf(r->c->out, "BYTE at offset %" PRIu64 ": 0x%02x instead of 0x%02x makes the checksum fit\n",
+                bad->offset + 12 + place, value, bad->payload.p[place]);
+        log_print_text(r->c, &r->line, "WITH IT", &whole);
+        if (!r->how->yes)
+            answer = ask(r, "Would you like to restore it (Yes/No/Abort)", "yna");
+        done = answer == 'a' ? REPAIR_ABORT : answer == 'y' ? REPAIR_GO_ON : 0;
+        if (done == REPAIR_GO_ON) {
+            emit(r, bad->checksum, whole.payload);
+            r->restored++;
+            r->at = bad->end;
+        }
+    }
+    buf_fini(&copy);
+    return done;
+}
 
 static int repair_checksum(struct repair *r, const struct logfile_record *bad)
 {
@@ -222,13 +298,15 @@ static int repair_step(struct repair *r)
     if (found < 0)
         return found;
     uint64_t next_at = found == 1 ? next.offset : end;
-    int64_t next_zxid = next.zxid;
+    int64_t next_zxid = found == 1 ? next.zxid : 0;
     if ((rc = logfile_read(r->l, r->at, &bad, &r->err)) < 0 || (rc = repair_proved(r, &bad, next_at)) != 0)
         return rc;
     if ((rc = logfile_read(r->l, r->at, &bad, &r->err)) < 0)
         return rc;
-    if (bad.state == LOGFILE_CHECKSUM && bad.end <= next_at && bad.zxid > r->last_zxid &&
-        (found == 0 || bad.zxid < next_zxid) && txn_decode(bad.payload, &txn) == 0)
+    bool framed = bad.state == LOGFILE_CHECKSUM && bad.end <= next_at;
+    if (framed && (rc = repair_one_byte(r, &bad, next_zxid)) != 0)
+        return rc;
+    if (framed && zxid_fits(r, bad.zxid, next_zxid) && txn_decode(bad.payload, &txn) == 0)
         return repair_checksum(r, &bad);
     return found == 1 ? repair_lost(r, &bad, &next) : repair_tail(r, &bad, end);
 }
@@ -282,6 +360,14 @@ static void say_next(const struct log_context *c, const char *name, const char *
             name, kept, new_name, name);
 }
 
+static int finish_file(struct repair *r, const char *name, const char *new_name)
+{
+    int rc = file_writer_end(&r->out, &r->err);
+    if (rc == 0 && r->c->keep_owner != NULL)
+        r->c->keep_owner(name, new_name);
+    return rc;
+}
+
 static int repair_finish(struct repair *r, const char *name, const char *new_name)
 {
     const struct log_context *c = r->c;
@@ -291,7 +377,7 @@ static int repair_finish(struct repair *r, const char *name, const char *new_nam
         fprintf(c->out, "%s: all %" PRIu64 " records are valid; there is nothing to repair.\n", name, r->records);
         return 0;
     }
-    int rc = file_writer_end(&r->out, &r->err);
+    int rc = finish_file(r, name, new_name);
     if (rc < 0)
         return rc;
     fprintf(c->out, "Recovery file %s has been written with %" PRIu64 " fixed CRC error(s)\n", new_name, r->checksums);
@@ -354,7 +440,7 @@ int log_trim(const struct log_context *c, const char *name, int64_t to, bool rep
         rc = ERR_CORRUPT;
     }
     if (rc == 0)
-        rc = file_writer_end(&r.out, &r.err);
+        rc = finish_file(&r, name, new_name);
     else
         file_writer_abort(&r.out);
     if (rc == 0) {

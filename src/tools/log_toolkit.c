@@ -190,6 +190,8 @@ static int run(struct toolkit *t)
         file_writer_abort(&t->out);
     else if (t->recover)
         rc = file_writer_end(&t->out, &t->err);
+    if (t->recover && rc == 0 && t->c->keep_owner != NULL)
+        t->c->keep_owner(t->file, fixed);
     if (rc == ERR_CLOSED) {
         fprintf(t->c->err, "Recovery aborted.\n");
         return 0;

@@ -286,7 +286,7 @@ static void accepted(struct zab *z, const struct zab_event *ev)
     if (ev->port == ZAB_PORT_ELECTION)
         election_accepted(z, ev->link);
     else
-        leader_accepted(z, ev->link);
+        leader_accepted(z, ev->link, ev->port);
 }
 
 static void connected(struct zab *z, uint32_t id)

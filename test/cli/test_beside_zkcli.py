@@ -1,5 +1,6 @@
-"""The same session typed into Debian's zkCli.sh and into ours, each on a server of its own with nothing in it: what they
-print must be the same, but for what is known to differ between zkCli.sh 3.8 and 3.9, and what we do better on purpose.
+"""The same session typed into Debian's zkCli.sh and into ours, each on a server of its own with nothing in it:
+what they print must be the same, but for what is known to differ between zkCli.sh 3.8 and 3.9, and what we do better
+on purpose.
 """
 import difflib
 import os

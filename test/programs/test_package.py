@@ -1,4 +1,4 @@
-"""What is installed: files in their places, programs built with them, and the Debian packages in a root of their own."""
+"""What is installed: files in their places, programs built with them, the Debian packages in a root of their own."""
 import glob
 import os
 import re
@@ -161,6 +161,22 @@ def test_packages(packages):
     assert not re.search(r"^\S+ (?!root/root)", listing, re.M)
 
 
+def test_libraries_that_are_loaded_later(packages):
+    """What the sources open by name is in a package that ours name."""
+    wanted = set()
+    for path in glob.glob(os.path.join(ROOT, "src", "**", "*.c"), recursive=True):
+        if not path.endswith("_test.c"):
+            with open(path) as f:
+                wanted.update(re.findall(r'"(lib\w+\.so\.\d+)"', f.read()))
+    assert "libmicrohttpd.so.12" in wanted
+    named = run("dpkg-deb", "-f", packages[1], "Recommends").stdout
+    named += run("dpkg-deb", "-f", packages[2], "Depends", "Recommends", "Suggests").stdout
+    for library in sorted(wanted):
+        owner = run("dpkg", "-S", library).stdout.partition(":")[0]
+        if owner:
+            assert re.search(r"\b%s\b" % re.escape(owner), named), (library, owner, named)
+
+
 IN_ITS_ROOT = textwrap.dedent(
     """
     set -e
@@ -187,6 +203,8 @@ STEPS = textwrap.dedent(
     stat -c '%U %G %a %n' /var/lib/zokor
     grep '^zokor:' /etc/passwd
     zokor server --check /etc/zokor/zoo.cfg
+    /usr/share/zokor/bin/zkServer.sh version
+    /usr/share/zokor/bin/zkServer.sh print-cmd
     echo '# mine' >>/etc/zokor/zoo.cfg
     dpkg -r zokor libzokor-dev libzokor0
     test ! -e /usr/bin/zokor
@@ -218,6 +236,7 @@ def test_installing_and_removing(packages, tmp_path):
     assert out.returncode == 0 and out.stdout.endswith("done\n"), out.stdout + out.stderr
     assert "zokor zokor 750 /var/lib/zokor" in out.stdout
     assert "# mine" in out.stdout
+    assert "/zokor/bin/../conf/zoo.cfg" in out.stdout + out.stderr
 
 
 def test_lintian(packages):

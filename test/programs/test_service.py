@@ -108,3 +108,54 @@ def test_the_unit_is_hardened(unit):
     """10 is no protection at all; what remains is that it uses the network."""
     run = analyze("security", "--offline=true", "--threshold=20", "--no-pager", unit)
     assert run.returncode == 0, run.stdout[-3000:]
+
+
+def filter_set(name):
+    """The names in a set of system calls, with those of the sets in it."""
+    found = set()
+    for word in analyze("syscall-filter", name).stdout.split("\n"):
+        word = word.strip()
+        if word.startswith("@") and word != name:
+            found |= filter_set(word)
+        elif re.fullmatch(r"\w+", word):
+            found.add(word)
+    return found
+
+
+def test_the_filter_lets_the_server_work(unit, tmp_path):
+    """No systemd runs here that would enforce the filter: what the server really calls is compared with it."""
+    if shutil.which("strace") is None:
+        pytest.skip("strace is not installed")
+    with open(unit) as f:
+        rules = re.findall(r"^SystemCallFilter=(.*)$", f.read(), re.M)
+    allowed = set()
+    for rule in rules:  # each adds to what was allowed before it, or takes away
+        for word in rule.lstrip("~").split():
+            names = filter_set(word) if word.startswith("@") else {word}
+            allowed = allowed - names if rule.startswith("~") else allowed | names
+    assert {"openat", "fdatasync"} <= allowed and "mount" not in allowed
+    trace = tmp_path / "trace"
+    port = server_module.free_port()
+    with Server(
+        tmp_path / "server",
+        wrapper=["strace", "-f", "-qq", "-o", str(trace)],
+        extra=["admin.serverAddress=127.0.0.1", "admin.serverPort=%d" % port, "snapCount=20"],
+        props={"zookeeper.admin.enableServer": "true", "zokor.net.threads": "2"},
+        env={"NOTIFY_SOCKET": "@zokor-nobody-is-there"},
+    ) as srv:
+        with zkraw.Client(srv.port) as client:
+            for i in range(50):
+                assert client.create("/n%d" % i, b"x" * 1000).err == 0
+        srv.four_letter("mntr")
+        with socket.create_connection(("127.0.0.1", port)) as http:
+            http.sendall(b"GET /commands/monitor HTTP/1.0\r\n\r\n")
+            assert b"200" in http.recv(100)
+        pid = subprocess.run(["pgrep", "-P", str(srv.process.pid)], capture_output=True, text=True).stdout.split()[0]
+        os.kill(int(pid), signal.SIGTERM)
+        assert srv.process.wait(60) == 0
+    with open(trace) as f:
+        called = set(re.findall(r"^\d+ +(\w+)\(", f.read(), re.M))
+    assert {"fdatasync", "epoll_wait", "sendto"} & called and "openat" in called
+    # The limit of open files is raised where that is allowed; the unit sets it itself.
+    refused = called - allowed - {"prlimit64", "setrlimit"}
+    assert not refused

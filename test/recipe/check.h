@@ -58,7 +58,7 @@ extern int port;
 
 static inline char *at(const char *tail)
 {
-    static _Thread_local char paths[16][192];
+    static _Thread_local char paths[16][320];
     static _Thread_local int next;
     next = (next + 1) % 16;
     snprintf(paths[next], sizeof(paths[next]), "%s%s", base, tail);

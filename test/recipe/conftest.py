@@ -37,3 +37,5 @@ def program(build, tmp_path_factory):
         return made[name]
 
     return get
+INTEROP = _client.INTEROP
+missing_java = _client._interop.missing_java

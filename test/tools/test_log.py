@@ -78,9 +78,18 @@ def spoil(index, text=b"X"):
 
 
 def flip_two(data, at):
+    """Two records, several bytes of each: nothing tells what they were."""
     for word in (b"c2data", b"alpha2"):
         place = data.find(word)
-        data[place] = ord("Z")
+        data[place:place + 4] = b"\xf0\xf1\xf2\xf3"
+
+
+def flip_byte(data, at):
+    data[data.find(b"alpha2")] ^= 0x10
+
+
+def flip_checksum(data, at):
+    data[at[30][0] + 6] ^= 0x10
 
 
 def no_end_byte(data, at):
@@ -310,13 +319,22 @@ def test_verify_finds_damage_and_names_the_repair(tool, damaged, change, text):
     assert run.returncode == 1 and text in said and "zokor log repair " + path in said
 
 
-@pytest.mark.parametrize("change", [no_end_byte, bad_length, length_off_by_one, bad_magic])
+@pytest.mark.parametrize("change", [no_end_byte, bad_length, length_off_by_one, bad_magic, flip_byte,
+                                    flip_checksum])
 def test_what_can_be_proved_is_restored(tool, damaged, change):
     path = damaged(change)
-    run = tool("log", "repair", path)
+    run = tool("log", "repair", path, stdin=b"y\n" if change in (flip_byte, flip_checksum) else b"")
     assert run.returncode == 0, run.stderr
     assert open(path + ".fixed", "rb").read() == open(SMALL, "rb").read()
     assert tool("log", "verify", path + ".fixed").returncode == 0
+
+
+def test_one_byte_is_found(tool, damaged):
+    path = damaged(flip_byte)
+    run = tool("log", "repair", path, stdin=b"a\n")
+    assert run.returncode == 1 and b"0x61 instead of 0x71 makes the checksum fit" in run.stdout, run.stdout
+    run = tool("log", "repair", path, stdin=b"n\ny\n")
+    assert run.returncode == 0 and b"setData /a,qlpha2,1" in run.stdout and b"1 fixed CRC error" in run.stdout
 
 
 def test_a_sound_log_is_left_alone(tool, damaged):

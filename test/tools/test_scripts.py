@@ -119,7 +119,7 @@ def test_a_stale_pid_file(place):
 
 def test_start_foreground_ends_in_order(place):
     env = {**ENVIRONMENT, "ZOKOR": place.zokor, "ZOO_LOG_DIR": str(place.path / "logs")}
-    p = subprocess.Popen([os.path.join(SCRIPTS, "zkServer.sh"), "--config", str(place.conf), "start-foreground"], env=env,
+    p = subprocess.Popen([SCRIPTS + "/zkServer.sh", "--config", str(place.conf), "start-foreground"], env=env,
                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     for line in p.stdout:
         if "server.started" in line:
@@ -230,7 +230,8 @@ def test_purge_is_apaches(tool, apache, tmp_path):
     assert sorted(run.stdout.replace(b"/ours/", b"/theirs/").splitlines()) == sorted(their.stdout.splitlines())
 
 
-@pytest.mark.parametrize("args", [[], ["{dir}"], ["{dir}", "-n", "2"], ["{dir}", "-n", "x"], ["{dir}", "{dir}", "{dir}"],
+@pytest.mark.parametrize("args", [[], ["{dir}"], ["{dir}", "-n", "2"], ["{dir}", "-n", "x"],
+                                  ["{dir}", "{dir}", "{dir}"],
                                   ["/nonexistent", "-n", "3"], ["{dir}", "-n"]])
 def test_purge_refuses(tool, tmp_path, args):
     version = fill(tmp_path)
@@ -304,3 +305,62 @@ def test_status_over_tls(tool, tmp_path):
         assert run.returncode == 0, run.stderr
         run = tool("status", "localhost", port, "srvr", "secure")
         assert run.returncode == 1 and b"certificate" in run.stderr
+
+
+# ---- start, stop, restart ----
+
+
+@pytest.fixture
+def background(tool, tmp_path):
+    """background(verb, ...): zokor VERB of one server; it is killed at the end."""
+    port, data = free_port(), tmp_path / "data"
+
+    def run(verb, *args):
+        run = tool(verb, "-Dzookeeper.admin.enableServer=false", *args, port, data)
+        return run.returncode, run.stdout.decode(), run.stderr.decode()
+
+    run.port, run.data = port, data
+    yield run
+    if (data / "zookeeper_server.pid").exists():
+        os.kill(int((data / "zookeeper_server.pid").read_text()), signal.SIGKILL)
+
+
+def test_in_the_background(background, tool):
+    assert background("stop") == (0, "Stopping zookeeper ... no zookeeper to stop (could not find file %s"
+                                  "/zookeeper_server.pid)\n" % background.data, "")
+    assert background("start") == (0, "Starting zookeeper ... STARTED\n", "")
+    assert b"Mode: standalone" in tool("status", "127.0.0.1:%d" % background.port).stdout, "it listens by now"
+    first = int((background.data / "zookeeper_server.pid").read_text())
+    status, said, _ = background("start")
+    assert (status, said) == (1, "Starting zookeeper ... already running as process %d.\n" % first)
+    status, _, why = background("start", "--pidfile=%s/other.pid" % background.data)
+    assert status == 1 and "listens on the client port already" in why
+    assert background("restart") == (0, "Stopping zookeeper ... STOPPED\nStarting zookeeper ... STARTED\n", "")
+    assert int((background.data / "zookeeper_server.pid").read_text()) != first
+    assert background("stop") == (0, "Stopping zookeeper ... STOPPED\n", "")
+    assert (background.data / "zokor.log").read_text().count("server.stopped exit=0") == 2
+    assert not (background.data / "zookeeper_server.pid").exists()
+
+
+def test_a_background_start_that_fails(background):
+    background.data.mkdir()
+    (background.data / "version-2").mkdir()
+    (background.data / "version-2" / "log.1").write_bytes(b"no log")
+    status, said, why = background("start")
+    assert (status, said) == (1, "Starting zookeeper ... FAILED TO START\n") and "zokor log repair" in why
+    assert not (background.data / "zookeeper_server.pid").exists()
+    status, _, why = background("start", "--wait", "soon")
+    assert status == 2 and "'soon' is not a number of seconds" in why
+
+
+def test_stop_spares_a_stranger(background):
+    """The number in a stale file may be somebody else's by now."""
+    background.data.mkdir()
+    stranger = subprocess.Popen(["sleep", "1000"])
+    try:
+        (background.data / "zookeeper_server.pid").write_text(str(stranger.pid))
+        assert background("stop") == (0, "Stopping zookeeper ... STOPPED\n", "")
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()

@@ -1,0 +1,317 @@
+/* Caches: what they tell, and that they are right again after connections and sessions were lost. */
+#include "check.h"
+#include "proxy.h"
+#include <malloc.h>
+#include <time.h>
+#include <zokor/cache.h>
+
+char base[64];
+const char *hosts;
+int port;
+
+/* What a listener heard, as text: "+/path=data", "~/path=old>new", "-/path=data", "!". */
+struct heard {
+    pthread_mutex_t lock;
+    char lines[64][192];
+    int count, total;
+};
+static struct heard heard;
+
+static void on_change(struct zokor_cache *c, const struct zokor_cache_event *e, void *context)
+{
+    (void)c;
+    (void)context;
+    pthread_mutex_lock(&heard.lock);
+    char *line = heard.lines[heard.count++ % 64];
+    heard.total++;
+    if (e->type == ZOKOR_CACHE_CREATED)
+        snprintf(line, 192, "+%s=%s", e->now->path, e->now->data);
+    else if (e->type == ZOKOR_CACHE_CHANGED)
+        snprintf(line, 192, "~%s=%s>%s", e->now->path, e->old->data, e->now->data);
+    else if (e->type == ZOKOR_CACHE_DELETED)
+        snprintf(line, 192, "-%s=%s", e->old->path, e->old->data);
+    else
+        snprintf(line, 192, "!");
+    pthread_mutex_unlock(&heard.lock);
+}
+
+/* How often the line with this path below the base was heard. */
+static int times(char kind, const char *tail, const char *rest)
+{
+    char want[192];
+    snprintf(want, sizeof(want), "%c%s%s%s", kind, base, tail, rest);
+    int n = 0;
+    pthread_mutex_lock(&heard.lock);
+    for (int i = 0; i < heard.count && i < 64; i++)
+        n += strcmp(heard.lines[i], want) == 0;
+    pthread_mutex_unlock(&heard.lock);
+    return n;
+}
+
+static void forget(void)
+{
+    pthread_mutex_lock(&heard.lock);
+    memset(heard.lines, 0, sizeof(heard.lines));
+    heard.count = heard.total = 0;
+    pthread_mutex_unlock(&heard.lock);
+}
+
+static void put(struct zokor_framework *f, const char *tail, const char *data)
+{
+    EQ(ZOK, zokor_framework_create(f, at(tail), data, (int)strlen(data), 0, ZOKOR_PARENTS | ZOKOR_OR_SET, NULL));
+}
+
+static struct zokor_cache *start(struct zokor_framework *f, const char *tail, const struct zokor_cache_options *o)
+{
+    struct zokor_cache *c = zokor_cache_new(f, at(tail), o);
+    CHECK(c != NULL);
+    zokor_cache_listen(c, on_change, NULL);
+    EQ(ZOK, zokor_cache_start(c));
+    EQ(ZINVALIDSTATE, zokor_cache_start(c));
+    EQ(ZOK, zokor_cache_wait(c, WAIT_MS));
+    return c;
+}
+
+static void test_tree(void)
+{
+    struct zokor_framework *f = open_direct();
+    struct String_vector names;
+    char *data;
+    int n;
+    put(f, "/a/b", "1");
+    put(f, "/c", "2");
+    struct zokor_cache *c = start(f, "", NULL);
+    EQ(4, zokor_cache_size(c));
+    EQ(1, times('+', "/a/b", "=1"));
+    EQ(1, times('+', "", "="));
+    put(f, "/a/b", "3");
+    EVENTUALLY(times('~', "/a/b", "=1>3") == 1);
+    put(f, "/a/d/e/f", "4");
+    EVENTUALLY(times('+', "/a/d/e/f", "=4") == 1);
+    EQ(ZOK, zokor_cache_get(c, at("/a/d/e/f"), &data, &n, NULL));
+    SAME("4", data);
+    free(data);
+    EQ(ZOK, zokor_cache_children(c, at("/a"), &names));
+    EQ(2, names.count);
+    SAME("b", names.data[0]);
+    SAME("d", names.data[1]);
+    deallocate_String_vector(&names);
+    EQ(ZOK, zokor_framework_delete(f, at("/a"), ZOKOR_RECURSIVE));
+    EVENTUALLY(times('-', "/a", "=") == 1);
+    EQ(1, times('-', "/a/d/e/f", "=4"));
+    EQ(2, zokor_cache_size(c));
+    EQ(ZNONODE, zokor_cache_get(c, at("/a"), NULL, NULL, NULL));
+    EQ(ZNONODE, zokor_cache_children(c, at("/a"), &names));
+    zokor_cache_close(c);
+    EQ(ZOK, zokor_framework_close(f));
+}
+
+static int refuses_x(const char *path, void *context)
+{
+    (void)context;
+    return strstr(path, "/x") == NULL;
+}
+
+static void test_kinds(void)
+{
+    struct zokor_framework *f = open_direct();
+    put(f, "/n/k/deep", "d");
+    put(f, "/n/k", "1");
+    put(f, "/n/x/y", "2");
+    struct zokor_cache *node = start(f, "/n", &(struct zokor_cache_options){ .kind = ZOKOR_CACHE_NODE });
+    EQ(1, zokor_cache_size(node));
+    struct zokor_cache *children = start(f, "/n", &(struct zokor_cache_options){ .kind = ZOKOR_CACHE_CHILDREN });
+    EQ(2, zokor_cache_size(children));
+    EQ(ZNONODE, zokor_cache_get(children, at("/n"), NULL, NULL, NULL));
+    struct zokor_cache *shallow = start(f, "", &(struct zokor_cache_options){ .depth_max = 1 });
+    EQ(2, zokor_cache_size(shallow));
+    struct zokor_cache *chosen =
+        start(f, "", &(struct zokor_cache_options){ .accept = refuses_x, .descend = refuses_x });
+    EQ(4, zokor_cache_size(chosen));
+    forget();
+    put(f, "/n/k/deep/er", "");
+    put(f, "/n/z", "3");
+    put(f, "/n", "top");
+    EVENTUALLY(times('~', "/n", "=>top") == 3);
+    EQ(2, times('+', "/n/z", "=3"));
+    EQ(1, times('+', "/n/k/deep/er", "="));
+    struct String_vector names;
+    EQ(ZOK, zokor_cache_children(children, at("/n"), &names));
+    EQ(3, names.count);
+    deallocate_String_vector(&names);
+    zokor_cache_close(node);
+    zokor_cache_close(children);
+    zokor_cache_close(shallow);
+    zokor_cache_close(chosen);
+    EQ(ZOK, zokor_framework_close(f));
+}
+
+static void test_absent(void)
+{
+    struct zokor_framework *f = open_direct();
+    struct zokor_framework *inside = zokor_framework_using_namespace(f, base + 1);
+    struct zokor_cache *c = zokor_cache_new(inside, "/later", NULL);
+    zokor_cache_listen(c, on_change, NULL);
+    EQ(ZOK, zokor_cache_start(c));
+    EQ(ZOK, zokor_cache_wait(c, WAIT_MS));
+    EQ(0, zokor_cache_size(c));
+    put(f, "/later/on", "1");
+    EVENTUALLY(zokor_cache_size(c) == 2);
+    EQ(ZOK, zokor_cache_get(c, "/later/on", NULL, NULL, NULL));
+    zokor_cache_unlisten(c, on_change, NULL);
+    zokor_cache_close(c);
+    CHECK(zokor_cache_new(f, "no", NULL) == NULL);
+    EQ(ZOK, zokor_framework_close(f));
+}
+
+static void test_compressed(void)
+{
+    struct zokor_framework *f = open_direct();
+    char *data;
+    EQ(ZOK, zokor_framework_create(f, base, "squeeze", 7, 0, ZOKOR_COMPRESSED, NULL));
+    struct zokor_cache *c = start(f, "", &(struct zokor_cache_options){ .compressed = 1 });
+    EQ(ZOK, zokor_cache_get(c, base, &data, NULL, NULL));
+    SAME("squeeze", data);
+    free(data);
+    zokor_cache_close(c);
+    EQ(ZOK, zokor_framework_close(f));
+}
+
+/* What happens while the connection is away is told when it is back. */
+static void missed(int new_session)
+{
+    struct proxy *x = proxy_start(port);
+    char where[64];
+    snprintf(where, sizeof(where), "127.0.0.1:%d", x->port);
+    struct zokor_framework *f = open_direct(), *through = open_at(where, 4000);
+    put(f, "/keep", "1");
+    put(f, "/change", "1");
+    put(f, "/go/deeper", "1");
+    struct zokor_cache *c = start(through, "", NULL);
+    int64_t session = zokor_framework_session_id(through);
+    forget();
+    proxy_shut(x, 1);
+    if (new_session)
+        EVENTUALLY(zokor_framework_state(through) == ZOKOR_LOST);
+    put(f, "/change", "2");
+    put(f, "/new", "1");
+    EQ(ZOK, zokor_framework_delete(f, at("/go"), ZOKOR_RECURSIVE));
+    proxy_shut(x, 0);
+    EVENTUALLY(times('-', "/go", "=") == 1);
+    EQ(1, times('-', "/go/deeper", "=1"));
+    EQ(1, times('~', "/change", "=1>2"));
+    EQ(1, times('+', "/new", "=1"));
+    EQ(0, times('+', "/keep", "=1"));
+    EQ(4, zokor_cache_size(c));
+    CHECK((zokor_framework_session_id(through) != session) == new_session);
+    put(f, "/change", "3");
+    EVENTUALLY(times('~', "/change", "=2>3") == 1);
+    zokor_cache_close(c);
+    EQ(ZOK, zokor_framework_close(through));
+    EQ(ZOK, zokor_framework_close(f));
+    proxy_end(x);
+}
+
+static void test_reconnected(void)
+{
+    missed(0);
+}
+
+static void test_new_session(void)
+{
+    missed(1);
+}
+
+static atomic_int closed_inside;
+
+static void close_it(struct zokor_cache *c, const struct zokor_cache_event *e, void *context)
+{
+    (void)e;
+    (void)context;
+    EQ(0, atomic_fetch_add(&closed_inside, 1));
+    zokor_cache_close(c);
+}
+
+static void test_close_inside(void)
+{
+    struct zokor_framework *f = open_direct();
+    for (int i = 0; i < 200; i++) {
+        char tail[32];
+        snprintf(tail, sizeof(tail), "/%d", i);
+        put(f, tail, "x");
+    }
+    struct zokor_cache *c = zokor_cache_new(f, base, NULL);
+    zokor_cache_listen(c, close_it, NULL);
+    EQ(ZOK, zokor_cache_start(c));
+    EVENTUALLY(atomic_load(&closed_inside) == 1);
+    for (int i = 0; i < 20; i++) { /* and at any moment from outside */
+        c = zokor_cache_new(f, base, NULL);
+        EQ(ZOK, zokor_cache_start(c));
+        poll(NULL, 0, i / 4);
+        zokor_cache_close(c);
+    }
+    EQ(ZOK, zokor_framework_close(f));
+}
+
+#ifndef MANY
+#define MANY 100000
+#endif
+
+/* Creates or deletes them all, a thousand in a transaction. */
+static void all_of_them(struct zokor_framework *f, int create)
+{
+    for (int i = 0; i < MANY;) {
+        struct zokor_transaction *t = zokor_transaction_new();
+        for (int end = i + 1000; i < MANY && i < end; i++) {
+            char tail[32];
+            snprintf(tail, sizeof(tail), "/many/node-%06d", i);
+            if (create)
+                zokor_transaction_create(t, at(tail), "data", 4, 0, 0, NULL);
+            else
+                zokor_transaction_delete(t, at(tail), -1);
+        }
+        EQ(ZOK, zokor_transaction_commit(f, t, NULL));
+        zokor_transaction_free(t);
+    }
+}
+
+static void test_many(void)
+{
+    struct zokor_framework *f = open_at(hosts, 40000);
+    put(f, "/many", "");
+    all_of_them(f, 1);
+    struct timespec from, to;
+    size_t before = mallinfo2().uordblks + mallinfo2().hblkhd;
+    clock_gettime(CLOCK_MONOTONIC, &from);
+    struct zokor_cache *c = zokor_cache_new(f, at("/many"), NULL);
+    EQ(ZOK, zokor_cache_start(c));
+    EQ(ZOK, zokor_cache_wait(c, WAIT_MS));
+    clock_gettime(CLOCK_MONOTONIC, &to);
+    size_t used = mallinfo2().uordblks + mallinfo2().hblkhd - before;
+    EQ(MANY + 1, zokor_cache_size(c));
+    printf("%d nodes: %ld ms, %zu bytes a node with data and path\n", MANY,
+           (to.tv_sec - from.tv_sec) * 1000 + (to.tv_nsec - from.tv_nsec) / 1000000, used / MANY);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    CHECK(used / MANY < 300);
+#endif
+    zokor_cache_close(c);
+    all_of_them(f, 0);
+    EQ(ZOK, zokor_framework_close(f));
+}
+
+static const struct test tests[] = {
+    { "tree", test_tree },
+    { "kinds", test_kinds },
+    { "absent", test_absent },
+    { "compressed", test_compressed },
+    { "reconnected", test_reconnected },
+    { "new_session", test_new_session },
+    { "close_inside", test_close_inside },
+    { "many", test_many },
+};
+
+int main(int argc, char **argv)
+{
+    pthread_mutex_init(&heard.lock, NULL);
+    return run_tests(argc, argv, tests, sizeof(tests) / sizeof(tests[0]));
+}
