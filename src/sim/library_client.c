@@ -174,6 +174,7 @@ static void send_frame(struct library *l, struct slice frame)
     if (l->judge.cable != l->cable) { /* the first on this connection */
         judge_dialled(&l->judge, l->cable);
         judge_connect_request(&l->judge, frame);
+        l->dialled_us = l->c->now_us;
         note(l, CHRONICLE_DIALLED, frame);
     } else {
         judge_sent(&l->judge, frame);
@@ -288,7 +289,7 @@ static void greeted(struct library *l, struct slice frame)
     if (q.session_id == 0) {
         l->deaf = true;
         note(l, CHRONICLE_REFUSED, frame);
-        if (!ghost_ended(c, l->session_id))
+        if (!ghost_ended(c, l->session_id, l->dialled_us))
             judge_wrong(&l->judge, "client.refused", "member %u says session 0x%llx has ended", l->member + 1,
                         (unsigned long long)l->session_id);
         cover(&c->coverage, COVER_sessions_refused);

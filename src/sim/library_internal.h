@@ -24,6 +24,7 @@ struct library {
     uint32_t cable, member; /* cable: LIBRARY_NOWHERE while it is unlinked, or when nobody can be reached */
     bool had_member, greeted, deaf;
     int64_t session_id; /* for the chronicle */
+    int64_t dialled_us; /* when it last asked for its session */
     struct client_addr servers[NET_MEMBERS_MAX];
     size_t server_n;
     /* When what it has asked its surroundings for comes; INT64_MAX: nothing is awaited. */

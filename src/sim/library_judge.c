@@ -275,7 +275,7 @@ void judge_disconnected(struct library_judge *j, bool chosen)
 {
     int64_t silent_us = j->c->now_us - j->heard_us;
     bool over = j->closing || j->refused;
-    if (chosen && j->up && !over && !j->may_leave && silent_us < (int64_t)j->timeout_ms * 1000 * 2 / 3)
+    if (chosen && j->up && !over && !j->may_leave && silent_us < (int64_t)j->timeout_ms * 2 / 3 * 1000) /* its clock ticks in ms */
         judge_wrong(j, "library.left", "gives up a good connection, after %lld ms of silence",
                     (long long)silent_us / 1000);
     if (j->up)
