@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/museum.h"
 #include "client/core.h"
 #include "wire/records.h"
 
