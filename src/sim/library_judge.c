@@ -275,8 +275,8 @@ void judge_disconnected(struct library_judge *j, bool chosen)
 {
     int64_t silent_us = j->c->now_us - j->heard_us;
     bool over = j->closing || j->refused;
-    if (chosen && j->up && !over && !j->may_leave &&
-        silent_us < (int64_t)j->timeout_ms * 2 / 3 * 1000) /* its clock ticks in ms */
+    bool silent = silent_us >= (int64_t)j->timeout_ms * 2 / 3 * 1000; /* its clock ticks in ms */
+    if (chosen && j->up && !over && !j->may_leave && !silent)
         judge_wrong(j, "library.left", "gives up a good connection, after %lld ms of silence",
                     (long long)silent_us / 1000);
     if (j->up)
@@ -300,6 +300,11 @@ static unsigned set_of(struct library_judge *j, const struct client_watchers *w)
         who |= bit;
     }
     return who;
+}
+
+static struct slice bytes_of(const struct library_judge *j, const struct library_due *due)
+{
+    return slice_of(buf_slice(&j->bytes).p + due->at, due->n);
 }
 
 static const struct library_due *next_due(struct library_judge *j)
@@ -328,8 +333,7 @@ static void done_event(struct library_judge *j, const struct client_done *d)
     }
     if (due == NULL || !due->is_event || due->type != d->type || due->who != who ||
         (session ? due->rc != d->state
-                 : due->zxid != d->zxid ||
-                       !slice_eq(slice_of(d->body, d->body_n), slice_of(j->bytes.p + due->at, due->n)))) {
+                 : due->zxid != d->zxid || !slice_eq(slice_of(d->body, d->body_n), bytes_of(j, due)))) {
         judge_wrong(j, session ? "library.session_event" : "library.event",
                     "tells event %d, state %d, to watchers %x; what must come is %s %d to %x", d->type, d->state, who,
                     due == NULL     ? "nothing,"
@@ -370,8 +374,7 @@ static void done_answer(struct library_judge *j, const struct library_asked *q, 
                     due != NULL && due->is_event ? "an event that came earlier" : "an earlier one");
         return;
     }
-    if (due->rc != d->rc || due->zxid != d->zxid ||
-        !slice_eq(slice_of(d->body, d->body_n), slice_of(j->bytes.p + due->at, due->n)))
+    if (due->rc != d->rc || due->zxid != d->zxid || !slice_eq(slice_of(d->body, d->body_n), bytes_of(j, due)))
         judge_wrong(j, "library.answer", "ends request %d, op %d, with %d, 0x%llx; the server said %d, 0x%llx", q->xid,
                     q->op, d->rc, (unsigned long long)d->zxid, due->rc, (unsigned long long)due->zxid);
     j->due_at++;
