@@ -534,7 +534,7 @@ void library_close_session(struct library *l)
     judge_closes(&l->judge, sends);
     client_close(l->core, now_ms(l) + dice_between(&l->dice, 0, 3000));
     cover(&l->c->coverage, COVER_library_closed);
-    if (client_begin(l->core, WIRE_OP_SYNC, &b) != CLIENT_ERR_INVALID_STATE)
+    if (client_begin(l->core, WIRE_OP_SYNC, &b) != CLIENT_ERR_CLOSING)
         judge_wrong(&l->judge, "library.after_end", "a handle that is being closed takes a request");
     library_pump(l);
 }
