@@ -373,9 +373,11 @@ static int op_new(struct zokor_framework *f, const struct zokor_request *q, stru
     op->retry = q->retry != NULL ? *q->retry : c->retry;
     op->result.data_len = -1;
     op->path = view_path(f, q->path == NULL ? "/" : q->path);
-    pthread_mutex_lock(&c->lock);
-    recipe_copy_acl(q->acl != NULL ? q->acl : &c->acl, &op->acl);
-    pthread_mutex_unlock(&c->lock);
+    if (q->operation == ZOKOR_CREATE || q->operation == ZOKOR_SET_ACL || q->operation == ZOKOR_TRANSACTION) {
+        pthread_mutex_lock(&c->lock);
+        recipe_copy_acl(q->acl != NULL ? q->acl : &c->acl, &op->acl);
+        pthread_mutex_unlock(&c->lock);
+    }
     int rc = take_data(op, q);
     if (rc == ZOK && q->operation == ZOKOR_TRANSACTION)
         transaction_take(op);

@@ -1,4 +1,4 @@
-"""The recipes on an ensemble whose servers die, one after the other."""
+"""The recipes when somebody dies: servers of an ensemble, one after the other, or whoever holds a lock."""
 import subprocess
 import threading
 import time
@@ -14,9 +14,9 @@ WAIT_S = 60
 class Survivor:
     """A process of survivor.c; its output is read as it comes."""
 
-    def __init__(self, build, program, hosts, contest, name):
+    def __init__(self, build, program, hosts, contest, name, base="/survivor"):
         self.process = subprocess.Popen(
-            [program, hosts, "/survivor", contest, name],
+            [program, hosts, base, contest, name],
             env=build.env(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -73,3 +73,24 @@ def test_contest_while_servers_die(build, program, tmp_path, contest):
         finally:
             for s in both:
                 s.kill()
+
+
+@pytest.mark.parametrize("contest", CONTESTS)
+def test_the_holder_dies(build, program, srv, contest):
+    """Killed while it holds: when its session has expired the next one gets its turn."""
+    holder = Survivor(build, program("survivor"), srv.hosts, contest, "hold", "/dies")
+    try:
+        while holder.lines != ["holding\n"]:
+            assert holder.process.poll() is None
+            time.sleep(0.005)
+        heir = Survivor(build, program("survivor"), srv.hosts, contest, "heir", "/dies")
+        try:
+            time.sleep(0.3)
+            assert heir.lines == []  # it waits
+            holder.kill()
+            heir.await_turns(5)
+            heir.end()
+        finally:
+            heir.kill()
+    finally:
+        holder.kill()
