@@ -115,6 +115,7 @@ struct learner {
     int64_t last_zxid;  /* of ACKEPOCH; while LEARNER_LOG: the last transaction sent */
     int64_t log_to;     /* while LEARNER_LOG: what is being read ends here */
     int64_t acked_zxid; /* of proposals */
+    int64_t sent_zxid;  /* when it was registered: what was committed by then it has got */
     int64_t registered_ms;
     int64_t opened_ms, heard_ms;
     int64_t pings_sent, pings_answered, round_mark; /* since UPTODATE */
@@ -313,8 +314,6 @@ void leader_free_syncs(struct zab *z);
 bool relay_is_open(const struct zab *z);
 void relay_begin(struct zab *z);
 void relay_end(struct zab *z);
-/* p was committed, or nothing was. */
-void relay_committed(struct zab *z, const struct past *p);
 bool relay_is_behind(const struct zab *z, const struct learner *f);
 void relay_tick(struct zab *z);
 /* Whom an observer of this leader dials at its n-th try. */
