@@ -14,6 +14,7 @@
 #define HELLO_MS 5000      /* a link that was accepted has this long to say who it is, if the options do not say */
 #define REDIAL_MS 50       /* between two tries to reach the same election port; doubles up to REDIAL_MS_MAX */
 #define REDIAL_MS_MAX 1000
+#define UNANSWERED_MS 3000      /* an observer calls a voter anew that answers nothing for so long */
 #define AVOID_MS 60000          /* who was elected and could not be reached is avoided for so long, */
 #define AVOID_FIRST_MS 3000     /* and only in the first moments of an election: perhaps there is nobody else */
 #define RETRY_LEADER_MS 10      /* between two tries to reach a leader that does not listen yet */
@@ -69,6 +70,7 @@ struct peer {
     struct buf said;   /* where it says it listens, if that is worth anything; from its hello */
     int64_t redial_ms; /* no dial before */
     int64_t redial_after_ms;
+    int64_t unanswered_ms;  /* since when an observer asks it in vain; 0: it does not */
     struct vote recv;       /* its vote in this round */
     struct vote outside;    /* its vote as one that follows or leads, of any round */
     struct vote early;      /* its vote, come before we could look */
@@ -275,6 +277,8 @@ void election_tell(struct zab *z, struct peer *p, const struct peer_notification
 struct peer *election_peer(struct zab *z, int64_t sid);
 void election_links_free(struct zab *z);
 void election_links_tick(struct zab *z);
+/* An observer is about to ask this voter again. */
+void election_drop_dead(struct zab *z, struct peer *p);
 
 /* leader.c */
 void leader_begin(struct zab *z);
