@@ -232,6 +232,18 @@ static int read_configuration(struct cli_options *options, struct buf *error, st
     return cli_configuration_parse(options, options->configuration, text, n, error, warnings);
 }
 
+/* What zkCli.sh gives to Java; the later one wins, and the file over both. */
+static int read_flags(struct cli_options *options, struct buf *error)
+{
+    static const char *const names[] = { "CLIENT_JVMFLAGS", "JVMFLAGS" };
+    for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
+        const char *flags = getenv(names[i]);
+        if (flags != NULL && cli_flags_parse(options, names[i], flags, error) != 0)
+            return -1;
+    }
+    return 0;
+}
+
 int cli_main(int argc, char **argv, const struct cli_program *program)
 {
     struct cli c = { .program = program };
@@ -240,8 +252,8 @@ int cli_main(int argc, char **argv, const struct cli_program *program)
     buf_init(&warnings, SIZE_MAX / 2);
     setlocale(LC_CTYPE, "");
     int bad = cli_options_parse(&c.options, argc, argv, &error, &warnings);
-    if (bad == 0)
-        bad = read_configuration(&c.options, &error, &warnings) != 0 ? 2 : 0; /* the status of zkCli.sh */
+    if (bad == 0 && (read_flags(&c.options, &error) != 0 || read_configuration(&c.options, &error, &warnings) != 0))
+        bad = 2; /* the status of zkCli.sh */
     fwrite(warnings.n > 0 ? (const char *)warnings.p : "", 1, warnings.n, stderr);
     if (bad != 0)
         fprintf(stderr, "%.*s\n", (int)error.n, (const char *)error.p);
@@ -259,6 +271,7 @@ int cli_main(int argc, char **argv, const struct cli_program *program)
             raise(SIGINT);
         }
     }
+    cli_options_fini(&c.options);
     buf_fini(&error);
     buf_fini(&warnings);
     if (fflush(stdout) != 0 || ferror(stdout) != 0) {

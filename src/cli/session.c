@@ -145,6 +145,16 @@ static int wait_connected(struct cli *c)
                     c->options.timeout_ms, why[0] == '\0' ? "" : ": ", why);
 }
 
+/* There is no handle: the library's log knows more if the files of TLS are to blame. */
+static int fail_open(struct cli *c, int error)
+{
+    char why[512];
+    cli_last_log(why, sizeof(why));
+    if (why[0] != '\0')
+        return cli_fail(c, "%s: %s", c->host, why);
+    return cli_fail(c, "'%s' is no list of servers (host:port,host:port/path): %s", c->host, strerror(error));
+}
+
 int cli_connect(struct cli *c, const char *host)
 {
     static const ZooLogLevel levels[] = { ZOO_LOG_LEVEL_WARN, ZOO_LOG_LEVEL_WARN, ZOO_LOG_LEVEL_INFO,
@@ -154,12 +164,18 @@ int cli_connect(struct cli *c, const char *host)
     mem_free(c->host);
     c->host = name;
     c->connected = false;
+    pthread_mutex_lock(&last_log_lock);
+    last_log[0] = '\0'; /* the connection before is no reason */
+    pthread_mutex_unlock(&last_log_lock);
     log_shown = c->options.log != CLI_LOG_OFF;
     zoo_set_debug_level(levels[c->options.log]);
-    c->zh = zookeeper_init2(c->host, cli_watcher, c->options.timeout_ms, NULL, c,
-                            ZOO_NO_LOG_CLIENTENV | (c->options.read_only ? ZOO_READONLY : 0), take_log);
+    int flags = ZOO_NO_LOG_CLIENTENV | (c->options.read_only ? ZOO_READONLY : 0);
+    if (c->options.secure)
+        c->zh = zokor_init_tls(c->host, &c->options.tls, cli_watcher, c->options.timeout_ms, NULL, c, flags, take_log);
+    else
+        c->zh = zookeeper_init2(c->host, cli_watcher, c->options.timeout_ms, NULL, c, flags, take_log);
     if (c->zh == NULL)
-        return cli_fail(c, "'%s' is no list of servers (host:port,host:port/path): %s", c->host, strerror(errno));
+        return fail_open(c, errno);
     zokor_set_request_timeout(c->zh, c->options.request_timeout_ms);
     return c->options.wait_for_connection ? wait_connected(c) : 0;
 }

@@ -108,7 +108,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     exports(text);
     terminal(text, size);
     buf_reset(&out);
+    options = (struct cli_options){ 0 };
+    arena_init(&options.strings, 4096);
     cli_configuration_parse(&options, "f", text, size, &out, &again);
+    cli_flags_parse(&options, "JVMFLAGS", text, &out);
+    cli_options_fini(&options);
     buf_reset(&out);
     cli_client_string(text, size, &out);
     buf_reset(&out);
