@@ -127,7 +127,7 @@ void cli_options_fini(struct cli_options *options)
 /* The keys of Java's client (ZKClientConfig, ClientX509Util). */
 static const struct key_row {
     const char *key;
-    enum { TLS_TEXT, SECURE, NAMES, REQUEST_TIMEOUT, NO_MATTER } kind;
+    enum { TLS_TEXT, TLS_PROTOCOL, SECURE, NAMES, REQUEST_TIMEOUT, NO_MATTER } kind;
     size_t at; /* of the member of struct cli_options */
 } keys[] = {
     { "zookeeper.client.secure", SECURE, 0 },
@@ -140,7 +140,7 @@ static const struct key_row {
     { "zookeeper.ssl.keyStore.password", TLS_TEXT, TLS(key_password) },
     { "zookeeper.ssl.keyStore.passwordPath", TLS_TEXT, TLS(key_password_file) },
     { "zookeeper.ssl.keyStore.type", TLS_TEXT, TLS(key_type) },
-    { "zookeeper.ssl.protocol", TLS_TEXT, TLS(protocols) },
+    { "zookeeper.ssl.protocol", TLS_PROTOCOL, TLS(protocols) },
     { "zookeeper.ssl.enabledProtocols", TLS_TEXT, TLS(protocols) },
     { "zookeeper.ssl.ciphersuites", TLS_TEXT, TLS(ciphers) },
     { "zookeeper.ssl.hostnameVerification", NAMES, 0 },
@@ -162,8 +162,12 @@ static int take_key(struct cli_options *out, const struct key_row *row, struct s
     const char *text = (const char *)arena_dup(&out->strings, value).p;
     int64_t ms = 0;
     switch (row->kind) {
+    case TLS_PROTOCOL: /* the one there is, if no list says more */
+        if (out->tls.protocols == NULL)
+            out->tls.protocols = text;
+        return 0;
     case TLS_TEXT:
-        *(const char **)((char *)out + row->at) = text;
+        *(const char **)((char *)out + row->at) = text[0] == '\0' ? NULL : text;
         return 0;
     case SECURE:
         out->secure = strcmp(text, "true") == 0;

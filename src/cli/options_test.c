@@ -109,7 +109,8 @@ static void tls_is_configured_as_for_java(void **state)
     assert_int_equal(PARSE(&o, "cli"), 0);
     assert_int_equal(configure(&o, "zookeeper.client.secure=true\nzookeeper.ssl.trustStore.location=/t.pem\n"
                                    "zookeeper.ssl.keyStore.location=/k.p12\nzookeeper.ssl.keyStore.password=pw\n"
-                                   "zookeeper.ssl.enabledProtocols=TLSv1.3\nzookeeper.ssl.hostnameVerification=false\n"
+                                   "zookeeper.ssl.enabledProtocols=TLSv1.3\nzookeeper.ssl.protocol=TLSv1.2\nzookeeper."
+                                   "ssl.hostnameVerification=false\n"
                                    "zookeeper.clientCnxnSocket=org.apache.zookeeper.ClientCnxnSocketNetty\n"),
                      0);
     assert_int_equal(warnings.n, 0);

@@ -43,7 +43,8 @@ def test_reads_and_writes(run, pki):
 
 
 def test_who_is_not_trusted(run, pki):
-    status, _, err = run("ls", "/", keyStore_location=pki.path("alice.pem"), trustStore_location=pki.path("other-ca.pem"))
+    alice, other = pki.path("alice.pem"), pki.path("other-ca.pem")
+    status, _, err = run("ls", "/", keyStore_location=alice, trustStore_location=other)
     assert status == 1 and err[0] == "KeeperErrorCode = ConnectionLoss for /", err
     assert "trust" in err[1]
 
