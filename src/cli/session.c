@@ -67,17 +67,24 @@ void cli_print_events(struct cli *c)
     pthread_mutex_unlock(&c->lock);
 }
 
-void cli_show_event(struct cli *c, int type, int state, const char *path, int64_t zxid)
+/* The editor looks at what there is for it. */
+static void wake_editor(struct cli *c)
 {
     const uint64_t one = 1;
+    ssize_t n = write(c->wake_fd, &one, sizeof(one));
+    (void)n; /* a full counter wakes, too */
+}
+
+void cli_show_event(struct cli *c, int type, int state, const char *path, int64_t zxid)
+{
     bool silent = c->options.quiet && type == ZOO_SESSION_EVENT;
     pthread_mutex_lock(&c->lock);
     if (c->print_watches && !silent) {
         event_text(c, &c->events, type, state, path, zxid);
-        if (!c->editing)
+        if (c->editing)
+            wake_editor(c);
+        else
             write_events(c);
-        else if (write(c->wake_fd, &one, sizeof(one)) < 0)
-            buf_reset(&c->events); /* cannot be: a full counter wakes, too */
     }
     pthread_mutex_unlock(&c->lock);
 }
@@ -86,9 +93,8 @@ void cli_watcher(zhandle_t *zh, int type, int state, const char *path, void *con
 {
     struct cli *c = context;
     bool session = type == ZOO_SESSION_EVENT;
-    const uint64_t one = 1;
-    if (session && write(c->wake_fd, &one, sizeof(one)) < 0) /* the prompt shows the state */
-        (void)c;                                             /* cannot be: a full counter wakes, too */
+    if (session)
+        wake_editor(c); /* the prompt shows the state */
     if (session && (state == ZOO_CONNECTED_STATE || state == ZOO_READONLY_STATE)) {
         pthread_mutex_lock(&c->lock);
         c->connected = true;
