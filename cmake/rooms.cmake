@@ -89,3 +89,19 @@ function(room_test ROOM)
     set_tests_properties(${ROOM}.${stem} PROPERTIES TIMEOUT 300)
   endforeach()
 endfunction()
+
+# hidden_object(NAME OBJECTS ... SHOWS patterns ...): objects and archives as one object file in which only the names
+# of SHOWS can be seen by others, so that what is linked beside it may use the same names. To be linked as
+# $<TARGET_OBJECTS:NAME> after add_dependencies(... NAME_object).
+function(hidden_object NAME)
+  cmake_parse_arguments(H "" "" "OBJECTS;SHOWS" ${ARGN})
+  set(out ${CMAKE_CURRENT_BINARY_DIR}/${NAME}.o)
+  list(TRANSFORM H_SHOWS PREPEND --keep-global-symbol=)
+  add_custom_command(OUTPUT ${out}
+                     COMMAND ${CMAKE_LINKER} -r -o ${out}.all ${H_OBJECTS}
+                     COMMAND ${CMAKE_OBJCOPY} -w ${H_SHOWS} ${out}.all ${out}
+                     DEPENDS ${H_OBJECTS} COMMAND_EXPAND_LISTS VERBATIM)
+  add_custom_target(${NAME}_object DEPENDS ${out})
+  add_library(${NAME} OBJECT IMPORTED GLOBAL)
+  set_target_properties(${NAME} PROPERTIES IMPORTED_OBJECTS ${out})
+endfunction()

@@ -19,6 +19,24 @@ int zookeeper_interest(zhandle_t *zh, int *fd, int *interest, struct timeval *tv
 int zookeeper_process(zhandle_t *zh, int events);
 #endif
 
+/* TLS: whom a handle trusts and who it is. Texts may be NULL; they are copied. Files are PEM, PKCS#12, or JKS where the
+ * servers take that, and are read again when they have changed and a connection is made. */
+struct zokor_tls {
+    size_t size;       /* sizeof (struct zokor_tls): later versions may have more at the end */
+    const char *trust; /* certificates to trust; NULL: those that the system trusts */
+    const char *trust_password, *trust_password_file, *trust_type;
+    const char *key;       /* the program's own key with its certificates; NULL: none */
+    const char *key_apart; /* in PEM: the key's file, if `key` holds the certificates only */
+    const char *key_password, *key_password_file, *key_type;
+    const char *protocols; /* of TLSv1.2 and TLSv1.3, comma separated; NULL: TLSv1.3 and TLSv1.2 */
+    const char *ciphers;   /* comma separated, Java's names or OpenSSL's; NULL: OpenSSL's choice */
+    int any_name;          /* 1: a certificate need not hold the server's name or address */
+    int polled;            /* 1: a handle without threads, see zokor_init_polled */
+};
+/* As zookeeper_init2. Errors as zookeeper_init_ssl. */
+zhandle_t *zokor_init_tls(const char *host, const struct zokor_tls *tls, watcher_fn fn, int recv_timeout,
+                          const clientid_t *clientid, void *context, int flags, log_callback_fn log_callback);
+
 /* Deadlines. A request without an answer after its time ends with ZREQUESTTIMEOUT, whatever the connection does; it may
  * still be carried out. 0: none (the default). For all requests of a handle, or for those that this thread makes from
  * now on (it wins; returns what was set before). */

@@ -229,6 +229,14 @@ ZOOAPI zhandle_t *zookeeper_init(const char *host, watcher_fn fn, int recv_timeo
 ZOOAPI zhandle_t *zookeeper_init2(const char *host, watcher_fn fn, int recv_timeout, const clientid_t *clientid,
                                   void *context, int flags, log_callback_fn log_callback);
 
+/* The same over TLS, to the servers' secureClientPort. cert: "ca.pem,cert.pem,key.pem,password": whom to trust, and the
+ * program's own certificate, its key and the key's password (the last may be missing, or the last three). As in
+ * Apache's client the servers' names are not looked for in their certificates: zokor_init_tls does. Needs
+ * libzokor_tls.so. NULL and errno: also EINVAL for files that cannot be used (a line in the log says which and why),
+ * ENOSYS without the library. */
+ZOOAPI zhandle_t *zookeeper_init_ssl(const char *host, const char *cert, watcher_fn fn, int recv_timeout,
+                                     const clientid_t *clientid, void *context, int flags);
+
 /* New list of servers. The handle moves to another server only if that spreads clients evenly or its server is not in
  * the list any more. */
 ZOOAPI int zoo_set_servers(zhandle_t *zh, const char *hosts);

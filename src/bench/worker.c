@@ -433,7 +433,8 @@ static void on_broken(void *ctx, struct bench_conn *c, const char *why)
         return;
     if (w->stage->kind == STAGE_CONNECT && w->ready_count > 0)
         run_fail(r, true,
-                 "%u of %u connections of a thread were accepted, then no more: %s (maxClientCnxns of the server?)",
+                 "%u of %u connections of a thread were accepted, then no more: %s (maxClientCnxns of the server? 60 "
+                 "by default)",
                  w->ready_count, w->conn_count, why);
     else if (w->ready_count == 0)
         run_fail(r, true, "no server of %s answers for %.3g s: %s", r->o->servers, r->o->give_up_seconds, why);

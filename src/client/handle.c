@@ -34,7 +34,7 @@ static void log_environment(zhandle_t *zh, const char *host, int timeout_ms)
 {
     struct utsname u;
     if (uname(&u) == 0)
-        zlog(zh, ZOO_LOG_LEVEL_INFO, "client environment: libzokor (interface %s), host %s, %s %s %s", ZOO_VERSION,
+        zlog(zh, ZOO_LOG_LEVEL_INFO, "Client environment: libzokor (interface %s), host %s, %s %s %s", ZOO_VERSION,
              u.nodename, u.sysname, u.release, u.machine);
     zlog(zh, ZOO_LOG_LEVEL_INFO, "connecting to %s, session timeout %d ms", host, timeout_ms);
 }
@@ -89,8 +89,28 @@ static void init_locks(zhandle_t *zh)
     pthread_cond_init(&zh->done_cond, NULL);
 }
 
-static zhandle_t *make_handle(const char *host, watcher_fn fn, int timeout_ms, const clientid_t *id, void *context,
-                              int flags, log_callback_fn log_callback, bool threaded)
+/* The handle's own memory, and TLS if `tls` is not NULL. 0 or errno's number. */
+static int make_io(zhandle_t *zh, const char *host, const struct tls_options *tls)
+{
+    struct tls_error err;
+    zh->hosts_text = strdup(host);
+    zh->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (zh->hosts_text == NULL || zh->wake_fd < 0)
+        return zh->hosts_text == NULL ? ENOMEM : errno;
+    if (tls == NULL)
+        return 0;
+    zh->secure = secure_new(tls, &err);
+    if (zh->secure == NULL) {
+        int error = errno;
+        zlog(zh, ZOO_LOG_LEVEL_ERROR, "%s", err.text);
+        return error;
+    }
+    zh->raw = mem_alloc(SECURE_RAW_BYTES);
+    return 0;
+}
+
+zhandle_t *handle_make(const char *host, watcher_fn fn, int timeout_ms, const clientid_t *id, void *context, int flags,
+                       log_callback_fn log_callback, bool threaded, const struct tls_options *tls)
 {
     struct client_host *hosts = mem_alloc(CLIENT_HOSTS_MAX * sizeof(*hosts));
     struct slice chroot;
@@ -109,16 +129,14 @@ static zhandle_t *make_handle(const char *host, watcher_fn fn, int timeout_ms, c
     zh->log_callback = log_callback;
     zh->threaded = threaded;
     zh->pid = getpid();
-    zh->sock = zh->probe_sock = -1;
+    zh->sock = zh->probe_sock = zh->wake_fd = -1;
     zh->zxid = -1;
     buf_init(&zh->sending, SIZE_MAX);
     arena_init(&zh->arena, ARENA_BYTES);
     zh->core = make_core(zh, timeout_ms, id, flags, chroot);
-    zh->hosts_text = strdup(host);
-    zh->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if ((flags & ZOO_NO_LOG_CLIENTENV) == 0)
         log_environment(zh, host, timeout_ms);
-    int error = zh->hosts_text == NULL ? ENOMEM : zh->wake_fd < 0 ? errno : 0;
+    int error = make_io(zh, host, tls);
     if (error == 0 && threaded)
         error = start_threads(zh);
     if (error != 0) {
@@ -132,7 +150,7 @@ static zhandle_t *make_handle(const char *host, watcher_fn fn, int timeout_ms, c
 zhandle_t *zookeeper_init2(const char *host, watcher_fn fn, int timeout_ms, const clientid_t *id, void *context,
                            int flags, log_callback_fn log_callback)
 {
-    return make_handle(host, fn, timeout_ms, id, context, flags, log_callback, client_mode_threaded);
+    return handle_make(host, fn, timeout_ms, id, context, flags, log_callback, client_mode_threaded, NULL);
 }
 
 zhandle_t *zookeeper_init(const char *host, watcher_fn fn, int timeout_ms, const clientid_t *id, void *context,
@@ -144,7 +162,7 @@ zhandle_t *zookeeper_init(const char *host, watcher_fn fn, int timeout_ms, const
 zhandle_t *zokor_init_polled(const char *host, watcher_fn fn, int timeout_ms, const clientid_t *id, void *context,
                              int flags, log_callback_fn log_callback)
 {
-    return make_handle(host, fn, timeout_ms, id, context, flags, log_callback, false);
+    return handle_make(host, fn, timeout_ms, id, context, flags, log_callback, false, NULL);
 }
 
 void handle_free(zhandle_t *zh)
@@ -165,6 +183,8 @@ void handle_free(zhandle_t *zh)
     mem_free(zh->batch.p);
     mem_free(zh->incoming.p);
     mem_free(zh->delivering.p);
+    secure_free(zh->secure);
+    mem_free(zh->raw);
     arena_fini(&zh->arena);
     buf_fini(&zh->sending);
     free(zh->hosts_text);

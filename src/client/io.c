@@ -34,9 +34,23 @@ void io_wake_if_asleep(zhandle_t *zh)
         io_wake(zh);
 }
 
+/* One last word of TLS, if the socket takes it: the server then knows that nothing was cut off. */
+static void end_secure(zhandle_t *zh)
+{
+    bool whole = zh->sock >= 0 && zh->sent_n == zh->sending.n;
+    buf_reset(&zh->sending);
+    secure_end(zh->secure, whole ? &zh->sending : NULL);
+    if (whole && zh->sending.n != 0) {
+        ssize_t n = send(zh->sock, zh->sending.p, zh->sending.n, MSG_NOSIGNAL);
+        (void)n;
+    }
+}
+
 static void close_socket(zhandle_t *zh)
 {
     pthread_mutex_lock(&zh->send_lock);
+    if (zh->secure != NULL)
+        end_secure(zh);
     if (zh->sock >= 0)
         close(zh->sock);
     zh->sock = -1;
@@ -68,12 +82,32 @@ static void set_socket(zhandle_t *zh, int sock, bool connecting)
     pthread_mutex_unlock(&zh->send_lock);
 }
 
-static void opened(zhandle_t *zh)
+static void tell_opened(zhandle_t *zh)
 {
-    set_socket(zh, zh->sock, false);
     pthread_mutex_lock(&zh->lock);
     client_opened(zh->core, clock_ms());
     pthread_mutex_unlock(&zh->lock);
+}
+
+/* The socket is connected; with TLS the handshake comes first. */
+static void opened(zhandle_t *zh)
+{
+    char text[512] = "";
+    struct client_addr a;
+    int rc = 0;
+    set_socket(zh, zh->sock, false);
+    if (zh->secure == NULL) {
+        tell_opened(zh);
+        return;
+    }
+    pthread_mutex_lock(&zh->lock);
+    a = *client_target(zh->core);
+    pthread_mutex_unlock(&zh->lock);
+    pthread_mutex_lock(&zh->send_lock);
+    rc = secure_begin(zh->secure, &a, &zh->sending, text, sizeof text);
+    pthread_mutex_unlock(&zh->send_lock);
+    if (rc != 0)
+        lost(zh, text, 0);
 }
 
 /* A socket on its way to an address, or -1 and errno. *done: it is there already. */
@@ -142,7 +176,8 @@ static void resolve(zhandle_t *zh)
 
 static void end_probe(zhandle_t *zh, bool writable)
 {
-    close(zh->probe_sock);
+    if (zh->probe_sock >= 0)
+        close(zh->probe_sock);
     zh->probe_sock = -1;
     pthread_mutex_lock(&zh->lock);
     client_probed(zh->core, writable, clock_ms());
@@ -156,7 +191,7 @@ static void start_probe(zhandle_t *zh, const struct client_addr *a)
         close(zh->probe_sock);
     zh->probe_asked = false;
     zh->probe_by_ms = clock_ms() + SHELL_PROBE_MS;
-    zh->probe_sock = start_connect(a, &done);
+    zh->probe_sock = zh->secure != NULL ? -1 : start_connect(a, &done); /* a port of TLS knows no four-letter words */
     if (zh->probe_sock < 0)
         end_probe(zh, false);
 }
@@ -214,21 +249,30 @@ bool io_advance(zhandle_t *zh)
     }
 }
 
+/* Fetches what the core wants to send; false: nothing now. Under send_lock. */
+static bool fetch_output(zhandle_t *zh)
+{
+    struct secure *s = zh->secure;
+    buf_reset(&zh->sending);
+    zh->sent_n = 0;
+    if (s != NULL && (s->conn == NULL || s->shaking))
+        return false;
+    pthread_mutex_lock(&zh->lock);
+    bool more = client_take_output(zh->core, s == NULL ? &zh->sending : &s->clear, clock_ms());
+    pthread_mutex_unlock(&zh->lock);
+    if (more && s != NULL) /* a failure shows when the socket is read */
+        more = secure_seal(s, &zh->sending) == 0;
+    return more;
+}
+
 /* Sends what there is; 0, EAGAIN if the socket takes no more for now, or another errno. Under send_lock. */
 static int send_output(zhandle_t *zh)
 {
     if (zh->sock < 0 || zh->connecting)
         return 0;
     for (;;) {
-        if (zh->sent_n == zh->sending.n) {
-            buf_reset(&zh->sending);
-            zh->sent_n = 0;
-            pthread_mutex_lock(&zh->lock);
-            bool more = client_take_output(zh->core, &zh->sending, clock_ms());
-            pthread_mutex_unlock(&zh->lock);
-            if (!more)
-                return 0;
-        }
+        if (zh->sent_n == zh->sending.n && !fetch_output(zh))
+            return 0;
         ssize_t n = send(zh->sock, zh->sending.p + zh->sent_n, zh->sending.n - zh->sent_n, MSG_NOSIGNAL);
         if (n < 0 && errno != EINTR)
             return errno == EWOULDBLOCK ? EAGAIN : errno;
@@ -280,14 +324,61 @@ static void note_session(zhandle_t *zh, enum client_state before)
         zlog(zh, ZOO_LOG_LEVEL_ERROR, "the server refused the authentication");
 }
 
+/* n bytes are where client_room wanted them. */
+static void take_received(zhandle_t *zh, size_t n)
+{
+    pthread_mutex_lock(&zh->lock);
+    enum client_state before = client_state_of(zh->core);
+    client_received(zh->core, n, clock_ms());
+    note_session(zh, before);
+    (void)client_take_done(zh->core, &zh->batch);
+    pthread_mutex_unlock(&zh->lock);
+    deliver_batch(zh, &zh->batch);
+}
+
+static void take_plain(zhandle_t *zh)
+{
+    struct buf *plain = &zh->secure->plain;
+    for (size_t at = 0; at < plain->n;) {
+        uint8_t *p;
+        size_t room;
+        client_room(zh->core, &p, &room);
+        size_t n = plain->n - at < room ? plain->n - at : room;
+        memcpy(p, plain->p + at, n);
+        at += n;
+        take_received(zh, n);
+    }
+    buf_reset(plain);
+}
+
+/* What came from the socket under TLS. False: the connection is gone. */
+static bool unseal(zhandle_t *zh, size_t n)
+{
+    char text[512] = "";
+    bool established;
+    pthread_mutex_lock(&zh->send_lock);
+    int rc = secure_feed(zh->secure, slice_of(zh->raw, n), &zh->sending, &established, text, sizeof text);
+    if (rc != 0)
+        (void)send_output(zh); /* the alert that tells the server why */
+    pthread_mutex_unlock(&zh->send_lock);
+    if (established)
+        tell_opened(zh);
+    take_plain(zh);
+    if (rc == 0)
+        return true;
+    lost(zh, rc == ERR_CLOSED ? "closed by the server" : text, 0);
+    return false;
+}
+
 /* Reads what is there; true if anything was. */
 bool io_readable(zhandle_t *zh)
 {
     bool any = false;
     for (int i = 0; i < 8 && zh->sock >= 0 && !zh->connecting; i++) {
-        uint8_t *p;
-        size_t room;
-        client_room(zh->core, &p, &room);
+        uint8_t *p = zh->raw;
+        size_t room = SECURE_RAW_BYTES;
+        if (zh->secure == NULL)
+            client_room(zh->core, &p, &room);
         ssize_t n = recv(zh->sock, p, room, 0);
         if (n < 0 && errno == EINTR)
             continue;
@@ -298,13 +389,10 @@ bool io_readable(zhandle_t *zh)
             return true;
         }
         any = true;
-        pthread_mutex_lock(&zh->lock);
-        enum client_state before = client_state_of(zh->core);
-        client_received(zh->core, (size_t)n, clock_ms());
-        note_session(zh, before);
-        (void)client_take_done(zh->core, &zh->batch);
-        pthread_mutex_unlock(&zh->lock);
-        deliver_batch(zh, &zh->batch);
+        if (zh->secure == NULL)
+            take_received(zh, (size_t)n);
+        else if (!unseal(zh, (size_t)n))
+            return true;
         if ((size_t)n < room)
             break;
     }
@@ -318,6 +406,12 @@ static void pump_done(zhandle_t *zh)
     (void)client_take_done(zh->core, &zh->batch);
     pthread_mutex_unlock(&zh->lock);
     deliver_batch(zh, &zh->batch);
+}
+
+/* There is a connection that requests can go to now. */
+static bool takes_output(const zhandle_t *zh)
+{
+    return !zh->connecting && (zh->secure == NULL || !zh->secure->shaking);
 }
 
 static int poll_timeout(int64_t wake_ms)
@@ -334,7 +428,7 @@ static void wait_for_events(zhandle_t *zh, bool blocked)
                              { .fd = zh->sock, .events = POLLIN },
                              { .fd = zh->probe_sock, .events = zh->probe_asked ? POLLIN : POLLOUT } };
     pthread_mutex_lock(&zh->lock);
-    bool work = client_has_done(zh->core) || (client_has_output(zh->core) && !blocked && !zh->connecting);
+    bool work = client_has_done(zh->core) || (client_has_output(zh->core) && !blocked && takes_output(zh));
     int64_t wake_ms = client_wake_ms(zh->core);
     zh->asleep = !work;
     pthread_mutex_unlock(&zh->lock);
@@ -409,7 +503,7 @@ int zookeeper_interest(zhandle_t *zh, int *fd, int *interest, struct timeval *tv
     *fd = zh->sock;
     if (zh->sock >= 0)
         *interest = ZOOKEEPER_READ;
-    if (zh->connecting || zh->sent_n < zh->sending.n || client_has_output(zh->core))
+    if (zh->connecting || zh->sent_n < zh->sending.n || (client_has_output(zh->core) && takes_output(zh)))
         *interest |= ZOOKEEPER_WRITE;
     tv->tv_sec = wait / 1000;
     tv->tv_usec = wait % 1000 * 1000;

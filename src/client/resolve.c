@@ -33,8 +33,13 @@ size_t resolve_hosts(zhandle_t *zh, const char *text, struct client_addr *addrs,
             zlog(zh, ZOO_LOG_LEVEL_WARN, "cannot look up %s: %s", name, gai_strerror(rc));
             continue;
         }
-        for (const struct addrinfo *ai = list; ai != NULL && found < max; ai = ai->ai_next)
-            found += keep_addr(ai, &addrs[found]);
+        for (const struct addrinfo *ai = list; ai != NULL && found < max; ai = ai->ai_next) {
+            if (!keep_addr(ai, &addrs[found]))
+                continue;
+            if (zh->secure != NULL)
+                secure_note_name(zh->secure, &addrs[found], name);
+            found++;
+        }
         freeaddrinfo(list);
     }
     mem_free(hosts);

@@ -13,6 +13,7 @@
 
 #include "base/arena.h"
 #include "client/core.h"
+#include "client/secure.h"
 #include "zokor/client.h"
 #include <pthread.h>
 #include <semaphore.h>
@@ -92,8 +93,10 @@ struct _zhandle {
     bool connecting;
     struct buf sending;
     size_t sent_n;
+    struct secure *secure; /* NULL: no TLS */
 
     /* The io thread's. */
+    uint8_t *raw; /* SECURE_RAW_BYTES, with TLS */
     int wake_fd;
     struct client_dones batch;
     int probe_sock;
@@ -165,6 +168,9 @@ int reads_answer(const struct client_done *d, struct zokor_read_result *results,
 /* handle.c: the first two are symbols that Apache's library has, though no header names them. */
 int zoo_lock_auth(zhandle_t *zh);
 int zoo_unlock_auth(zhandle_t *zh);
+/* tls may be NULL. NULL and errno as zookeeper_init, and those of secure_new. */
+zhandle_t *handle_make(const char *host, watcher_fn fn, int timeout_ms, const clientid_t *id, void *context, int flags,
+                       log_callback_fn log_callback, bool threaded, const struct tls_options *tls);
 void handle_free(zhandle_t *zh);
 /* Ends a polled handle: waits for the server, calls back, frees. ZCLOSING. */
 int handle_close_polled(zhandle_t *zh);

@@ -43,16 +43,18 @@ static int help(void)
     printf(
         "examples:\n"
         "  zokor bench                                        a tour, six seconds a workload\n"
-        "  zokor bench get -c 64 -d 16                        as many reads as the server gives\n"
+        "  zokor bench get -c 50 -d 16                        as many reads as the server gives\n"
         "  zokor bench set -c 1                               what one client waits for one write\n"
-        "  zokor bench mixed -r 10000 -c 64 -t 60             how late answers are at a load you know\n"
-        "  zokor bench watch -c 1000                          how fast a thousand clients hear of a change\n"
+        "  zokor bench mixed -r 10000 -c 50 -t 60             how late answers are at a load you know\n"
+        "  zokor bench watch -c 50                            how fast fifty clients hear of a change\n"
         "  zokor bench create --servers a:2181,b:2181,c:2181 --json\n\n"
         "How to read it: without --rate every connection asks again when it was answered (a closed loop): ops/s is\n"
         "what the server can do, and latency is mostly waiting behind the other requests. With --rate every request\n"
         "has its time, and latency counts from then on, so that a pause of the server is not hidden. p99 is the time\n"
         "within which 99 of 100 were answered. The program itself needs processor time: put it on another machine,\n"
-        "or leave it a core. Writes wait for the server's disk.\n\n"
+        "or leave it a core. Writes wait for the server's disk. A server takes 60 connections of one machine unless "
+        "its\n"
+        "maxClientCnxns says otherwise.\n\n"
         "Exit status: 0 no errors, 1 some operation failed or no server answered, 2 wrong arguments, 130 "
         "interrupted.\n");
     return cmd_finish_output(CMD_OK);

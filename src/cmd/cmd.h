@@ -10,9 +10,16 @@ enum { CMD_OK = 0, CMD_FAILED = 1, CMD_USAGE = 2 };
 
 /* A subcommand: argv[0] is its name. Returns the exit status. */
 int cmd_log(int argc, char **argv);
+int cmd_cli(int argc, char **argv);
 int cmd_server(int argc, char **argv);
 int cmd_sim(int argc, char **argv);
+int cmd_snap(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
+int cmd_init(int argc, char **argv);
+int cmd_purge(int argc, char **argv);
+/* start, stop and restart. */
+int cmd_daemon(int argc, char **argv);
+int cmd_status(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 
 /* "zokor 0.1.0 (compatible with Apache ZooKeeper 3.9.5)" */

@@ -10,6 +10,7 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const char help_text[] =
@@ -39,14 +40,11 @@ static const char help_text[] =
     "                 reconfig, error, createSession or closeSession\n"
     "  --from, --to   zxids, both included: 0x1f or 1f. follow without --from begins behind what is there now.\n"
     "\n"
-    "repair: a damaged length or end byte is restored where the checksum proves it. A record with a wrong checksum "
-    "that\n"
-    "reads as a transaction is shown, and you are asked, as by Apache's tool; -y says yes. What is lost altogether "
-    "leaves\n"
-    "a gap, over which no server starts: --lost fill puts records that change nothing there and keeps what is behind,\n"
-    "--lost cut ends the log before it. Of an ensemble, rather stop the member, move its data directory away and "
-    "start\n"
-    "it: it takes everything from the others.\n"
+    "repair: a damaged length or end byte is restored where the checksum proves it. You are asked about a single byte\n"
+    "that, changed, makes a checksum fit, and about records with a wrong checksum that read as transactions, as by\n"
+    "Apache's tool; -y says yes. What is lost altogether leaves a gap, over which no server starts: --lost fill puts\n"
+    "records that change nothing there and keeps what is behind, --lost cut ends the log before it. Of an ensemble,\n"
+    "rather stop the member, move its data directory away and start it: it takes everything from the others.\n"
     "  -v             print every record\n"
     "  --replace      put the new file in the place of the old one, which becomes damaged-NAME (trim: "
     "untrimmed-NAME);\n"
@@ -135,6 +133,16 @@ static int take_option(struct arguments *a, int letter, char **argv)
     }
 }
 
+static void keep_owner(const char *from, const char *to)
+{
+    struct stat st;
+    if (stat(from, &st) != 0)
+        return;
+    if (chown(to, st.st_uid, st.st_gid) != 0 && geteuid() == 0)
+        fprintf(stderr, "zokor: %s: its owner could not be made that of %s\n", to, from);
+    (void)chmod(to, st.st_mode & 0666);
+}
+
 /* Nothing may be put in the place of a file that a server has open. */
 static int hold_directory(const char *name)
 {
@@ -184,8 +192,11 @@ int cmd_log(int argc, char **argv)
     struct arguments a = { .help = argc < 2 };
     struct progress progress;
     logging_start(LOG_ERROR); /* what the readers warn of is told in the output */
-    struct log_context c = { .in = stdin, .out = stdout, .err = stderr, .printable = isatty(STDOUT_FILENO) == 1 };
+    struct log_context c = { .in = stdin, .out = stdout, .err = stderr, .keep_owner = keep_owner };
+    c.printable = isatty(STDOUT_FILENO) == 1;
     c.fs = progress_start(&progress, fs_real(), stderr);
+    if (c.printable && (argc < 2 || strcmp(argv[1], "verify") != 0))
+        progress_quiet(&progress); /* what is found is shown meanwhile, on the same terminal */
     if (argc > 1 && strcmp(argv[1], "toolkit") == 0)
         return cmd_finish_output(log_toolkit(&c, argc - 1, argv + 1));
     optind = 0;

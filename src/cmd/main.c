@@ -10,9 +10,17 @@ static const struct command {
     const char *summary;
 } commands[] = {
     { "server", cmd_server, "run a server (zokor server --help)" },
+    { "cli", cmd_cli, "talk to servers, as zkCli.sh (zokor cli --help)" },
+    { "status", cmd_status, "ask a server how it is (zokor status --help)" },
     { "log", cmd_log, "show, follow, verify and repair transaction logs (zokor log --help)" },
-    { "sim", cmd_sim, "simulate ensembles and their clients, with faults (zokor sim --help)" },
+    { "snap", cmd_snap, "show, compare and export snapshots (zokor snap --help)" },
+    { "start", cmd_daemon, "run a server in the background (zokor start --help)" },
+    { "stop", cmd_daemon, "stop it" },
+    { "restart", cmd_daemon, "stop it and start it again" },
+    { "purge", cmd_purge, "remove snapshots and logs that are no longer needed (zokor purge --help)" },
+    { "init", cmd_init, "make the data directories of a new server (zokor init --help)" },
     { "bench", cmd_bench, "put load on a server and measure it (zokor bench --help)" },
+    { "sim", cmd_sim, "simulate ensembles and their clients, with faults (zokor sim --help)" },
     { "version", cmd_version, "print the version and how it was built" },
 };
 

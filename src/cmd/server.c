@@ -1,8 +1,9 @@
 #include "server/server.h"
 #include "base/err.h"
 #include "cmd/cmd.h"
+#include "cmd/flags.h"
 #include "cmd/logging.h"
-#include <errno.h>
+#include "cmd/server.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,29 +43,6 @@ static int help_config(bool markdown)
     fwrite(out.p, 1, out.n, stdout);
     buf_fini(&out);
     return cmd_finish_output(CMD_OK);
-}
-
-static int error_of_errno(int number)
-{
-    if (number == ENOENT || number == ENOTDIR)
-        return ERR_NOT_FOUND;
-    return number == EACCES || number == EPERM ? ERR_ACCESS : ERR_IO;
-}
-
-static int read_whole_file(void *ctx, const char *path, struct buf *out)
-{
-    (void)ctx;
-    char chunk[8192];
-    size_t n;
-    errno = 0;
-    FILE *f = fopen(path, "rbe");
-    if (f == NULL)
-        return error_of_errno(errno);
-    while ((n = fread(chunk, 1, sizeof chunk, f)) > 0 && out->err == 0)
-        buf_append(out, chunk, n);
-    int err = ferror(f) ? error_of_errno(errno) : out->err;
-    fclose(f);
-    return err;
 }
 
 struct arguments {
@@ -120,7 +98,7 @@ static int load_config(const struct arguments *a, struct config *config)
         .server_jvm_flags = getenv("SERVER_JVMFLAGS"),
         .defines = a->defines,
         .define_count = a->define_count,
-        .read_file = read_whole_file,
+        .read_file = flags_read_file,
     };
     struct config_error error;
     if (a->word_count == 1) {
@@ -173,6 +151,20 @@ static int run(const struct arguments *a)
         status = server_run(&config);
 out:
     config_fini(&config);
+    return status;
+}
+
+int server_config_of(int argc, char **argv, struct config *config)
+{
+    struct arguments a = { .defines = calloc((size_t)argc, sizeof(char *)) };
+    if (a.defines == NULL)
+        return cmd_usage_error("out of memory");
+    int status = parse_arguments(&a, argc, argv);
+    if (status == CMD_OK && (a.help || a.help_config || a.check_only))
+        status = cmd_usage_error("only arguments of a server that runs are taken here\n%s", usage);
+    if (status == CMD_OK)
+        status = load_config(&a, config);
+    free(a.defines);
     return status;
 }
 

@@ -350,8 +350,12 @@ static bool handshake_reattach(struct core *c, struct conn *k, const struct wire
         return false;
     }
     struct session *s = session_lookup(c, q->session_id);
-    if (!knows || (SIM_BUG(refused_alive) && c->now_ms % 8 == 0) || s == NULL || s->closing ||
-        tree_session_timeout_ms(c->tree, s->id) == 0) {
+    bool lives = s != NULL && !s->closing && tree_session_timeout_ms(c->tree, s->id) != 0;
+    if (knows && !lives && c->ens.zab != NULL) {
+        remote_doubt_own(c, k, q->session_id, timeout_ms);
+        return false;
+    }
+    if (!knows || (SIM_BUG(refused_alive) && c->now_ms % 8 == 0) || !lives) {
         conn_refuse(c, k);
         return false;
     }

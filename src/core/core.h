@@ -29,7 +29,9 @@ struct core_throttle {
 struct core_options {
     uint64_t seed;         /* for hash keys and the randomised snapshot rule */
     int64_t start_wall_ms; /* wall clock at start: session ids begin with it */
-    uint8_t server_id;     /* high byte of session ids; 1 for a standalone server */
+    int64_t
+        past_session_id; /* and are above this one of this server, if it is not 0: the clock may have been set back */
+    uint8_t server_id;   /* high byte of session ids; 1 for a standalone server */
     int32_t tick_time_ms;
     int32_t session_timeout_ms_min, session_timeout_ms_max;
     int32_t handshake_timeout_ms; /* nio.sessionlessCnxnTimeout: in all, from accept to a session */

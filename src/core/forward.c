@@ -70,14 +70,15 @@ static uint8_t *multi_kinds(struct slice body)
  * oldest one, also if its client is gone: the number tells, since connections' numbers are used again. */
 struct asked {
     struct asked *next;
+    uint32_t link; /* of the observer that asks through us; OWNER_SELF: conn does */
     uint32_t conn;
     int64_t session_id, number;
 };
 
-static int64_t ask(struct core *c, struct asked_list *list, uint32_t conn, int64_t session_id)
+static int64_t ask(struct core *c, struct asked_list *list, uint32_t link, uint32_t conn, int64_t session_id)
 {
     struct asked *a = mem_alloc(sizeof *a);
-    *a = (struct asked){ .conn = conn, .session_id = session_id, .number = ++c->ens.next_asked };
+    *a = (struct asked){ .link = link, .conn = conn, .session_id = session_id, .number = ++c->ens.next_asked };
     if (list->first == NULL)
         list->last = &list->first;
     *list->last = a;
@@ -105,7 +106,7 @@ void forward_write(struct core *c, struct conn *k, int32_t xid, int32_t op, stru
         p->multi_kinds = multi_kinds(body);
     if (op == WIRE_OP_SYNC) {
         p->frame = blob_dup(frame);
-        p->number = ask(c, &c->ens.asked_syncs, k->id, k->session->id);
+        p->number = ask(c, &c->ens.asked_syncs, OWNER_SELF, k->id, k->session->id);
     }
     zab_forward(c->ens.zab, &(struct peer_request){ .session_id = k->session->id, .cxid = xid, .op = op, .body = body },
                 client_ids(c, k), &c->out->zab);
@@ -122,6 +123,39 @@ void forward_create_session(struct core *c, struct conn *k, struct session *s)
                 &(struct peer_request){
                     .session_id = s->id, .op = WIRE_OP_CREATE_SESSION, .body = slice_of(timeout, sizeof timeout) },
                 (struct wire_vec){ .count = -1 }, &c->out->zab);
+}
+
+/* The session has come to another server since. The leader could not tell, for all that we serve is ours to it; and
+ * without an answer an observer of Apache's would wait with everything behind. So what is asked for is what fails. */
+static void forward_too_late(struct core *c, const struct peer_request *q)
+{
+    static const uint8_t root[] = { 0, 0, 0, 1, '/', 0xff, 0xff, 0xff, 0xff };
+    struct peer_request nothing = *q;
+    nothing.op = WIRE_OP_DELETE;
+    nothing.body = slice_of(root, sizeof root);
+    zab_forward(c->ens.zab, &nothing, (struct wire_vec){ .count = -1 }, &c->out->zab);
+}
+
+/* What an observer's client asks goes on as it came; what comes of it reaches the observer with what is committed. */
+void forward_relayed(struct core *c, uint32_t link, const struct peer_request *q, struct wire_vec authinfo)
+{
+    struct session *s = session_lookup(c, q->session_id);
+    bool writes = q->op != WIRE_OP_SYNC && q->op != WIRE_OP_CLOSE_SESSION && q->op != WIRE_OP_CREATE_SESSION;
+    if (s != NULL && s->owner == OWNER_NONE)
+        session_own(s, link);
+    if (writes && s != NULL && s->owner != link) {
+        forward_too_late(c, q);
+        return;
+    }
+    if (q->op == WIRE_OP_SYNC)
+        (void)ask(c, &c->ens.asked_syncs, link, CORE_CONN_MAX, q->session_id);
+    zab_forward(c->ens.zab, q, authinfo, &c->out->zab);
+}
+
+void forward_relayed_revalidate(struct core *c, uint32_t link, int64_t session_id, int32_t timeout_ms)
+{
+    (void)ask(c, &c->ens.asked_sessions, link, CORE_CONN_MAX, session_id);
+    zab_revalidate(c->ens.zab, session_id, timeout_ms, &c->out->zab);
 }
 
 struct conn *forward_match(struct core *c, const struct txn *txn, struct proposal *x)
@@ -151,6 +185,10 @@ void forward_synced(struct core *c)
     if (list->first == NULL)
         return;
     struct asked a = take_asked(list, &list->first);
+    if (a.link != OWNER_SELF) {
+        zab_sync_answer(c->ens.zab, a.link, &c->out->zab);
+        return;
+    }
     struct conn *k = conn_get(c, a.conn);
     if (k == NULL || k->parked_first == NULL || k->parked_first->number != a.number)
         return;
@@ -179,8 +217,21 @@ void forward_revalidate(struct core *c, struct conn *k, int64_t session_id, int3
     conn_pause(c, k);
     if (!zab_learns(c->ens.zab))
         return;
-    k->asked_number = ask(c, &c->ens.asked_sessions, k->id, session_id);
+    k->asked_number = ask(c, &c->ens.asked_sessions, OWNER_SELF, k->id, session_id);
     zab_revalidate(c->ens.zab, session_id, timeout_ms, &c->out->zab);
+}
+
+/* An observer's client has come with a session: the leader has judged, and thinks that it is ours. */
+static void relay_validity(struct core *c, const struct asked *a, bool valid)
+{
+    struct session *s = session_lookup(c, a->session_id);
+    if (valid && s != NULL) {
+        s->touched = true;
+        session_own(s, a->link);
+        if (s->conn != NULL) /* it was a client of our own */
+            conn_close(c, s->conn);
+    }
+    zab_revalidate_answer(c->ens.zab, a->link, a->session_id, valid, &c->out->zab);
 }
 
 /* Of several connections that asked for one session the last one wins. */
@@ -193,6 +244,10 @@ void forward_validity(struct core *c, int64_t session_id, bool valid)
     if (*at == NULL)
         return;
     struct asked a = take_asked(list, at);
+    if (a.link != OWNER_SELF) {
+        relay_validity(c, &a, valid);
+        return;
+    }
     struct conn *k = conn_get(c, a.conn);
     if (k == NULL || k->state != CONN_REVALIDATING || k->asked_number != a.number)
         return;

@@ -74,7 +74,7 @@ struct conn {
     struct parked *parked_first, **parked_last;
     int64_t writes_begun, writes_answered;
     int32_t writes_in_flight, deferred_count;
-    int32_t asked_timeout_ms; /* while CONN_REVALIDATING, with asked_number */
+    int32_t asked_timeout_ms; /* while CONN_REVALIDATING, with asked_number: of the question, or the token of a doubt */
     int64_t asked_number;
     int64_t sync_token;
     bool sync_waits; /* on a leader: nothing more is read before its sync is answered */
@@ -197,6 +197,8 @@ struct sync_wait {
     uint32_t conn;
     int64_t session_id, received_ms;
     struct blob *frame; /* of a connection of ours */
+    int64_t doubted;    /* instead of a sync: does this session live? 0: a sync */
+    int32_t timeout_ms; /* of the doubted one */
 };
 
 /* A learner's request that must not overtake a sync. */
@@ -497,6 +499,8 @@ int64_t ensemble_seen_zxid(const struct core *c);
 /* False: the request has been answered, or must not be sent on. */
 bool local_may_write(struct core *c, struct conn *k, int32_t op, struct slice frame);
 void local_begin(struct core *c, struct conn *k, struct session *s);
+/* Answers the close of such a session and ends it, and the connection. */
+void local_close(struct core *c, struct conn *k, int32_t xid);
 /* A local session has expired, or its client has closed it. */
 void local_end(struct core *c, struct session *s);
 
@@ -504,6 +508,9 @@ void local_end(struct core *c, struct session *s);
 void forward_write(struct core *c, struct conn *k, int32_t xid, int32_t op, struct slice frame);
 void forward_create_session(struct core *c, struct conn *k, struct session *s);
 void forward_revalidate(struct core *c, struct conn *k, int64_t session_id, int32_t timeout_ms);
+/* The same for the client of an observer that this follower serves; and a request of one. */
+void forward_relayed_revalidate(struct core *c, uint32_t link, int64_t session_id, int32_t timeout_ms);
+void forward_relayed(struct core *c, uint32_t link, const struct peer_request *q, struct wire_vec authinfo);
 void forward_validity(struct core *c, int64_t session_id, bool valid);
 void forward_synced(struct core *c);
 void forward_forget(struct core *c);
@@ -514,6 +521,8 @@ struct conn *forward_match(struct core *c, const struct txn *txn, struct proposa
 /* remote.c: a leader's side of its learners */
 void remote_request(struct core *c, uint32_t link, const struct peer_request *q, struct wire_vec authinfo);
 void remote_revalidate(struct core *c, uint32_t link, int64_t session_id, int32_t timeout_ms);
+/* A client of ours names a session that seems not to live: it is told once this server has proved that it leads. */
+void remote_doubt_own(struct core *c, struct conn *k, int64_t session_id, int32_t timeout_ms);
 void remote_touch(struct core *c, int64_t session_id, int32_t timeout_ms);
 void remote_sync_own(struct core *c, struct conn *k, int32_t xid, struct slice frame);
 void remote_synced(struct core *c, int64_t token);

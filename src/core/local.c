@@ -62,19 +62,16 @@ static void make_global(struct core *c, struct conn *k)
                     (struct wire_vec){ .count = -1 }, &c->out->zab);
 }
 
-/* Answered behind what the connection still waits for, then the connection ends. */
-static void close_local(struct core *c, struct conn *k, struct slice frame)
+void local_close(struct core *c, struct conn *k, int32_t xid)
 {
-    struct session *s = k->session;
-    int32_t xid = (int32_t)load_be32(frame.p);
     conn_reply(c, k, xid, tree_last_zxid(c->tree), 0, slice_str(""), c->now_ms);
-    local_end(c, s);
+    local_end(c, k->session);
 }
 
 bool local_may_write(struct core *c, struct conn *k, int32_t op, struct slice frame)
 {
-    if (op == WIRE_OP_CLOSE_SESSION) {
-        close_local(c, k, frame);
+    if (op == WIRE_OP_CLOSE_SESSION) { /* behind what the connection still waits for: local_close */
+        pipeline_defer(c, k, frame, 0);
         return false;
     }
     const struct op_row *row = op_find(op);

@@ -71,6 +71,46 @@ static void a_local_session_ends_where_it_began(void **state)
     cluster_fini(&cl);
 }
 
+/* Also one that the leader knows: through another server it would own nodes that nobody removes. */
+static void a_local_session_is_unknown_elsewhere(void **state)
+{
+    (void)state;
+    struct cluster cl;
+    start(&cl, true);
+    for (int n = 0; n < 3; n++) {
+        uint8_t passwd[16];
+        int64_t id = cluster_connect(&cl, n, 1);
+        session_password(id, passwd);
+        for (int other = 0; other < 3; other++)
+            if (other != n)
+                assert_int_equal(cluster_connect_as(&cl, other, 2, id, passwd, 10000), 0);
+    }
+    cluster_fini(&cl);
+}
+
+/* The answer to a close comes behind those to what was asked before. */
+static void a_close_waits_for_its_turn(void **state)
+{
+    (void)state;
+    for (int n = 0; n < 3; n++) {
+        struct cluster cl;
+        struct buf b;
+        buf_init(&b, 1000);
+        start(&cl, true);
+        cluster_connect(&cl, n, 1);
+        put_create(&b, "/p", "x", 0);
+        int32_t create = cluster_send(&cl, n, 1, WIRE_OP_CREATE, &b);
+        int32_t close = cluster_send(&cl, n, 1, WIRE_OP_CLOSE_SESSION, NULL);
+        cluster_run(&cl, 20);
+        assert_int_equal(cluster_reply(&cl, n, 1, create, NULL), 0);
+        assert_int_equal(cluster_reply(&cl, n, 1, close, NULL), 0);
+        assert_true(cl.nodes[n].closed[1]);
+        cluster_same(&cl);
+        cluster_fini(&cl);
+        buf_fini(&b);
+    }
+}
+
 static int64_t connect_read_only(struct cluster *cl, int n, uint32_t conn, bool knows)
 {
     struct buf b;
@@ -162,6 +202,8 @@ int main(void)
         cmocka_unit_test(a_local_session_writes_nothing_until_it_owns_a_node),
         cmocka_unit_test(without_upgrade_an_ephemeral_node_is_refused),
         cmocka_unit_test(a_local_session_ends_where_it_began),
+        cmocka_unit_test(a_close_waits_for_its_turn),
+        cmocka_unit_test(a_local_session_is_unknown_elsewhere),
         cmocka_unit_test(a_server_without_a_quorum_serves_reads_to_those_who_know),
         cmocka_unit_test(nobody_reads_while_a_role_is_put_away),
     };

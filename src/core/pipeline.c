@@ -237,6 +237,10 @@ static bool run(struct core *c, struct conn *k, struct slice frame, int32_t err,
     int32_t xid = (int32_t)load_be32(frame.p);
     int32_t code = (int32_t)load_be32(frame.p + 4);
     struct wire_reader r = wire_reader_of(slice_of(frame.p + 8, frame.n - 8));
+    if (UNLIKELY(code == WIRE_OP_CLOSE_SESSION)) { /* all others are writes */
+        local_close(c, k, xid);
+        return false;
+    }
     int64_t zxid = SIM_BUG(header_ahead) ? c->pipe.last_proposed
                    : err == 0            ? tree_last_zxid(c->tree)
                                          : error_zxid(c, err);

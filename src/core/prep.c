@@ -26,7 +26,7 @@ static int check_quota(struct prep *p, struct slice path, int64_t count, int64_t
                  (long long)bytes, rc != 0 ? "hard" : "soft");
     if (rc != 0 && p->core->opt.enforce_quota)
         namespaces_quota_exceeded(p->core, path);
-    return p->core->opt.enforce_quota ? rc : 0;
+    return p->core->opt.enforce_quota && !SIM_BUG(quota_ignored) ? rc : 0;
 }
 
 /* ---- create ---- */
@@ -81,7 +81,7 @@ static int create_kind(struct prep *p, struct create *q)
         q->code = WIRE_OP_CREATE_CONTAINER;
     if (q->ephemeral) {
         struct session *s = session_lookup(p->core, p->session_id);
-        if (s == NULL || s->closing)
+        if (s == NULL || s->closing || s->local)
             return ERR_SESSION_EXPIRED;
     }
     return path_is_malformed(q->path) ? ERR_BAD_ARGUMENTS : 0;

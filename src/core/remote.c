@@ -101,24 +101,13 @@ static int check_owner(struct core *c, int64_t session_id, uint32_t link)
     return s->owner == link || SIM_BUG(moved_session_writes) ? 0 : ERR_SESSION_MOVED;
 }
 
-void remote_revalidate(struct core *c, uint32_t link, int64_t session_id, int32_t timeout_ms)
-{
-    struct session *s = session_lookup(c, session_id);
-    bool valid = s != NULL && !s->closing && ensemble_leads(c);
-    if (valid) {
-        session_own(s, link);
-        if (s->conn != NULL) /* it was our own client */
-            conn_close(c, s->conn);
-        session_set_timeout(c, s, timeout_ms);
-    }
-    zab_revalidate_answer(c->ens.zab, link, session_id, valid || SIM_BUG(dead_session_revived), &c->out->zab);
-}
-
 void remote_touch(struct core *c, int64_t session_id, int32_t timeout_ms)
 {
     struct session *s = session_lookup(c, session_id);
     (void)timeout_ms; /* the session's own counts: a learner tells it for servers that know no table */
-    if (s != NULL && !s->closing)
+    if (s != NULL && zab_learns(c->ens.zab))
+        s->touched = true; /* told to the leader with ours */
+    else if (s != NULL && !s->closing)
         session_touch(c, s);
 }
 
@@ -185,6 +174,66 @@ void remote_sync_own(struct core *c, struct conn *k, int32_t xid, struct slice f
                                     .received_ms = c->now_ms });
 }
 
+/* ---- sessions that seem not to live ---- */
+
+/* A leader that others have left, and does not know it yet, knows nothing of sessions that began since, and may have
+ * ended some by itself. Who is refused gives its session up for good, so no session is refused before a quorum has
+ * said that this server leads: that is what a sync waits for. */
+static bool lives(const struct core *c, const struct session *s)
+{
+    return s != NULL && !s->closing && !s->local && ensemble_leads(c); /* a local one is not for other servers */
+}
+
+static void tell_validity(struct core *c, uint32_t link, int64_t session_id, int32_t timeout_ms)
+{
+    struct session *s = session_lookup(c, session_id);
+    bool valid = lives(c, s);
+    if (valid) {
+        session_own(s, link);
+        if (s->conn != NULL) /* it was our own client */
+            conn_close(c, s->conn);
+        session_set_timeout(c, s, timeout_ms);
+    }
+    zab_revalidate_answer(c->ens.zab, link, session_id, valid || SIM_BUG(dead_session_revived), &c->out->zab);
+}
+
+void remote_revalidate(struct core *c, uint32_t link, int64_t session_id, int32_t timeout_ms)
+{
+    if (zab_learns(c->ens.zab)) {
+        forward_relayed_revalidate(c, link, session_id, timeout_ms);
+        return;
+    }
+    if (!zab_leads(c->ens.zab) || lives(c, session_lookup(c, session_id)))
+        tell_validity(c, link, session_id, timeout_ms);
+    else
+        sync_add(c, (struct sync_wait){ .link = link, .doubted = session_id, .timeout_ms = timeout_ms });
+}
+
+void remote_doubt_own(struct core *c, struct conn *k, int64_t session_id, int32_t timeout_ms)
+{
+    k->state = CONN_REVALIDATING;
+    k->asked_number = c->ens.next_token;
+    conn_pause(c, k);
+    sync_add(c,
+             (struct sync_wait){ .link = OWNER_SELF, .conn = k->id, .doubted = session_id, .timeout_ms = timeout_ms });
+}
+
+static void end_doubt(struct core *c, const struct sync_wait *w)
+{
+    if (w->link != OWNER_SELF) {
+        tell_validity(c, w->link, w->doubted, w->timeout_ms);
+        return;
+    }
+    struct conn *k = conn_get(c, w->conn);
+    if (k == NULL || k->state != CONN_REVALIDATING || k->asked_number != w->token)
+        return;
+    struct session *s = session_lookup(c, w->doubted);
+    if (lives(c, s) && tree_session_timeout_ms(c->tree, s->id) != 0)
+        conn_bind(c, k, s, w->timeout_ms);
+    else
+        conn_refuse(c, k);
+}
+
 static bool session_syncs(const struct core *c, uint32_t link, int64_t session_id)
 {
     for (const struct sync_wait *w = c->ens.syncs; w != NULL; w = w->next)
@@ -237,6 +286,10 @@ static void carry_on(struct core *c, uint32_t link, const struct peer_request *q
 
 void remote_request(struct core *c, uint32_t link, const struct peer_request *q, struct wire_vec authinfo)
 {
+    if (zab_learns(c->ens.zab)) {
+        forward_relayed(c, link, q, authinfo);
+        return;
+    }
     if (!zab_leads(c->ens.zab))
         return;
     if (c->ens.syncs != NULL && must_wait(c, link, q, NULL))
@@ -295,7 +348,9 @@ void remote_synced(struct core *c, int64_t token)
     if (w == NULL || w->token != token)
         return;
     c->ens.syncs = w->next;
-    if (w->link == OWNER_SELF)
+    if (w->doubted != 0)
+        end_doubt(c, w);
+    else if (w->link == OWNER_SELF)
         answer_own(c, w);
     else
         zab_sync_answer(c->ens.zab, w->link, &c->out->zab);

@@ -170,12 +170,19 @@ int64_t session_new_id(struct core *c)
     return c->next_session_id++;
 }
 
+/* No id is given again that this server has given, even if its clock has been set back since. Those of the same start
+ * that follow it may have left no trace: they were local, or died with the server before anything was logged. */
+static void outdo(struct core *c, int64_t id)
+{
+    if (id != 0 && ((uint64_t)id >> 56) == c->opt.server_id && id >= c->next_session_id)
+        c->next_session_id = (id | 0xffff) + 1;
+}
+
 static void adopt(void *ctx, int64_t id, int32_t timeout_ms)
 {
     struct core *c = ctx;
     session_add(c, id, timeout_ms);
-    if (((uint64_t)id >> 56) == c->opt.server_id && id >= c->next_session_id)
-        c->next_session_id = id + 1;
+    outdo(c, id);
 }
 
 void session_table_init(struct core *c)
@@ -188,6 +195,7 @@ void session_table_init(struct core *c)
     c->next_session_id = (int64_t)((uint64_t)c->opt.server_id << 56 | first);
     if (c->next_session_id == WIRE_OWNER_CONTAINER)
         c->next_session_id++;
+    outdo(c, c->opt.past_session_id);
     grow(c);
     tree_sessions(c->tree, adopt, c);
 }

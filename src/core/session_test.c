@@ -20,6 +20,28 @@ static void passwords_are_javas(void **state)
     }
 }
 
+/* A server that is started again in the same millisecond, or earlier, by its clock. */
+static void ids_rise_though_the_clock_is_set_back(void **state)
+{
+    (void)state;
+    struct core_options o = shell_options();
+    struct shell s;
+    shell_init(&s, &o);
+    int64_t first = shell_connect_as(&s, 1, 0, NULL, 5000);
+    shell_fini(&s);
+    for (int64_t back_ms = 0; back_ms < 2; back_ms++) {
+        o.past_session_id = first;
+        o.start_wall_ms -= back_ms * 3600000;
+        shell_init(&s, &o);
+        assert_int_equal(shell_connect_as(&s, 1, 0, NULL, 5000), (first | 0xffff) + 1);
+        shell_fini(&s);
+    }
+    o.past_session_id = first | (int64_t)1 << 57; /* of another server */
+    shell_init(&s, &o);
+    assert_true(shell_connect_as(&s, 1, 0, NULL, 5000) < first);
+    shell_fini(&s);
+}
+
 static void expires_between_timeout_and_one_tick_more(void **state)
 {
     (void)state;
@@ -182,6 +204,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(passwords_are_javas),
+        cmocka_unit_test(ids_rise_though_the_clock_is_set_back),
         cmocka_unit_test(expires_between_timeout_and_one_tick_more),
         cmocka_unit_test(pings_keep_it_alive_and_auth_does_not),
         cmocka_unit_test(moves_to_a_new_connection_with_the_password_only),

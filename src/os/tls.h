@@ -36,6 +36,7 @@ struct tls_store {
     const char *password;
     const char *password_path; /* wins over password, as in Apache's X509Util; one newline at its end is dropped */
     const char *type;          /* JKS, PEM, PKCS12 or BCFKS in any case, as Apache's KeyStoreFileType; may be empty */
+    const char *key_location;  /* of a key store in PEM whose location holds the certificates alone: the key's file */
 };
 
 struct tls_options {

@@ -18,7 +18,7 @@ struct stamp {
     dev_t device;
 };
 
-enum { STAMP_KEY, STAMP_KEY_PASSWORD, STAMP_TRUST, STAMP_TRUST_PASSWORD, STAMP_COUNT };
+enum { STAMP_KEY, STAMP_KEY_APART, STAMP_KEY_PASSWORD, STAMP_TRUST, STAMP_TRUST_PASSWORD, STAMP_COUNT };
 
 struct tls_context {
     struct tls_options opt; /* its texts are copies, and its stores' */
@@ -50,7 +50,8 @@ static struct tls_store copy_store(const struct tls_store *from)
     return (struct tls_store){ .location = copy_text(from->location),
                                .password = copy_text(from->password),
                                .password_path = copy_text(from->password_path),
-                               .type = copy_text(from->type) };
+                               .type = copy_text(from->type),
+                               .key_location = copy_text(from->key_location) };
 }
 
 static void free_store(struct tls_store *s)
@@ -60,6 +61,7 @@ static void free_store(struct tls_store *s)
     free_text(s->password);
     free_text(s->password_path);
     free_text(s->type);
+    free_text(s->key_location);
 }
 
 static void copy_options(struct tls_options *to, const struct tls_options *from)
@@ -109,6 +111,7 @@ static bool same_stamp(const struct stamp *a, const struct stamp *b)
 static bool take_stamps(struct tls_context *t)
 {
     const char *const paths[STAMP_COUNT] = { [STAMP_KEY] = t->opt.key.location,
+                                             [STAMP_KEY_APART] = t->opt.key.key_location,
                                              [STAMP_KEY_PASSWORD] = t->opt.key.password_path,
                                              [STAMP_TRUST] = t->opt.trust.location,
                                              [STAMP_TRUST_PASSWORD] = t->opt.trust.password_path };

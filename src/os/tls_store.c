@@ -250,6 +250,7 @@ static int pem_key(const struct content *c, const struct tls_store *s, const cha
                    EVP_PKEY **out, struct tls_error *err)
 {
     BIO *bio = BIO_new_mem_buf(c->p, (int)c->n);
+    const char *file = tls_is_set(s->key_location) ? s->key_location : s->location;
     struct pem_password p = { .text = password };
     if (bio == NULL)
         return tls_fail(err, ERR_NO_MEMORY, "no memory for TLS");
@@ -259,24 +260,23 @@ static int pem_key(const struct content *c, const struct tls_store *s, const cha
         return 0;
     if (memmem(c->p, c->n, "PRIVATE KEY-----", 16) == NULL)
         return tls_fail(err, ERR_INVALID,
-                        "%s: holds no private key; %s.location is one file with the key and its certificates",
-                        s->location, what);
+                        "%s: holds no private key; %s.location is one file with the key and its certificates", file,
+                        what);
     const char *reason = tls_library_reason();
     if (p.asked && password[0] == '\0')
-        return tls_fail(err, ERR_INVALID, "%s: its key is encrypted; set %s.password or %s.passwordPath", s->location,
-                        what, what);
+        return tls_fail(err, ERR_INVALID, "%s: its key is encrypted; set %s.password or %s.passwordPath", file, what,
+                        what);
     if (p.asked)
-        return tls_fail(err, ERR_INVALID, "%s: the password does not open its key (%s); check %s.%s", s->location,
-                        reason, what, tls_is_set(s->password_path) ? "passwordPath" : "password");
-    return tls_fail(err, ERR_CORRUPT, "%s: its private key cannot be read (%s); write the file anew", s->location,
-                    reason);
+        return tls_fail(err, ERR_INVALID, "%s: the password does not open its key (%s); check %s.%s", file, reason,
+                        what, tls_is_set(s->password_path) ? "passwordPath" : "password");
+    return tls_fail(err, ERR_CORRUPT, "%s: its private key cannot be read (%s); write the file anew", file, reason);
 }
 
 /* The certificate of the key becomes the leaf, whichever place it has. */
-static int pem_identity(const struct content *c, const struct tls_store *s, const char *what, const char *password,
-                        struct tls_identity *out, struct tls_error *err)
+static int pem_identity(const struct content *c, const struct content *key, const struct tls_store *s, const char *what,
+                        const char *password, struct tls_identity *out, struct tls_error *err)
 {
-    int rc = pem_key(c, s, what, password, &out->key, err);
+    int rc = pem_key(key, s, what, password, &out->key, err);
     if (rc == 0)
         rc = pem_certs(c, s->location, &out->chain, err);
     if (rc != 0)
@@ -354,17 +354,20 @@ static int order_chain(struct tls_identity *i)
 int tls_store_load_identity(const struct tls_store *s, const char *what, struct tls_identity *out,
                             struct tls_error *err)
 {
-    struct content bytes = { 0 }, password = { 0 };
+    struct content bytes = { 0 }, key = { 0 }, password = { 0 };
     enum format format;
     *out = (struct tls_identity){ 0 };
     int rc = load(s, what, &bytes, &password, &format, err);
+    if (rc == 0 && format == FORMAT_PEM && tls_is_set(s->key_location))
+        rc = read_content(s->key_location, "the file of the key", &key, err);
     if (rc == 0 && format == FORMAT_PEM)
-        rc = pem_identity(&bytes, s, what, (const char *)password.p, out, err);
+        rc = pem_identity(&bytes, key.p == NULL ? &bytes : &key, s, what, (const char *)password.p, out, err);
     else if (rc == 0)
         rc = tls_pkcs12_identity(slice_of(bytes.p, bytes.n), (const char *)password.p, s->location, out, err);
     if (rc == 0 && order_chain(out) != 0)
         rc = tls_fail(err, ERR_NO_MEMORY, "no memory for TLS");
     content_fini(&bytes);
+    content_fini(&key);
     content_fini(&password);
     if (rc != 0)
         tls_identity_fini(out);

@@ -148,6 +148,7 @@ static int recover(struct boot *b, const struct config *config, struct fs *fs, u
     struct store_recover_options o = boot_recover_options(config, hash_key);
     o.snapshot_loaded = note_loaded;
     o.ctx = b;
+    o.server_id = config->distributed ? (uint8_t)config->my_id : 1;
     if (config->distributed) {
         b->past_cap = (size_t)boot_history_count(config);
         b->past = mem_zalloc(b->past_cap * sizeof *b->past);

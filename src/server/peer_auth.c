@@ -180,28 +180,40 @@ static bool find_login(struct peer_link *l)
 
 /* ---- whom we dial ---- */
 
-static void begin_login(struct peer_link *l)
+/* Kerberos must have a ticket before anything can be said. */
+void peer_auth_look(struct peer_link *l)
 {
     struct peer_auth *a = l->auth;
-    struct peers *p = l->peers;
     struct slice token;
-    a->begun = true;
-    if ((l->flags & LINK_CONNECTED) != 0) { /* else the time to connect counts */
-        l->until_ms = loop_now_ms(p->opt.loop) + p->opt.login_ms;
-        peers_sweep_soon(p);
-    }
-    a->attempt = sasl_attempt_new(p->opt.sasl_dial);
+    if (a == NULL || !a->waits || (l->flags & LINK_BROKEN) != 0 || !sasl_attempt_ready(a->attempt))
+        return;
+    a->waits = false;
     if (sasl_attempt_step(a->attempt, (struct slice){ 0 }, &token) == SASL_STATE_FAILED) {
         refuse(l, sasl_attempt_reason(a->attempt));
         return;
     }
     say(l, PEER_AUTH_GOES_ON, slice_is_null(token) ? slice_of("", 0) : token);
+    peer_link_flush(l);
+}
+
+static void begin_login(struct peer_link *l)
+{
+    struct peer_auth *a = l->auth;
+    struct peers *p = l->peers;
+    a->begun = true;
+    if ((l->flags & LINK_CONNECTED) != 0) { /* else the time to connect counts */
+        l->until_ms = loop_now_ms(p->opt.loop) + p->opt.login_ms;
+        peers_sweep_soon(p);
+    }
+    a->attempt = sasl_attempt_new(p->opt.sasl_dial, l->host);
+    a->waits = true;
+    peer_auth_look(l);
 }
 
 void peer_auth_dial(struct peer_link *l)
 {
     (void)auth_new(l);
-    if (l->port == ZAB_PORT_LEARNER)
+    if (l->port != ZAB_PORT_ELECTION)
         begin_login(l);
     else
         peer_link_up(l); /* the hello comes first */
@@ -232,6 +244,10 @@ static void go_on(struct peer_link *l, enum peer_auth_status status, struct slic
 {
     struct peer_auth *a = l->auth;
     struct slice reply = { 0 };
+    if (a->waits) {
+        refuse(l, "it answers before it was asked");
+        return;
+    }
     if (status == PEER_AUTH_REFUSED) {
         refuse(l, "the other server does not take our credentials: its log says why; compare the section "
                   "QuorumLearner here with QuorumServer there");

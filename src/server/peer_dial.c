@@ -191,7 +191,7 @@ void peer_dial_begin(struct peer_link *l, const struct member *m, struct slice a
     try_said(d, addresses);
     for (size_t i = 0; m != NULL && i < m->address_count; i++) {
         const struct member_address *a = &m->addresses[i];
-        try_host(d, slice_str(a->host), l->port == ZAB_PORT_ELECTION ? a->election_port : a->quorum_port);
+        try_host(d, slice_str(a->host), peers_number(p, a, l->port));
     }
     d->beginning = false;
     peers_sweep_soon(p);

@@ -44,7 +44,8 @@ bool peer_link_event(struct peer_link *l, enum zab_event_type type, struct slice
 
 const char *peer_port_text(enum zab_port port)
 {
-    return port == ZAB_PORT_ELECTION ? "election" : "quorum";
+    static const char *const names[ZAB_PORT_COUNT] = { "election", "quorum", "observer" };
+    return names[port];
 }
 
 static bool is_told_now(const struct peer_link *l)

@@ -28,10 +28,10 @@ static void send_bytes(struct peers *p, const struct zab_fx *fx)
     list_push_back(&p->touched, &l->ready);
 }
 
-static void listen_learners(struct peers *p, bool on)
+static void listen_on(struct peers *p, enum zab_port port, bool on)
 {
     for (size_t i = 0; i < p->place_count; i++) {
-        if (p->places[i].port != ZAB_PORT_LEARNER)
+        if (p->places[i].port != port)
             continue;
         if (on)
             peer_place_open(&p->places[i]);
@@ -61,7 +61,7 @@ static void apply(struct peers *p, const struct zab_fx *fx)
         }
         break;
     case ZAB_FX_LISTEN:
-        listen_learners(p, fx->on);
+        listen_on(p, fx->port, fx->on);
         break;
     default:
         break;
@@ -97,6 +97,19 @@ bool peers_run_ready(struct peers *p)
         any = true;
     }
     return any;
+}
+
+void peers_login_changed(struct peers *p)
+{
+    if (p->closed)
+        return;
+    for (size_t i = 0; i < LINK_BUCKETS; i++)
+        for (struct peer_link *l = p->buckets[i]; l != NULL; l = l->bucket_next)
+            peer_auth_look(l);
+    LIST_FOR_SAFE(it, &p->closing)
+    {
+        peer_auth_look(CONTAINER_OF(it, struct peer_link, link));
+    }
 }
 
 /* ---- time ---- */
@@ -144,7 +157,7 @@ static void on_sweep(struct loop_timer *timer)
         if (now_ms >= l->until_ms)
             peer_link_drop(l);
     }
-    for (int i = 0; i < 2 && p->handshakes != 0; i++) {
+    for (int i = 0; i < ZAB_PORT_COUNT && p->handshakes != 0; i++) {
         LIST_FOR_SAFE(it, &p->accepted[i])
         {
             peer_tls_expire(CONTAINER_OF(it, struct peer_link, link), now_ms);
@@ -156,11 +169,18 @@ static void on_sweep(struct loop_timer *timer)
 
 /* ---- begin and end ---- */
 
+uint16_t peers_number(const struct peers *p, const struct member_address *a, enum zab_port port)
+{
+    if (port == ZAB_PORT_OBSERVERS)
+        return p->opt.observer_port;
+    return port == ZAB_PORT_ELECTION ? a->election_port : a->quorum_port;
+}
+
 struct peers *peers_new(const struct peers_options *options)
 {
     struct peers *p = mem_zalloc(sizeof *p);
     p->opt = *options;
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < ZAB_PORT_COUNT; i++)
         list_init(&p->accepted[i]);
     list_init(&p->dialling);
     list_init(&p->closing);
@@ -169,19 +189,17 @@ struct peers *peers_new(const struct peers_options *options)
     p->in = mem_alloc(LIMIT_RECV_BYTES);
     buf_init_refusable(&p->plain, 4 * (LIMIT_RECV_BYTES + TLS_RECORD_BYTES));
     loop_timer_open(options->loop, &p->sweep, on_sweep);
-    p->place_count = 2 * options->self->address_count;
+    const size_t per_address = options->observer_port == 0 ? ZAB_PORT_OBSERVERS : ZAB_PORT_COUNT;
+    p->place_count = per_address * options->self->address_count;
     p->places = mem_zalloc(p->place_count * sizeof *p->places);
     for (size_t i = 0; i < p->place_count; i++) {
-        const struct member_address *a = &options->self->addresses[i / 2];
-        enum zab_port port = i % 2 == 0 ? ZAB_PORT_ELECTION : ZAB_PORT_LEARNER;
-        p->places[i] = (struct peer_place){ .peers = p,
-                                            .host = a->host,
-                                            .port = port,
-                                            .number = port == ZAB_PORT_ELECTION ? a->election_port : a->quorum_port };
+        const struct member_address *a = &options->self->addresses[i / per_address];
+        enum zab_port port = (enum zab_port)(i % per_address);
+        p->places[i] =
+            (struct peer_place){ .peers = p, .host = a->host, .port = port, .number = peers_number(p, a, port) };
         peer_place_init(&p->places[i]);
     }
-    for (size_t i = 0; i < p->place_count; i += 2)
-        peer_place_open(&p->places[i]);
+    listen_on(p, ZAB_PORT_ELECTION, true);
     return p;
 }
 
@@ -204,8 +222,8 @@ void peers_close(struct peers *p)
         loop_timer_close(&p->places[i].retry);
     }
     loop_timer_close(&p->sweep);
-    drop_all(&p->accepted[0]);
-    drop_all(&p->accepted[1]);
+    for (int i = 0; i < ZAB_PORT_COUNT; i++)
+        drop_all(&p->accepted[i]);
     drop_all(&p->dialling);
     drop_all(&p->closing);
     for (size_t i = 0; i < LINK_BUCKETS; i++)

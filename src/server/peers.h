@@ -18,7 +18,8 @@ struct peers_options {
     bool listen_all;                  /* quorumListenOnAllIPs: listen on every address instead, on the ports of self */
     bool keepalive;                   /* tcpKeepAlive */
     int bind_tries;                   /* electionPortBindRetry, one a second; 0: for ever */
-    int64_t dial_ms[2];               /* by enum zab_port: a dial that takes longer has failed */
+    uint16_t observer_port;           /* observerMasterPort, of every follower; 0: none */
+    int64_t dial_ms[ZAB_PORT_COUNT];  /* by enum zab_port: a dial that takes longer has failed */
     struct tls_context *tls_accept;   /* NULL: nobody who connects speaks TLS */
     struct tls_context *tls_dial;     /* NULL: whom we dial does not */
     bool tls_optional;                /* portUnification: with tls_accept, who connects may speak either */
@@ -53,6 +54,9 @@ void peers_apply(struct peers *p, const struct zab_fx *fx, size_t count);
 /* Events that could not be told while effects were carried out: to be asked for once a turn, behind peers_apply. True
  * if there were some. */
 bool peers_run_ready(struct peers *p);
+
+/* What sasl_login_listen tells, on the loop's thread. */
+void peers_login_changed(struct peers *p);
 
 /* Bytes that no socket has taken yet. */
 int64_t peers_unsent_bytes(const struct peers *p);

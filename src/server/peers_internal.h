@@ -46,6 +46,7 @@ struct peer_auth {
     size_t hello_n;
     int rounds;
     bool begun;
+    bool waits;  /* begun, but nothing is said yet: there is no ticket */
     bool proved; /* the other end knows the password, too */
     bool done;
 };
@@ -86,8 +87,8 @@ struct peer_place {
 struct peers {
     struct peers_options opt;
     struct peer_link *buckets[LINK_BUCKETS];
-    struct list accepted[2], dialling, closing, touched, broken;
-    size_t accepted_count[2], link_count;
+    struct list accepted[ZAB_PORT_COUNT], dialling, closing, touched, broken;
+    size_t accepted_count[ZAB_PORT_COUNT], link_count;
     size_t handshakes; /* of accepted links, under way */
     int64_t unsent_bytes;
     uint32_t next_link;
@@ -128,6 +129,8 @@ void peer_link_end(struct peer_link *l);
 /* Closes the socket now and frees the link. No event. */
 void peer_link_drop(struct peer_link *l);
 bool peer_link_event(struct peer_link *l, enum zab_event_type type, struct slice bytes);
+/* The port of a server's address; 0: it has none. */
+uint16_t peers_number(const struct peers *p, const struct member_address *a, enum zab_port port);
 /* Looks after links that dial or close, in a while. */
 void peers_sweep_soon(struct peers *p);
 
@@ -155,6 +158,8 @@ bool peer_tls_end(struct peer_link *l);
 void peer_auth_accept(struct peer_link *l);
 /* We log in: peer_link_up or peer_link_break follows. */
 void peer_auth_dial(struct peer_link *l);
+/* What a login waits for may have come. */
+void peer_auth_look(struct peer_link *l);
 void peer_auth_free(struct peer_link *l);
 /* Takes what zab sends, if it must wait. */
 bool peer_auth_holds(struct peer_link *l, struct slice bytes);

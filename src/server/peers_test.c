@@ -187,13 +187,13 @@ static void test_refused(void **state)
     bench_open(&t);
     /* The learner port is not listened on. */
     t.addresses[0].quorum_port = t.addresses[0].election_port;
-    apply(&t.b, (struct zab_fx){ .type = ZAB_FX_LISTEN, .on = true });
+    apply(&t.b, (struct zab_fx){ .type = ZAB_FX_LISTEN, .port = ZAB_PORT_LEARNER, .on = true });
     t.addresses[0].quorum_port = peers_port(t.b.peers, ZAB_PORT_LEARNER);
     assert_int_not_equal(t.addresses[0].quorum_port, 0);
     apply(&t.a, (struct zab_fx){ .type = ZAB_FX_DIAL, .link = DIALLED(2), .sid = 7, .port = ZAB_PORT_LEARNER });
     AWAIT(&t, t.a.connects == 1 && t.b.accepts == 1);
     assert_int_equal(t.b.last_port, ZAB_PORT_LEARNER);
-    apply(&t.b, (struct zab_fx){ .type = ZAB_FX_LISTEN, .on = false });
+    apply(&t.b, (struct zab_fx){ .type = ZAB_FX_LISTEN, .port = ZAB_PORT_LEARNER, .on = false });
     assert_int_equal(peers_port(t.b.peers, ZAB_PORT_LEARNER), 0);
     apply(&t.a, (struct zab_fx){ .type = ZAB_FX_DIAL, .link = DIALLED(3), .sid = 7, .port = ZAB_PORT_LEARNER });
     AWAIT(&t, t.a.losses == 1);

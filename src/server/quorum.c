@@ -40,7 +40,7 @@ struct quorum {
     struct epochs_job epochs;
     struct truncate_job truncate;
     struct log_feed *feed;
-    struct loop_wake feed_wake;
+    struct loop_wake feed_wake, login_wake;
 };
 
 /* ---- the epoch files ---- */
@@ -214,6 +214,20 @@ static void on_feed_wake(struct loop_wake *wake)
     }
 }
 
+/* ---- logins of ours ---- */
+
+/* On the thread of Kerberos. */
+static void on_login_changed(void *ctx)
+{
+    struct quorum *q = ctx;
+    loop_wake(&q->login_wake);
+}
+
+static void on_login_wake(struct loop_wake *wake)
+{
+    peers_login_changed(CONTAINER_OF(wake, struct quorum, login_wake)->peers);
+}
+
 /* ---- links ---- */
 
 static bool on_peer_event(void *ctx, const struct zab_event *ev)
@@ -297,13 +311,17 @@ struct zab_options quorum_zab_options(const struct config *c, const struct boot 
         .connect_limit_ticks = c->connect_to_leader_limit_ticks,
         .notification_ms_min = c->election_notify_ms_min,
         .notification_ms_max = c->election_notify_ms_max,
+        .hello_ms = c->election_read_timeout_ms,
+        .epoch_wait_ms_max = c->leader_epoch_wait_ms_max == 0 ? 1 : c->leader_epoch_wait_ms_max,
         .observer_delay_ms = c->observer_election_delay_ms,
+        .observer_reconnect_ms = c->observer_reconnect_delay_ms,
         .history_count = boot_history_count(c),
         .history_bytes = LIMIT_HISTORY_BYTES,
         .packet_field_bytes_max = boot_record_bytes_max(c),
         .link_backlog_bytes_max = LIMIT_PEER_OUT_BYTES,
         .log_sync = c->snapshot_size_factor >= 0,
         .force_snapshot_sync = c->force_snapshot_sync,
+        .observer_masters = c->observer_master_port != 0,
         .many_addresses = c->multi_address,
         .last_zxid = b->found.last_zxid,
         .accepted_epoch = b->epochs.accepted,
@@ -338,7 +356,10 @@ struct quorum *quorum_new(const struct quorum_options *options)
         .listen_all = c->quorum_listen_all,
         .keepalive = c->election_keepalive,
         .bind_tries = c->election_bind_retries,
-        .dial_ms = { [ZAB_PORT_ELECTION] = c->election_connect_timeout_ms, [ZAB_PORT_LEARNER] = leader_ms },
+        .dial_ms = { [ZAB_PORT_ELECTION] = c->election_connect_timeout_ms,
+                     [ZAB_PORT_LEARNER] = leader_ms,
+                     [ZAB_PORT_OBSERVERS] = leader_ms },
+        .observer_port = (uint16_t)c->observer_master_port,
         .tls_accept = options->tls->accept,
         .tls_dial = options->tls->dial,
         .tls_optional = options->tls->optional,
@@ -354,6 +375,9 @@ struct quorum *quorum_new(const struct quorum_options *options)
         .members = on_members,
         .failed = on_bind_failed,
     });
+    loop_wake_open(options->loop, &q->login_wake, on_login_wake);
+    if (options->sasl->dial != NULL)
+        sasl_login_listen(options->sasl->dial, on_login_changed, q);
     quorum_tls_start(options->tls, options->loop);
     return q;
 }
@@ -363,6 +387,9 @@ void quorum_close(struct quorum *q)
     if (q == NULL)
         return;
     quorum_tls_stop(q->opt.tls);
+    if (q->opt.sasl->dial != NULL)
+        sasl_login_listen(q->opt.sasl->dial, NULL, NULL);
+    loop_wake_close(&q->login_wake);
     peers_close(q->peers);
     log_feed_free(q->feed);
     q->feed = NULL;

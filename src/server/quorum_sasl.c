@@ -20,7 +20,8 @@ static int make(struct quorum_sasl *s, const struct config *c, struct slice jaas
                                     .section_key = "quorum.auth.server.saslLoginContext",
                                     .service = SASL_QUORUM_SERVICE,
                                     .realm = SASL_QUORUM_REALM,
-                                    .super_password = "" };
+                                    .super_password = "",
+                                    .principal = c->quorum_principal };
     if (sasl_service_new(&options, &s->accept, &err) != 0)
         return fail(&err);
     if (!c->quorum_sasl_learner)

@@ -864,6 +864,7 @@ static void make_core(struct server *s)
         zab = quorum_zab_options(c, b, s->members);
         options.zab = &zab;
     }
+    options.past_session_id = b->found.past_session_id;
     s->core = core_new(&options, b->found.tree, loop_now_ms(s->loop));
     b->found.tree = NULL; /* the core's now */
     core_out_init(&s->out);

@@ -202,8 +202,18 @@ static int read_default_realm(struct sasl_service *s, struct sasl_error *err)
     return 0;
 }
 
+/* Another section may be for Kerberos, whose plug-in must be loaded with the library. */
+static void expect_others(const struct sasl_service *s)
+{
+    for (const struct jaas_section *x = s->jaas.sections; x != NULL; x = x->next)
+        for (const struct jaas_module *m = x->modules; m != NULL; m = m->next)
+            if (is_digest(s) && x != s->section && ends_with(m->class_name, ".Krb5LoginModule"))
+                cyrus_expect_gssapi(jaas_option(m, "keyTab"));
+}
+
 static int begin(struct sasl_service *s, struct sasl_error *err)
 {
+    expect_others(s);
     int rc = cyrus_begin(s->mechanism, s->keytab, &s->cyrus, err);
     if (rc == 0)
         rc = check_mechanism(s, err);

@@ -125,7 +125,7 @@ static void login_init(struct login *l, const char *section)
                                           .super_password = "" };
     if (sasl_login_new(&options, &l->login, &err) != 0)
         fail_msg("%s", err.text);
-    l->attempt = sasl_attempt_new(l->login);
+    l->attempt = sasl_attempt_new(l->login, "");
     struct slice none;
     assert_int_equal(sasl_attempt_step(l->attempt, (struct slice){ 0 }, &none), SASL_STATE_MORE);
 }

@@ -193,15 +193,28 @@ static bool same_keytab(const char *keytab)
     return keytab == NULL || process.keytab == NULL ? keytab == process.keytab : strcmp(keytab, process.keytab) == 0;
 }
 
+static void set_gssapi(const char *keytab)
+{
+    process.has_gssapi = true;
+    if (keytab == NULL)
+        return;
+    mem_free(process.keytab);
+    process.keytab = mem_alloc(strlen(keytab) + 1);
+    memcpy(process.keytab, keytab, strlen(keytab) + 1);
+}
+
+void cyrus_expect_gssapi(const char *keytab)
+{
+    if (process.users == 0 && !process.has_gssapi)
+        set_gssapi(keytab);
+}
+
 int cyrus_begin(const char *mechanism, const char *keytab, const struct cyrus **out, struct sasl_error *err)
 {
     bool gssapi = strcmp(mechanism, SASL_GSSAPI) == 0;
     if (process.users == 0) {
-        process.has_gssapi = gssapi;
-        if (gssapi && keytab != NULL) {
-            process.keytab = mem_alloc(strlen(keytab) + 1);
-            memcpy(process.keytab, keytab, strlen(keytab) + 1);
-        }
+        if (gssapi)
+            set_gssapi(keytab);
         int rc = load(err);
         if (rc == 0)
             rc = start(err);

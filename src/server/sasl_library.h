@@ -49,6 +49,8 @@ struct cyrus_users {
     const char *(*password)(const struct cyrus_users *users, struct slice user);
 };
 
+/* Before the first user, who wants something else: GSSAPI with this key tab will be asked for. Nothing otherwise. */
+void cyrus_expect_gssapi(const char *keytab);
 /* Loads and starts the library, or counts one user more. GSSAPI can only be had by the first user and by those with the
  * same key tab (NULL: the system's) while that one is there: its plug-in is loaded then or never. 0; ERR_UNSUPPORTED
  * with err. */

@@ -1,18 +1,21 @@
 #include "server/sasl_login.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "server/kerberos_login.h"
 #include "server/sasl_library.h"
 #include "server/sasl_token.h"
 #include <stdio.h>
 
 struct sasl_login {
-    const struct cyrus *cyrus; /* NULL: not begun */
+    struct kerberos_login *kerberos; /* NULL: DIGEST-MD5, which the rest is for */
+    const struct cyrus *cyrus;       /* NULL: not begun */
     char *service, *realm, *user;
     sasl_secret_t *secret; /* the password */
     size_t attempt_count;
 };
 
 struct sasl_attempt {
+    struct kerberos_attempt *kerberos; /* NULL: DIGEST-MD5 */
     struct sasl_login *login;
     sasl_conn_t *conn;
     sasl_callback_t callbacks[5];
@@ -69,6 +72,27 @@ static int give_realm(void *ctx, int id, const char **offered, const char **resu
 
 /* ---- logins ---- */
 
+static bool ends_with(const char *s, const char *end)
+{
+    size_t n = strlen(s), end_n = strlen(end);
+    return n >= end_n && strcmp(s + n - end_n, end) == 0;
+}
+
+static int read_kerberos(struct sasl_login *l, const struct jaas_module *m, const struct sasl_options *o,
+                         struct sasl_error *err)
+{
+    const struct kerberos_login_options k = { .principal = jaas_option(m, "principal"),
+                                              .keytab = jaas_option(m, "keyTab"),
+                                              .service = o->principal != NULL ? o->principal : "" };
+    if (k.principal == NULL || strchr(k.principal, '@') == NULL)
+        return sasl_error_set(
+            err, ERR_INVALID,
+            "%s: line %d: section %s needs principal=\"SERVICE/HOST@REALM\", the name that this server "
+            "logs in by and the key tab has a key of",
+            o->jaas_path, m->line, o->section);
+    return kerberos_login_new(&k, &l->kerberos, err);
+}
+
 static int read_section(struct sasl_login *l, const struct jaas *jaas, const struct sasl_options *o,
                         struct sasl_error *err)
 {
@@ -77,18 +101,19 @@ static int read_section(struct sasl_login *l, const struct jaas *jaas, const str
         return sasl_error_set(err, ERR_NOT_FOUND, "%s has no section %s: add it, or name another with %s", o->jaas_path,
                               o->section, o->section_key);
     const struct jaas_module *m = section->modules;
-    size_t n = m == NULL ? 0 : strlen(m->class_name);
-    if (n < 18 || strcmp(m->class_name + n - 18, ".DigestLoginModule") != 0)
+    if (m != NULL && ends_with(m->class_name, ".Krb5LoginModule"))
+        return read_kerberos(l, m, o, err);
+    if (m == NULL || !ends_with(m->class_name, ".DigestLoginModule"))
         return sasl_error_set(err, ERR_UNSUPPORTED,
                               "%s: line %d: section %s has another login module than "
-                              "org.apache.zookeeper.server.auth.DigestLoginModule, the one that this server can log "
-                              "in by",
+                              "org.apache.zookeeper.server.auth.DigestLoginModule or "
+                              "com.sun.security.auth.module.Krb5LoginModule, those that this server can log in by",
                               o->jaas_path, section->line, o->section);
     const char *user = jaas_option(m, "username"), *password = jaas_option(m, "password");
     if (user == NULL || user[0] == '\0' || password == NULL)
         return sasl_error_set(err, ERR_INVALID, "%s: line %d: section %s needs username=\"...\" password=\"...\"",
                               o->jaas_path, m->line, o->section);
-    n = strlen(password);
+    size_t n = strlen(password);
     l->user = copy(user);
     l->secret = mem_zalloc(sizeof *l->secret + n + 1);
     l->secret->len = n;
@@ -111,7 +136,7 @@ static int read_jaas(struct sasl_login *l, const struct sasl_options *o, struct 
 static int check_mechanism(struct sasl_login *l, struct sasl_error *err)
 {
     struct slice reply;
-    struct sasl_attempt *a = sasl_attempt_new(l);
+    struct sasl_attempt *a = sasl_attempt_new(l, "");
     bool good = sasl_attempt_step(a, (struct slice){ 0 }, &reply) == SASL_STATE_MORE;
     if (!good)
         sasl_error_set(err, ERR_UNSUPPORTED,
@@ -129,9 +154,9 @@ int sasl_login_new(const struct sasl_options *options, struct sasl_login **out, 
     l->service = copy(options->service);
     l->realm = copy(options->realm);
     int rc = read_jaas(l, options, err);
-    if (rc == 0)
+    if (rc == 0 && l->kerberos == NULL)
         rc = cyrus_begin_client(&l->cyrus, err);
-    if (rc == 0)
+    if (rc == 0 && l->kerberos == NULL)
         rc = check_mechanism(l, err);
     if (rc == 0)
         *out = l;
@@ -145,6 +170,7 @@ void sasl_login_free(struct sasl_login *l)
     if (l == NULL)
         return;
     ASSERT(l->attempt_count == 0);
+    kerberos_login_free(l->kerberos);
     if (l->cyrus != NULL)
         cyrus_end();
     if (l->secret != NULL)
@@ -156,6 +182,12 @@ void sasl_login_free(struct sasl_login *l)
     mem_free(l);
 }
 
+void sasl_login_listen(struct sasl_login *l, void (*changed)(void *ctx), void *ctx)
+{
+    if (l->kerberos != NULL)
+        kerberos_login_listen(l->kerberos, changed, ctx);
+}
+
 /* ---- attempts ---- */
 
 static enum sasl_state refuse(struct sasl_attempt *a, const char *why)
@@ -164,11 +196,15 @@ static enum sasl_state refuse(struct sasl_attempt *a, const char *why)
     return a->state = SASL_STATE_FAILED;
 }
 
-struct sasl_attempt *sasl_attempt_new(struct sasl_login *login)
+struct sasl_attempt *sasl_attempt_new(struct sasl_login *login, const char *host)
 {
     struct sasl_attempt *a = mem_zalloc(sizeof *a);
     a->login = login;
     login->attempt_count++;
+    if (login->kerberos != NULL) {
+        a->kerberos = kerberos_attempt_new(login->kerberos, host);
+        return a;
+    }
     const sasl_callback_t callbacks[] = {
         CYRUS_CALLBACK(SASL_CB_AUTHNAME, give_user, login),
         CYRUS_CALLBACK(SASL_CB_USER, give_no_name, login),
@@ -193,6 +229,7 @@ void sasl_attempt_free(struct sasl_attempt *a)
 {
     if (a == NULL)
         return;
+    kerberos_attempt_free(a->kerberos);
     if (a->conn != NULL)
         a->login->cyrus->dispose(&a->conn);
     a->login->attempt_count--;
@@ -209,8 +246,15 @@ static enum sasl_state begin(struct sasl_attempt *a)
     return rc == SASL_CONTINUE ? SASL_STATE_MORE : refuse(a, a->login->cyrus->errdetail(a->conn));
 }
 
+bool sasl_attempt_ready(struct sasl_attempt *a)
+{
+    return a->kerberos == NULL || kerberos_attempt_ready(a->kerberos);
+}
+
 enum sasl_state sasl_attempt_step(struct sasl_attempt *a, struct slice token, struct slice *reply)
 {
+    if (a->kerberos != NULL)
+        return kerberos_attempt_step(a->kerberos, token, reply);
     const struct cyrus *cyrus = a->login->cyrus;
     *reply = (struct slice){ 0 };
     if (a->state == SASL_STATE_FAILED)
@@ -236,5 +280,5 @@ enum sasl_state sasl_attempt_step(struct sasl_attempt *a, struct slice token, st
 
 const char *sasl_attempt_reason(const struct sasl_attempt *a)
 {
-    return a->reason;
+    return a->kerberos != NULL ? kerberos_attempt_reason(a->kerberos) : a->reason;
 }

@@ -88,7 +88,7 @@ static void put_record(struct buf *b, int32_t op, const char *const *words, size
     }
 }
 
-bool client_put_words(const char *const *words, size_t count, int32_t xid, struct buf *b, struct client_request *q)
+bool simclient_put_words(const char *const *words, size_t count, int32_t xid, struct buf *b, struct client_request *q)
 {
     for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++) {
         if (count == 0 || strcmp(words[0], ops[i].word) != 0 || (count < 2 && ops[i].op != WIRE_OP_CLOSE_SESSION))
@@ -96,7 +96,7 @@ bool client_put_words(const char *const *words, size_t count, int32_t xid, struc
         q->xid = xid;
         q->op = ops[i].op;
         q->watches = has_word(words, count, "watch");
-        q->kind = q->op == WIRE_OP_GET_CHILDREN2 ? CLIENT_WATCH_CHILD : CLIENT_WATCH_DATA;
+        q->kind = q->op == WIRE_OP_GET_CHILDREN2 ? SIM_WATCH_CHILD : SIM_WATCH_DATA;
         if (count > 1)
             snprintf(q->path, sizeof q->path, "%s", words[1]);
         wire_put_request_header(b, &(struct wire_request_header){ xid, q->op });

@@ -19,7 +19,7 @@ static struct sim_member *some_member(struct cluster *c, struct dice *d)
     return c->members[dice_between(d, 0, c->member_count - 1)];
 }
 
-static struct client *some_client(struct cluster *c, struct dice *d)
+static struct simclient *some_client(struct cluster *c, struct dice *d)
 {
     return c->clients[dice_between(d, 0, c->client_count - 1)];
 }
@@ -73,23 +73,20 @@ static void split(struct cluster *c, struct dice *d)
     cluster_at(c, c->now_us + dice_wait(d, opt(c, OPT_partition_length_ms) * 1000), HAPPEN_UNSPLIT, 0, 0, NULL);
 }
 
-/* A disk that is lost takes promises with it: only where all others hold everything that was ever promised. */
-static void wipe_one(struct cluster *c, struct dice *d)
+/* A disk that is damaged or lost takes promises with it: only where no other holds less. */
+static void damage(struct cluster *c, struct dice *d, enum sim_option kind)
 {
     struct sim_member *m = some_member(c, d);
-    if (c->member_count < 3 || m->leads)
+    if (kind == OPT_restore_ms && (m->backup == NULL || dice_one_in(d, 4)) && m->up)
+        member_back_up(m);
+    else if (!member_may_lose_disk(m))
         return;
-    bool led = false;
-    for (uint32_t i = 0; i < c->member_count; i++) {
-        const struct sim_member *other = c->members[i];
-        led = led || (other->up && other->leads);
-        if (other != m && (!other->up || other->durable_zxid < c->ghost.committed ||
-                           other->durable_zxid < m->durable_zxid || !member_serves(other) ||
-                           other->epochs.current != c->ghost.led_epoch || other->epochs.accepted != c->ghost.led_epoch))
-            return;
-    }
-    if (led)
+    else if (kind == OPT_wipe_ms)
         member_wipe(m);
+    else if (kind == OPT_restore_ms)
+        (void)member_restore(m);
+    else
+        member_rot_somewhere(m, d);
 }
 
 static void break_something(struct cluster *c, enum sim_option kind)
@@ -141,19 +138,21 @@ static void break_something(struct cluster *c, enum sim_option kind)
         simnet_flap(c, d);
         break;
     case OPT_wipe_ms:
-        wipe_one(c, d);
+    case OPT_rot_ms:
+    case OPT_restore_ms:
+        damage(c, d, kind);
         break;
     case OPT_cut_ms:
-        client_cut(some_client(c, d));
+        simclient_cut(some_client(c, d));
         break;
     case OPT_mute_ms:
-        client_mute(some_client(c, d));
+        simclient_mute(some_client(c, d));
         break;
     case OPT_away_ms:
-        client_away(some_client(c, d));
+        simclient_away(some_client(c, d));
         break;
     case OPT_close_ms:
-        client_close_session(some_client(c, d));
+        simclient_close_session(some_client(c, d));
         break;
     default:
         break;
@@ -180,13 +179,21 @@ static void fault(struct cluster *c, enum sim_option kind)
 static void choose_core(struct cluster *c)
 {
     struct dice d = dice_of(c->opt.seed, "core", 0);
-    uint32_t voters = (uint32_t)opt(c, OPT_members), left = (voters - 1) / 2;
+    uint32_t voters = (uint32_t)opt(c, OPT_members);
+    struct member_set core = { 0 };
     if (c->member_count < 2 || dice_one_in(&d, 2))
         return;
-    for (uint32_t i = 0; i < voters && left != 0; i++) {
-        if (dice_one_in(&d, 2))
+    for (uint32_t i = 0; i < c->member_count; i++) {
+        member_set_add(&core, c->ensemble, i + 1);
+        if (c->members[i]->rotten) /* all others may be needed to make it whole */
+            return;
+    }
+    for (uint32_t i = 0; i < voters; i++) {
+        struct member_set less = core;
+        member_set_remove(&less, c->ensemble, i + 1);
+        if (dice_one_in(&d, 2) || !members_is_quorum(c->ensemble, &less))
             continue;
-        left--;
+        core = less;
         c->outside[i] = true;
         int64_t how = dice_between(&d, 0, 2);
         log_info("sim.outside", "member=%u how=%d", i + 1, (int)how);
@@ -207,7 +214,7 @@ static void heal(struct cluster *c)
     simnet_heal(c);
     choose_core(c);
     for (uint32_t i = 0; i < c->client_count; i++)
-        client_back(c->clients[i]);
+        simclient_back(c->clients[i]);
     for (uint32_t i = 0; i < c->member_count; i++) {
         struct sim_member *m = c->members[i];
         disk_set_fault(m->disk, (struct disk_fault){ 0 });
@@ -386,7 +393,7 @@ static void happen(struct cluster *c, const struct agenda_item *it)
         c->disturbed_us = c->now_us;
         break;
     case HAPPEN_CLIENT:
-        client_woken(c->clients[it->who], it->mark);
+        simclient_woken(c->clients[it->who], it->mark);
         break;
     case HAPPEN_FAULT:
         fault(c, (enum sim_option)it->who);
@@ -427,7 +434,7 @@ static void run_until(struct cluster *c, int64_t until_us)
 static bool at_rest(struct cluster *c)
 {
     for (uint32_t i = 0; i < c->client_count; i++)
-        if (!client_is_at_rest(c->clients[i]))
+        if (!simclient_is_at_rest(c->clients[i]))
             return false;
     for (uint32_t i = 0; i < c->member_count; i++)
         if (!c->outside[i] &&
@@ -441,8 +448,8 @@ static void judge_rest(struct cluster *c)
     struct buf why;
     buf_init(&why, 4096);
     for (uint32_t i = 0; i < c->client_count && why.n == 0; i++)
-        if (!client_is_at_rest(c->clients[i]))
-            client_describe(c->clients[i], &why);
+        if (!simclient_is_at_rest(c->clients[i]))
+            simclient_describe(c->clients[i], &why);
     for (uint32_t i = 0; i < c->member_count && why.n == 0; i++) {
         const struct sim_member *m = c->members[i];
         if (!c->outside[i] && !m->up)
@@ -464,6 +471,23 @@ static void judge_rest(struct cluster *c)
             ghost_check(c, c->members[i]);
 }
 
+/* Groups with weights (quorum specification 1.3): a vote counts for its weight within its group, and a majority of
+ * groups must agree. Nobody may be without a say everywhere. */
+static void put_groups(struct cluster *c, struct buf *text)
+{
+    struct dice d = dice_of(c->opt.seed, "groups", 0);
+    uint32_t voters = (uint32_t)opt(c, OPT_members), groups = (uint32_t)dice_between(&d, 1, (voters + 1) / 2);
+    for (uint32_t g = 0; g < groups; g++) {
+        buf_printf(text, "group.%u=", g + 1);
+        for (uint32_t i = g; i < voters; i += groups)
+            buf_printf(text, "%s%u", i == g ? "" : ":", i + 1);
+        buf_printf(text, "\n");
+    }
+    for (uint32_t i = 0; i < voters; i++)
+        buf_printf(text, "weight.%u=%d\n", i + 1,
+                   i < groups ? (int)dice_between(&d, 1, 3) : (int)dice_between(&d, 0, 3));
+}
+
 static void make_ensemble(struct cluster *c)
 {
     if (c->member_count < 2)
@@ -473,6 +497,8 @@ static void make_ensemble(struct cluster *c)
     for (uint32_t i = 0; i < c->member_count; i++)
         buf_printf(&text, "server.%u=10.0.0.%u:2888:3888:%s;0.0.0.0:2181\n", i + 1, i + 1,
                    i < (uint32_t)opt(c, OPT_members) ? "participant" : "observer");
+    if (opt(c, OPT_groups) != 0)
+        put_groups(c, &text);
     int rc = members_parse(buf_slice(&text), NULL, &c->ensemble);
     ASSERT(rc == 0);
     buf_fini(&text);
@@ -482,9 +508,10 @@ static void make(struct cluster *c, uint32_t client_count)
 {
     agenda_init(&c->agenda);
     chronicle_init(&c->chronicle);
+    c->ghost.digest = GHOST_FIRST_DIGEST;
     c->member_count = (uint32_t)(opt(c, OPT_members) + opt(c, OPT_observers));
     c->members = mem_zalloc(c->member_count * sizeof(struct sim_member *));
-    c->clients = mem_zalloc(client_count * sizeof(struct client *));
+    c->clients = mem_zalloc(client_count * sizeof(struct simclient *));
     simnet_init(c);
     make_ensemble(c);
     for (uint32_t i = 0; i < c->member_count; i++)
@@ -498,7 +525,7 @@ static void begin(struct cluster *c)
     for (uint32_t i = 0; i < c->member_count; i++)
         (void)member_start(c->members[i]);
     for (uint32_t i = 0; i < c->client_count; i++)
-        client_new(c, i);
+        sim_client_new(c, i);
     for (int i = 0; i < OPTION_COUNT; i++) {
         c->faults[i] = dice_of(c->opt.seed, "faults", (uint64_t)i);
         if (options_is_fault((enum sim_option)i))
@@ -517,7 +544,7 @@ void cluster_begin_directed(struct cluster *c, struct directed *d, struct sim_re
 void cluster_end(struct cluster *c)
 {
     for (uint32_t i = 0; i < c->client_count; i++)
-        client_free(c->clients[i]);
+        sim_client_free(c->clients[i]);
     simnet_fini(c);
     for (uint32_t i = 0; i < c->member_count; i++)
         member_free(c->members[i]);
@@ -525,7 +552,7 @@ void cluster_end(struct cluster *c)
     for (uint32_t i = 0; i < c->chronicle.cables; i++)
         cable_free_inbox(&c->cables[i]);
     mem_free(c->cables);
-    mem_free(c->ghost.ended);
+    mem_free(c->ghost.sessions);
     mem_free(c->ghost.reigns);
     mem_free(c->clients);
     mem_free(c->members);

@@ -55,6 +55,34 @@ static struct shadow_record shadow_pop(struct shadow *s)
 
 /* ---- the one order ---- */
 
+static struct ghost_session *find_session(const struct ghost *g, int64_t session_id)
+{
+    for (size_t i = g->session_count; i-- > 0;)
+        if (g->sessions[i].session_id == session_id)
+            return &g->sessions[i];
+    return NULL;
+}
+
+static struct ghost_session *know_session(struct ghost *g, int64_t session_id)
+{
+    struct ghost_session *known = find_session(g, session_id);
+    if (known != NULL)
+        return known;
+    if (g->session_count == g->session_cap) {
+        g->session_cap = g->session_cap == 0 ? 64 : g->session_cap * 2;
+        g->sessions = mem_realloc(g->sessions, g->session_cap * sizeof *g->sessions);
+    }
+    g->sessions[g->session_count] = (struct ghost_session){ .session_id = session_id };
+    return &g->sessions[g->session_count++];
+}
+
+static void begin_session(struct ghost *g, int64_t session_id, int64_t now_us)
+{
+    struct ghost_session *s = know_session(g, session_id);
+    s->begun_us = s->begun ? s->begun_us : now_us;
+    s->begun = true;
+}
+
 static bool follows(int64_t a, int64_t b)
 {
     return b == a + 1 || (b >> 32 > a >> 32 && (uint32_t)b == 1);
@@ -80,6 +108,10 @@ static void settle(struct cluster *c, struct sim_member *m, struct shadow_record
     if (txn.has_digest)
         g->digest = (uint64_t)txn.digest.tree_digest;
     g->committed = r.zxid;
+    if (txn.header.type == WIRE_OP_CLOSE_SESSION)
+        know_session(g, txn.header.session_id)->decided = true;
+    else if (txn.header.type == WIRE_OP_CREATE_SESSION)
+        begin_session(g, txn.header.session_id, c->now_us);
     chronicle_commit(
         &c->chronicle,
         (struct chronicle_txn){ .zxid = r.zxid, .at_us = c->now_us, .member = m->index, .digest = g->digest },
@@ -130,15 +162,36 @@ static void judge_leader(struct cluster *c, struct sim_member *m)
                     (unsigned long long)g->committed);
 }
 
-/* A decision needs a majority of logs in which it is durable. */
+/* Told anew, without the protocol's own words for it: most groups, each by most of its weight. One group if there are
+ * none; who weighs nothing makes no group (quorum specification 1.3). */
+static bool is_quorum(const struct members *m, const bool *has)
+{
+    size_t groups = 0, won = 0;
+    for (size_t i = 0; i < m->count; i++) {
+        int64_t all = 0, with = 0;
+        bool first = !m->at[i].observer;
+        for (size_t j = 0; j < m->count; j++) {
+            if (m->at[j].observer || m->at[j].group != m->at[i].group)
+                continue;
+            first = first && j >= i;
+            all += m->at[j].weight;
+            with += has[m->at[j].sid - 1] ? m->at[j].weight : 0;
+        }
+        groups += first && all > 0;
+        won += first && with * 2 > all;
+    }
+    return won * 2 > groups;
+}
+
+/* A decision needs a quorum of logs in which it is durable. */
 static void judge_quorum(struct cluster *c, struct sim_member *m, int64_t zxid)
 {
-    uint32_t voters = (uint32_t)opt(c, OPT_members), durable = 0;
-    for (uint32_t i = 0; i < voters; i++)
-        durable += c->members[i]->durable_zxid >= zxid;
-    if (durable <= voters / 2)
-        finding_set(&c->finding, c->now_us, "ghost.quorum", "member %u applies 0x%llx, which is durable on %u of %u",
-                    m->index + 1, (unsigned long long)zxid, durable, voters);
+    bool durable[NET_MEMBERS_MAX] = { false };
+    for (uint32_t i = 0; i < c->member_count; i++)
+        durable[i] = c->members[i]->durable_zxid >= zxid;
+    if (c->ensemble == NULL ? !durable[0] : !is_quorum(c->ensemble, durable))
+        finding_set(&c->finding, c->now_us, "ghost.quorum", "member %u applies 0x%llx, which is durable on too few",
+                    m->index + 1, (unsigned long long)zxid);
 }
 
 static void compare(struct cluster *c, struct sim_member *m, int64_t last)
@@ -222,9 +275,21 @@ void ghost_image(struct cluster *c, struct sim_member *m, int64_t zxid)
     }
 }
 
+/* A damaged record at the very end of a log cannot be told from one that a crash has torn. */
+static bool rot_explains(const struct cluster *c, const struct sim_member *m, int64_t zxid)
+{
+    const struct chronicle *h = &c->chronicle;
+    size_t lost = 0;
+    for (size_t i = h->txn_count; i-- > 0 && h->txns[i].zxid > zxid;)
+        lost += h->txns[i].zxid <= m->durable_zxid;
+    return m->rotten && lost <= 1;
+}
+
 void ghost_recovered(struct cluster *c, struct sim_member *m, int64_t zxid)
 {
-    if (zxid < m->durable_zxid)
+    if (zxid < m->durable_zxid && rot_explains(c, m, zxid))
+        cover(&c->coverage, COVER_rots_cost_the_last_record);
+    else if (zxid < m->durable_zxid)
         finding_set(&c->finding, c->now_us, "store.durable",
                     "member %u recovers 0x%llx, but its log was synced through 0x%llx", m->index + 1,
                     (unsigned long long)zxid, (unsigned long long)m->durable_zxid);
@@ -258,21 +323,12 @@ static void judge_expiry(struct cluster *c, struct sim_member *m, const struct t
     }
 }
 
-bool ghost_ended(const struct cluster *c, int64_t session_id)
+bool ghost_ended(const struct cluster *c, int64_t session_id, int64_t asked_us)
 {
-    for (size_t i = c->ghost.ended_count; i-- > 0;)
-        if (c->ghost.ended[i] == session_id)
-            return true;
-    return false;
-}
-
-bool ghost_may_be_stale(const struct cluster *c, uint32_t member)
-{
-    const struct sim_member *m = c->members[member];
-    const struct ghost *g = &c->ghost;
-    if (c->ensemble == NULL)
-        return false;
-    return c->now_us - g->led_us < 5000000 || !m->up || zab_view(core_zab(m->core)).epoch < g->led_epoch;
+    const struct ghost_session *e = find_session(&c->ghost, session_id);
+    if (opt(c, OPT_local_sessions) != 0 && c->ensemble != NULL && (e == NULL || !e->begun || e->begun_us >= asked_us))
+        return true;
+    return e != NULL && (e->decided || (e->ended && c->ensemble == NULL));
 }
 
 void ghost_appends(struct cluster *c, struct sim_member *m, int64_t zxid, struct blob *txn)
@@ -284,14 +340,8 @@ void ghost_appends(struct cluster *c, struct sim_member *m, int64_t zxid, struct
         return;
     }
     shadow_push(&m->shadow, zxid, txn);
-    if (t.header.type == WIRE_OP_CLOSE_SESSION && !ghost_ended(c, t.header.session_id)) {
-        struct ghost *g = &c->ghost;
-        if (g->ended_count == g->ended_cap) {
-            g->ended_cap = g->ended_cap == 0 ? 64 : g->ended_cap * 2;
-            g->ended = mem_realloc(g->ended, g->ended_cap * sizeof *g->ended);
-        }
-        g->ended[g->ended_count++] = t.header.session_id;
-    }
+    if (t.header.type == WIRE_OP_CLOSE_SESSION)
+        know_session(&c->ghost, t.header.session_id)->ended = true;
     bool own = core_zab(m->core) == NULL || zab_leads(core_zab(m->core));
     if (t.header.type == WIRE_OP_CLOSE_SESSION && t.header.cxid == 0 && own)
         judge_expiry(c, m, &t);

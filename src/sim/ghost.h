@@ -14,11 +14,22 @@ struct ghost_reign {
     uint32_t leader;
 };
 
+/* Of a tree in which nothing has happened (disk specification 4). */
+#define GHOST_FIRST_DIGEST 0x51c6d660u
+
+struct ghost_session {
+    int64_t session_id;
+    bool begun; /* its creation is decided */
+    int64_t begun_us;
+    bool ended;   /* its end was proposed by anybody */
+    bool decided; /* and is decided */
+};
+
 struct ghost {
     int64_t committed; /* the last transaction that was applied anywhere */
     uint64_t digest;   /* of the tree after it */
-    int64_t *ended;    /* sessions whose end was proposed by anybody */
-    size_t ended_count, ended_cap;
+    struct ghost_session *sessions;
+    size_t session_count, session_cap;
     struct ghost_reign *reigns; /* who has led in each epoch */
     size_t reign_count, reign_cap;
     int64_t led_epoch; /* the newest of them */
@@ -45,10 +56,9 @@ void shadow_drop(struct shadow *s, int64_t zxid);
 /* Forgets records above zxid. */
 void shadow_cut(struct shadow *s, int64_t zxid);
 
-/* Could a server think that this session has ended? */
-bool ghost_ended(const struct cluster *c, int64_t session_id);
-/* Could this member believe in a leader that is none any more? Such a one does not know what was decided since. */
-bool ghost_may_be_stale(const struct cluster *c, uint32_t member);
+/* May a client that asked at asked_us be told that this session has ended? A lone server may say so when it has decided
+ * it by itself; a local session is unknown elsewhere until it has become everybody's. */
+bool ghost_ended(const struct cluster *c, int64_t session_id, int64_t asked_us);
 /* A member hands a transaction to its log. */
 void ghost_appends(struct cluster *c, struct sim_member *m, int64_t zxid, struct blob *txn);
 /* A member's history through zxid is that of whoever sent it an image. */

@@ -199,7 +199,7 @@ bool member_frame(struct sim_member *m, uint32_t cable, struct slice frame)
     bool go_on = member_step(m, (struct core_event){ .type = CORE_EV_FRAME, .conn = cable, .frame = frame });
     int64_t session_id = core_conn_session(m->core, cable);
     bool is_auth = frame.n >= 8 && load_be32(frame.p + 4) == WIRE_OP_AUTH;
-    if (session_id != 0 && !is_auth)
+    if (session_id != 0 && !is_auth && member_serves(m)) /* without a quorum nobody else is told */
         touched(m, session_id);
     return go_on;
 }

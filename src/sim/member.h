@@ -36,8 +36,10 @@ struct sim_member {
     bool paused;
     bool stopping; /* an error has ended it: killed at the end of the step */
     int64_t resume_us;
-    struct member_death death; /* of a script: how exactly it ends */
-    bool may_refuse;           /* a damaged disk: it need not start */
+    struct member_death death;   /* of a script: how exactly it ends */
+    bool rotten;                 /* its disk has been damaged: it need not start */
+    bool forgot_sessions;        /* its disk does not tell which ids it has given */
+    struct disk *backup;         /* an old copy of its disk, or NULL */
     struct agenda_item *backlog; /* what came while it stood still */
     size_t backlog_count, backlog_cap;
     struct disk *disk;
@@ -110,9 +112,23 @@ void member_count(struct sim_member *m);
 void member_pause(struct sim_member *m, int64_t us);
 /* Keeps an item for when it goes on. */
 void member_keep(struct sim_member *m, struct agenda_item item);
-void member_wipe(struct sim_member *m);
 void member_snapshot(struct sim_member *m);
 void member_purge(struct sim_member *m);
+
+/* ---- member_damage.c ---- */
+
+/* Would no promise be lost with its disk? */
+bool member_may_lose_disk(const struct sim_member *m);
+/* A bit of a log or snapshot is another one; the newest file, or one that is so many older. False: there is none. */
+bool member_rot(struct sim_member *m, bool log, size_t from_newest, uint64_t bit);
+void member_rot_somewhere(struct sim_member *m, struct dice *d);
+/* It ends, and its disk is empty. */
+void member_wipe(struct sim_member *m);
+/* The empty disk alone, of one that is down. */
+void member_new_disk(struct sim_member *m);
+/* Keeps a copy of its disk; false: there is none to put back. It ends for that. */
+void member_back_up(struct sim_member *m);
+bool member_restore(struct sim_member *m);
 
 /* Connections of clients. */
 bool member_accept(struct sim_member *m, uint32_t cable);

@@ -37,7 +37,10 @@ static struct core_options core_options(const struct sim_member *m)
         .outstanding_limit = 1000,
         .snap_count = opt(c, OPT_snap_count),
         .leader_serves = true,
+        .enforce_quota = opt(c, OPT_quotas) != 0,
         .read_only = opt(c, OPT_read_only) != 0,
+        .local_sessions = opt(c, OPT_local_sessions) != 0,
+        .local_sessions_upgrade = opt(c, OPT_local_sessions) == 1,
     };
 }
 
@@ -109,7 +112,9 @@ static void remember_past(struct sim_member *m, int64_t last_zxid)
 int member_recover(struct sim_member *m, struct store_recovered *out, struct store_error *err)
 {
     struct fs *fs = disk_fs(m->disk);
-    struct store_recover_options o = { .tree = tree_options(m), .on_txn = keep_past, .on_txn_ctx = m };
+    struct store_recover_options o = {
+        .tree = tree_options(m), .on_txn = keep_past, .on_txn_ctx = m, .server_id = (uint8_t)m->sid
+    };
     drop_past(m);
     int rc = fs->ops->make_dir(fs, member_dirs.snap_dir);
     if (rc == 0)
@@ -149,22 +154,38 @@ static int recover_all(struct sim_member *m, struct store_recovered *r, struct s
     return rc;
 }
 
+/* A damaged disk may be refused; whoever looks after the servers then gives this one an empty disk, if the others have
+ * everything. */
+static void does_not_start(struct sim_member *m, int rc, const struct store_error *err)
+{
+    struct cluster *c = m->cluster;
+    bool broken = disk_fault_hit(m->disk);
+    log_info("sim.refused", "member=%u error=%s why=\"%s\"", m->index + 1, err_name(rc), err->text);
+    if (!broken && !m->rotten)
+        finding_set(&c->finding, c->now_us, "store.recovery", "member %u does not start: %s (%s)", m->index + 1,
+                    err_name(rc), err->text);
+    disk_set_fault(m->disk, (struct disk_fault){ 0 });
+    if (!broken && m->rotten && c->directed == NULL) {
+        cover(&c->coverage, COVER_rots_refused);
+        if (member_may_lose_disk(m))
+            member_new_disk(m);
+    }
+    try_again(m);
+}
+
 bool member_start(struct sim_member *m)
 {
     struct cluster *c = m->cluster;
     struct store_recovered r = { 0 };
     struct store_error err = { "" };
     m->life++;
-    if (member_wall_ms(m) < m->started_wall_ms) /* session ids begin with the wall clock: do not give one again */
+    if (m->forgot_sessions && member_wall_ms(m) <= m->started_wall_ms) /* ids begin with the wall clock */
         m->wall_offset_ms += m->started_wall_ms - member_wall_ms(m) + 1;
-    m->started_wall_ms = member_wall_ms(m);
+    if (member_wall_ms(m) > m->started_wall_ms)
+        m->started_wall_ms = member_wall_ms(m);
     int rc = recover_all(m, &r, &err);
     if (rc != 0) {
-        if (!disk_fault_hit(m->disk) && !m->may_refuse)
-            finding_set(&c->finding, c->now_us, "store.recovery", "member %u does not start: %s (%s)", m->index + 1,
-                        err_name(rc), err.text);
-        disk_set_fault(m->disk, (struct disk_fault){ 0 });
-        try_again(m);
+        does_not_start(m, rc, &err);
         return false;
     }
     if (r.digest_mismatches != 0)
@@ -182,6 +203,7 @@ bool member_start(struct sim_member *m)
     m->appended_zxid = m->durable_zxid = r.last_zxid;
     struct zab_options z = member_zab_options(m);
     struct core_options o = core_options(m);
+    o.past_session_id = r.past_session_id;
     o.zab = c->ensemble == NULL ? NULL : &z;
     m->core = core_new(&o, r.tree, member_now_ms(m));
     remember_past(m, r.last_zxid);
@@ -291,18 +313,6 @@ void member_stop(struct sim_member *m, enum member_end end)
     try_again(m);
 }
 
-void member_wipe(struct sim_member *m)
-{
-    struct cluster *c = m->cluster;
-    member_stop(m, MEMBER_POWERLESS);
-    disk_free(m->disk);
-    m->disk = disk_new(c->opt.seed * 13 + m->index + m->life * 1000);
-    m->durable_zxid = m->appended_zxid = 0;
-    m->epochs = (struct store_epochs){ 0 };
-    shadow_cut(&m->shadow, -1);
-    cover(&c->coverage, COVER_wipes);
-}
-
 void member_pause(struct sim_member *m, int64_t us)
 {
     struct cluster *c = m->cluster;
@@ -352,6 +362,7 @@ void member_free(struct sim_member *m)
     member_drop_waiting(m, m->waiting_count);
     shadow_fini(&m->shadow);
     disk_free(m->disk);
+    disk_free(m->backup);
     for (size_t i = 0; i < m->backlog_count; i++)
         mem_free(m->backlog[i].p);
     mem_free(m->backlog);

@@ -93,7 +93,7 @@ void member_truncated(struct sim_member *m)
     if (rc == 0 && m->truncate_reload)
         rc = member_recover(m, &r, &err);
     if (rc != 0) { /* the server may not go on with a history that is not on its disk */
-        if (!disk_fault_hit(m->disk))
+        if (!disk_fault_hit(m->disk) && !m->rotten)
             finding_set(&m->cluster->finding, m->cluster->now_us, "store.truncate", "member %u: %s (%s)", m->index + 1,
                         err_name(rc), err.text);
         cover(&m->cluster->coverage, COVER_disk_errors);
@@ -105,6 +105,7 @@ void member_truncated(struct sim_member *m)
         ev.zxid = r.last_zxid;
         m->durable_zxid = m->appended_zxid = r.last_zxid;
         m->seen_zxid = -1;
+        shadow_cut(&m->shadow, r.last_zxid); /* an image that could not be saved never was */
     }
     (void)member_step(m, ev);
 }

@@ -193,6 +193,8 @@ void model_fini(struct model *m)
     }
     mem_free(m->buckets);
     mem_free(m->sessions);
+    mem_free(m->ended);
+    model_quotas_fini(m);
     mem_free(m->events);
     mem_free(m->undo);
     buf_fini(&m->reply);
@@ -361,6 +363,8 @@ static int32_t make_node(struct model *m, const struct model_caller *who, const 
         err = ERR_NODE_EXISTS;
     if (err == 0 && is_ephemeral(parent))
         err = ERR_NO_CHILDREN_FOR_EPHEMERALS;
+    if (err == 0 && model_quota_refuses(m, path, 1, (int64_t)q->data.n))
+        err = ERR_QUOTA_EXCEEDED;
     if (err == 0) {
         stat_changes(m, parent);
         parent->stat.cversion++;
@@ -414,6 +418,8 @@ static int32_t change_data(struct model *m, const struct model_caller *who, cons
         return ERR_NO_NODE;
     if (!model_allows(n, who, WIRE_PERM_WRITE))
         return ERR_NO_AUTH;
+    if (model_quota_refuses(m, q->path, 0, (int64_t)q->data.n - (int64_t)n->data_n))
+        return ERR_QUOTA_EXCEEDED;
     if (q->version != -1 && q->version != n->stat.version)
         return ERR_BAD_VERSION;
     struct model_undo *u = add_undo(m, UNDO_DATA, n);
@@ -565,6 +571,7 @@ static int32_t multi(struct model *m, const struct model_caller *who, struct wir
     for (; at < count && err == 0; at++) {
         struct wire_multi_header h = wire_get_multi_header(&r);
         size_t before = m->reply.n;
+        m->op_at = at;
         bool made = h.type == WIRE_OP_CREATE_CONTAINER || h.type == WIRE_OP_CREATE_TTL;
         put_result_header(&m->reply, made ? WIRE_OP_CREATE2 : h.type, false, 0);
         err = one(m, who, h.type, &r, &m->reply);
@@ -599,10 +606,11 @@ int32_t model_write(struct model *m, const struct model_caller *who, int32_t op,
     m->zxid = zxid;
     m->time_ms = time_ms;
     buf_reset(&m->reply);
-    if (model_session(m, who->session_id) == NULL)
+    if (model_session(m, who->session_id) == NULL && (!m->local_sessions || m->said_expired))
         return ERR_SESSION_EXPIRED;
     struct wire_reader r = wire_reader_of(record);
     int32_t failed = 0;
+    m->op_at = 0;
     int32_t err = op == WIRE_OP_MULTI ? multi(m, who, r, &failed) : one(m, who, op, &r, &m->reply);
     if (err != 0)
         buf_reset(&m->reply);
@@ -623,6 +631,16 @@ void model_open_session(struct model *m, int64_t session_id, int32_t timeout_ms,
     m->sessions[m->session_count++] = (struct model_session){ session_id, timeout_ms };
 }
 
+bool model_session_lives(const struct model *m, int64_t id)
+{
+    if (model_session(m, id) != NULL)
+        return true;
+    for (size_t i = m->ended_count; i-- > 0;)
+        if (m->ended[i] == id)
+            return false;
+    return m->local_sessions;
+}
+
 static size_t count_owned(const struct model *m, int64_t session_id)
 {
     size_t count = 0;
@@ -639,6 +657,11 @@ bool model_close_session(struct model *m, int64_t session_id, struct wire_vec pa
     for (size_t i = 0; i < m->session_count; i++)
         if (m->sessions[i].id == session_id)
             m->sessions[i--] = m->sessions[--m->session_count];
+    if (m->ended_count == m->ended_cap) {
+        m->ended_cap = m->ended_cap == 0 ? 64 : m->ended_cap * 2;
+        m->ended = mem_realloc(m->ended, m->ended_cap * sizeof *m->ended);
+    }
+    m->ended[m->ended_count++] = session_id;
     struct wire_reader r = wire_vec_reader(paths);
     for (int32_t i = 0; i < paths.count; i++) {
         struct model_node *n = model_find(m, wire_get_ustring(&r));

@@ -37,6 +37,7 @@ struct oracle_cable {
     uint32_t first, last;       /* items; first: the next one that is not accounted for */
     uint32_t asked, asked_last; /* requests without an answer */
     uint32_t catch_up;          /* the first event of the setWatches to come */
+    bool read_only;             /* served without a quorum: what it shows may never be decided */
     uint64_t fired;             /* the event that it was last told */
 };
 

@@ -1,3 +1,4 @@
+#include "sim/client.h"
 #include "sim/oracle_internal.h"
 
 static const char *op_text(int32_t op)
@@ -243,24 +244,6 @@ static void judge_read(struct oracle *o, const struct oracle_item *it, const str
 
 /* ---- writes ---- */
 
-static bool is_write(int32_t op)
-{
-    switch (op) {
-    case WIRE_OP_CREATE:
-    case WIRE_OP_CREATE2:
-    case WIRE_OP_CREATE_CONTAINER:
-    case WIRE_OP_CREATE_TTL:
-    case WIRE_OP_DELETE:
-    case WIRE_OP_SET_DATA:
-    case WIRE_OP_SET_ACL:
-    case WIRE_OP_MULTI:
-    case WIRE_OP_CLOSE_SESSION:
-        return true;
-    default:
-        return false;
-    }
-}
-
 static void count_error(struct oracle *o, int32_t err)
 {
     static const struct {
@@ -294,6 +277,10 @@ static void judge_write(struct oracle *o, const struct oracle_item *it, struct o
             oracle_wrong(o, "oracle.write", "client %u: %s %d was called unreadable", client, op_text(q->op), q->xid);
         return;
     }
+    bool local = o->model.local_sessions && model_session(&o->model, q->session_id) == NULL && q->zxid == 0;
+    if (local && ((it->err == 0 && q->op == WIRE_OP_CLOSE_SESSION) ||
+                  (it->err == ERR_EPHEMERAL_ON_LOCAL_SESSION && opt(o->c, OPT_local_sessions) == 2)))
+        return; /* its own server's business */
     if (o->txn == NULL || o->txn_request != q || o->txn->zxid != it->zxid) {
         oracle_wrong(o, "oracle.lost", "client %u was told that %s %d is 0x%llx; it is %s0x%llx", client,
                      op_text(q->op), q->xid, (unsigned long long)it->zxid, q->zxid == 0 ? "nowhere, " : "",
@@ -319,14 +306,14 @@ void oracle_item(struct oracle *o, struct oracle_item *it)
         return;
     }
     struct oracle_request *q = &o->requests[it->request];
-    if (model_session(&o->model, k->session_id) == NULL && q->op != WIRE_OP_CLOSE_SESSION)
+    if (!model_session_lives(&o->model, k->session_id) && q->op != WIRE_OP_CLOSE_SESSION)
         oracle_wrong(o, "oracle.dead_session",
                      "client %u gets a reply to %d at 0x%llx, and its session 0x%llx has ended", k->client, it->xid,
                      (unsigned long long)it->zxid, (unsigned long long)k->session_id);
     count_error(o, it->err);
     if (q->op == WIRE_OP_SET_WATCHES || q->op == WIRE_OP_SET_WATCHES2)
         judge_set_watches(o, it, q);
-    else if (is_write(q->op))
+    else if (simclient_is_write(q->op))
         judge_write(o, it, q);
     else if (q->op != WIRE_OP_PING && !judge_watch_request(o, it, q))
         judge_read(o, it, q);

@@ -103,7 +103,7 @@ static bool start_one(struct scenario *s, struct sim_member *m)
 {
     if (m->up)
         return true;
-    if (!member_start(m) && !m->may_refuse)
+    if (!member_start(m) && !m->rotten)
         scenario_wrong(s, "member %u does not start", m->index + 1);
     return run_for(s, 1000);
 }
@@ -271,6 +271,8 @@ static bool do_disk(struct scenario *s, const struct words *w)
                                                      .lasting = w->n > 6 });
         return true;
     }
+    if (strcmp(w->w[2], "rots") == 0 && w->n > 4)
+        return member_rot(m, strcmp(w->w[3], "log") == 0, 0, strtoull(w->w[4], NULL, 10));
     scenario_wrong(s, "a disk does not do this");
     return false;
 }
@@ -334,6 +336,17 @@ static bool do_heal(struct scenario *s, const struct words *w)
 {
     (void)w;
     simnet_heal(&s->c);
+    s->c.disturbed_us = s->c.now_us;
+    return true;
+}
+
+/* "refuse 3": nobody gets a connection to its learner port; "accept 3" */
+static bool do_refuse(struct scenario *s, const struct words *w)
+{
+    const struct sim_member *m = scenario_member(s, w->w[1]);
+    if (m == NULL)
+        return false;
+    s->c.net.refuses_until_us[m->index][ZAB_PORT_LEARNER] = strcmp(w->w[0], "refuse") == 0 ? INT64_MAX : 0;
     s->c.disturbed_us = s->c.now_us;
     return true;
 }
@@ -423,21 +436,21 @@ static bool do_client(struct scenario *s, const struct words *w)
     if (k == NULL && s->c.client_count < CLUSTER_SCRIPT_CLIENTS) {
         k = &s->clients[s->c.client_count];
         snprintf(k->name, sizeof k->name, "%s", w->w[1]);
-        client_new(&s->c, s->c.client_count);
+        sim_client_new(&s->c, s->c.client_count);
         k->client = s->c.clients[s->c.client_count++];
     }
     if (k == NULL || strcmp(w->w[2], "leaves") == 0) {
         if (k != NULL)
-            client_leave(k->client);
+            simclient_leave(k->client);
         return k != NULL;
     }
     const struct sim_member *m = w->n < 4 ? NULL : scenario_member(s, w->w[3]);
     if (m == NULL)
         return false;
-    client_go(k->client, m->index);
+    simclient_go(k->client, m->index);
     if (strcmp(w->w[2], "calls") == 0)
         return true;
-    for (int64_t end_us = s->c.now_us + SCENARIO_PATIENCE_US; !client_is_connected(k->client);)
+    for (int64_t end_us = s->c.now_us + SCENARIO_PATIENCE_US; !simclient_is_connected(k->client);)
         if (!scenario_next(s, end_us)) {
             scenario_wrong(s, "client %s does not get a connection to member %s", k->name, w->w[3]);
             return false;
@@ -455,7 +468,7 @@ static int32_t error_of(const char *word)
 
 static bool await_connection(struct scenario *s, const struct script_client *k)
 {
-    for (int64_t end_us = s->c.now_us + SCENARIO_PATIENCE_US; !client_is_connected(k->client);)
+    for (int64_t end_us = s->c.now_us + SCENARIO_PATIENCE_US; !simclient_is_connected(k->client);)
         if (!scenario_next(s, end_us)) {
             scenario_wrong(s, "client %s has no connection", k->name);
             return false;
@@ -467,7 +480,7 @@ static bool ask(struct scenario *s, struct script_client *k, const struct words 
 {
     if (!await_connection(s, k))
         return false;
-    k->ticket = client_ask(k->client, w->w + first, count);
+    k->ticket = simclient_ask(k->client, w->w + first, count);
     if (k->ticket == 0)
         scenario_wrong(s, "client %s cannot ask this", k->name);
     return k->ticket != 0;
@@ -478,7 +491,7 @@ static bool await_answer(struct scenario *s, struct script_client *k, int32_t wa
     int32_t err = 0;
     enum client_outcome is;
     int64_t end_us = s->c.now_us + SCENARIO_PATIENCE_US;
-    while ((is = client_outcome(k->client, k->ticket, &err)) == CLIENT_WAITS && scenario_next(s, end_us))
+    while ((is = simclient_outcome(k->client, k->ticket, &err)) == CLIENT_WAITS && scenario_next(s, end_us))
         continue;
     if (is == CLIENT_ANSWERED && err == want)
         return true;
@@ -492,7 +505,7 @@ static bool await_answer(struct scenario *s, struct script_client *k, int32_t wa
 static bool judge_outcome(struct scenario *s, const struct script_client *k, const char *word)
 {
     int32_t err = 0;
-    enum client_outcome is = k->ticket == 0 ? CLIENT_LOST : client_outcome(k->client, k->ticket, &err);
+    enum client_outcome is = k->ticket == 0 ? CLIENT_LOST : simclient_outcome(k->client, k->ticket, &err);
     bool so = is == (strcmp(word, "lost") == 0 ? CLIENT_LOST : CLIENT_WAITS);
     if (!so)
         scenario_wrong(s, "the last request of %s is %s", k->name, is == CLIENT_ANSWERED ? "answered" : "not so");
@@ -508,7 +521,7 @@ static bool try_for_long(struct scenario *s, struct script_client *k, const stru
         if (!ask(s, k, w, 2, w->n - 2))
             return false;
         int64_t end_us = s->c.now_us + SCENARIO_PATIENCE_US;
-        while ((is = client_outcome(k->client, k->ticket, &err)) == CLIENT_WAITS && scenario_next(s, end_us))
+        while ((is = simclient_outcome(k->client, k->ticket, &err)) == CLIENT_WAITS && scenario_next(s, end_us))
             continue;
         if (is != CLIENT_LOST)
             return err == ERR_NODE_EXISTS || await_answer(s, k, want);
@@ -621,7 +634,7 @@ static bool all_rest(struct scenario *s)
 {
     struct cluster *c = &s->c;
     for (uint32_t i = 0; i < c->client_count; i++)
-        if (!client_is_at_rest(c->clients[i]))
+        if (!simclient_is_at_rest(c->clients[i]))
             return false;
     for (uint32_t i = 0; i < c->member_count; i++) {
         const struct sim_member *m = c->members[i];
@@ -661,8 +674,8 @@ bool scenario_verify(struct scenario *s)
     struct buf why;
     buf_init(&why, 4096);
     for (uint32_t i = 0; i < c->client_count && why.n == 0; i++)
-        if (!client_is_at_rest(c->clients[i]))
-            client_describe(c->clients[i], &why);
+        if (!simclient_is_at_rest(c->clients[i]))
+            simclient_describe(c->clients[i], &why);
     for (uint32_t i = 0; i < c->member_count && why.n == 0; i++)
         if (!c->members[i]->up || !member_serves(c->members[i]) || c->members[i]->seen_zxid != c->ghost.committed)
             buf_printf(&why, "member %u is not with the others", i + 1);
@@ -697,8 +710,8 @@ bool scenario_step(struct scenario *s, const struct words *w)
         { "hold", do_hold, 5 },         { "let", do_let, 4 },       { "tear", do_tear, 6 },
         { "break", do_break, 3 },       { "client", do_client, 3 }, { "run", do_run, 2 },
         { "expect", do_expect, 3 },     { "until", do_until, 3 },   { "never", do_never, 4 },
-        { "mark", do_mark, 1 },         { "trap", do_trap, 4 },     { "verify", do_verify, 1 },
-        { "stop", do_stop, 1 },
+        { "refuse", do_refuse, 2 },     { "accept", do_refuse, 2 }, { "mark", do_mark, 1 },
+        { "trap", do_trap, 4 },         { "verify", do_verify, 1 }, { "stop", do_stop, 1 },
     };
     for (size_t i = 0; i < ARRAY_COUNT(steps); i++)
         if (strcmp(w->w[0], steps[i].word) == 0 && w->n >= steps[i].words) {

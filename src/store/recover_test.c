@@ -127,6 +127,26 @@ static void replays_behind_the_newest_snapshot(void **state)
     assert_string_equal(f->told.text, "");
 }
 
+/* The newest id that this server has given, though its session may have ended. */
+static void tells_the_newest_session_of_the_server(void **state)
+{
+    struct fixture *f = *state;
+    static const uint8_t servers[] = { 1, 2, 7 };
+    snapshot_now(f);
+    write_log(f, 1, 300);
+    for (size_t i = 0; i < ARRAY_COUNT(servers); i++) {
+        int64_t newest = 0;
+        for (int64_t z = 1; z <= 300; z++) {
+            int64_t id = (int64_t)load_be64(f->history.payload[z].p);
+            if ((uint64_t)id >> 56 == servers[i] && id > newest)
+                newest = id;
+        }
+        f->options.server_id = servers[i];
+        recovers_to(f, 300);
+        assert_int_equal(f->out.past_session_id, newest);
+    }
+}
+
 static void falls_back_to_an_older_snapshot(void **state)
 {
     struct fixture *f = *state;
@@ -545,6 +565,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(nothing_there_is_a_fresh_tree),
         TEST(replays_behind_the_newest_snapshot),
+        TEST(tells_the_newest_session_of_the_server),
         TEST(falls_back_to_an_older_snapshot),
         TEST(does_not_fall_back_behind_a_leaders_snapshot),
         TEST(refuses_when_no_snapshot_loads),

@@ -2,6 +2,7 @@
  * into a tree (tree/image.h). The checksum of the seals runs over the window's bytes before they leave it. */
 #include "base/digest.h"
 #include "base/mem.h"
+#include "base/museum.h"
 #include "store/stream.h"
 #include "tree/image.h"
 #include "wire/jute.h"
@@ -112,7 +113,8 @@ static bool seal_fits(struct snapshot_reader *r)
     static const uint8_t slash[5] = { 0, 0, 0, 1, '/' };
     const uint8_t *p = r->window + r->at;
     reader_sum(r);
-    return r->n - r->at >= SEAL_BYTES && load_be64(p) == r->adler && memcmp(p + 8, slash, sizeof slash) == 0;
+    return r->n - r->at >= SEAL_BYTES && (load_be64(p) == r->adler || SIM_BUG(snapshot_checksum_ignored)) &&
+           memcmp(p + 8, slash, sizeof slash) == 0;
 }
 
 static int reader_seal(struct snapshot_reader *r)

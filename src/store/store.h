@@ -21,6 +21,7 @@ struct store_recover_options {
     struct tree_options tree;
     bool trust_empty_snapshot; /* snapshot.trust.empty: logs without a snapshot are replayed onto an empty tree */
     size_t record_bytes_max;   /* jute.maxbuffer + extrasize */
+    uint8_t server_id;         /* whose sessions past_session_id tells of */
     void (*snapshot_loaded)(void *ctx); /* or NULL: called between the snapshot and the logs, to take the time */
     void *ctx;
     /* If not NULL: told of the end of the history, in ascending order of zxids, each record once: those that are
@@ -41,6 +42,7 @@ struct store_recovered {
     uint32_t torn_files;        /* log files whose end was torn; each was told in the log */
     uint32_t snapshots_skipped; /* newer ones that were damaged; each was told in the log */
     uint32_t dead_ephemerals;
+    int64_t past_session_id; /* the newest session of server_id that a record in the logs names; 0: none */
 };
 
 /* Loads the newest valid snapshot, replays the logs, removes dead ephemerals. Writes nothing; syncs what it replayed,

@@ -91,9 +91,11 @@ static inline void history_grow(struct history *h, struct rng *rng)
         op = (struct txn_op){ .type = WIRE_OP_ERROR, .err = ERR_BAD_VERSION };
 
     buf_init(&b, 100000);
-    wire_put_txn_header(
-        &b, &(struct wire_txn_header){
-                .session_id = 1, .cxid = (int32_t)zxid, .zxid = zxid, .time_ms = zxid * 10, .type = op.type });
+    wire_put_txn_header(&b, &(struct wire_txn_header){ .session_id = (zxid % 3 + 1) << 56 | zxid % 37,
+                                                       .cxid = (int32_t)zxid,
+                                                       .zxid = zxid,
+                                                       .time_ms = zxid * 10,
+                                                       .type = op.type });
     txn_put_body(&b, &op);
     history_apply(h, buf_slice(&b));
     h->digest[zxid] = tree_digest(h->tree);

@@ -190,6 +190,8 @@ static int run(struct toolkit *t)
         file_writer_abort(&t->out);
     else if (t->recover)
         rc = file_writer_end(&t->out, &t->err);
+    if (t->recover && rc == 0 && t->c->keep_owner != NULL)
+        t->c->keep_owner(t->file, fixed);
     if (rc == ERR_CLOSED) {
         fprintf(t->c->err, "Recovery aborted.\n");
         return 0;
@@ -267,7 +269,7 @@ int log_toolkit(const struct log_context *c, int argc, char **argv)
     }
     if (t.help)
         return print_usage(c, 0);
-    if (t.file == NULL || (t.chop && t.zxid == NULL))
+    if (t.file == NULL)
         return print_usage(c, 1);
     if (file_is_dir(c->fs, t.file) || logfile_open(c->fs, t.file, &t.l, &t.err) < 0) {
         fprintf(c->err, "File doesn't exist or not readable: %s\n", t.file);
@@ -278,7 +280,7 @@ int log_toolkit(const struct log_context *c, int argc, char **argv)
         fprintf(c->err, "Invalid magic number for %s\n", file_base(t.file));
         status = EXIT_INVALID;
     } else {
-        status = t.chop ? chop(&t) : run(&t);
+        status = t.chop && t.zxid != NULL ? chop(&t) : run(&t); /* without a zxid Apache's dumps */
     }
     logfile_close(t.l);
     buf_fini(&t.line);

@@ -15,6 +15,9 @@ struct log_context {
     FILE *in, *out, *err;
     bool json;
     bool printable; /* control characters of the data are shown as '?': the output is a terminal */
+    /* Or NULL: gives a new file owner and permissions of the old one, so that the server can read what its
+     * administrator has repaired. */
+    void (*keep_owner)(const char *from, const char *to);
 };
 
 struct log_select {

@@ -34,6 +34,8 @@ static void judge_log(struct verify *v, const char *name)
         count++;
         rc = 0;
     }
+    bool torn = r != NULL && txnlog_reader_end(r) == TXNLOG_END_TORN;
+    txnlog_reader_close(r); /* takes the line of progress away */
     if (rc < 0) {
         say_bad(v, v->err.text);
     } else if (unreadable > 0 || gaps > 0) {
@@ -44,10 +46,8 @@ static void judge_log(struct verify *v, const char *name)
         fprintf(v->c->out, "ok    %s: no transaction\n", name);
     } else {
         fprintf(v->c->out, "ok    %s: %" PRIu64 " transactions, zxid 0x%" PRIx64 " to 0x%" PRIx64 "%s\n", name, count,
-                (uint64_t)first, (uint64_t)last,
-                txnlog_reader_end(r) == TXNLOG_END_TORN ? ", with the torn end of a crash behind them" : "");
+                (uint64_t)first, (uint64_t)last, torn ? ", with the torn end of a crash behind them" : "");
     }
-    txnlog_reader_close(r);
 }
 
 static void judge_snapshot(struct verify *v, const char *path)

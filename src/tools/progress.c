@@ -7,6 +7,10 @@ static void show(void *ctx, const char *name, uint64_t done, uint64_t size)
 {
     struct progress *p = ctx;
     struct buf b;
+    if (done == size) {
+        progress_end(p);
+        return;
+    }
     buf_init(&b, 1u << 16);
     buf_printf(&b, "\r%s: %u%% of ", file_base(name), (unsigned)(done * 100 / size));
     text_put_bytes(&b, size);
@@ -31,5 +35,11 @@ void progress_end(struct progress *p)
 {
     if (p->shown)
         fputs("\r\033[K", p->to);
+    fflush(p->to);
     p->shown = false;
+}
+
+void progress_quiet(struct progress *p)
+{
+    p->watch.on_read = NULL;
 }

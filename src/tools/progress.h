@@ -13,6 +13,8 @@ struct progress {
 
 /* The file system to read from: `inner`, watched if `to` is a terminal. */
 struct fs *progress_start(struct progress *p, struct fs *inner, FILE *to);
+/* Tells nothing from here on. */
+void progress_quiet(struct progress *p);
 /* Takes the line away. */
 void progress_end(struct progress *p);
 

@@ -182,7 +182,7 @@ void text_put_time_iso(struct buf *b, int64_t ms)
         return;
     }
     put_strftime(b, "%Y-%m-%dT%H:%M:%S", &tm);
-    buf_printf(b, ".%03dZ", (int)(ms - floor_seconds(ms) * 1000));
+    buf_printf(b, ".%03dZ", (int)((ms % 1000 + 1000) % 1000));
 }
 
 static const struct {

@@ -35,6 +35,8 @@ static void watch_close(struct fs_file *f)
     if (f == NULL)
         return;
     f->w->inner->ops->close(f->inner);
+    if (f->told > 0 && f->w->on_read != NULL)
+        f->w->on_read(f->w->ctx, f->name, f->size, f->size);
     mem_free(f);
 }
 

@@ -36,6 +36,19 @@ static void check_leader(const struct zab *z)
         ASSERT(z->current_epoch == ld->epoch);
 }
 
+static void check_relay(const struct zab *z)
+{
+    ASSERT(z->leading.phase == LEADING_SERVING && z->leading.epoch == z->current_epoch);
+    ASSERT(z->learning.phase == LEARNING_SERVING);
+    LIST_FOR(it, &z->leading.learners)
+    {
+        const struct learner *f = CONTAINER_OF(it, struct learner, link);
+        ASSERT(f->conn->learner == f && !f->conn->closing);
+        ASSERT(f->relayed && (f->state == LEARNER_NEW || f->observer));
+        ASSERT(!f->registered || f->state >= LEARNER_IMAGE);
+    }
+}
+
 static void check_learner(const struct zab *z)
 {
     const struct learning *ln = &z->learning;
@@ -60,8 +73,10 @@ void zab_check(const struct zab *z)
         check_history(z);
     if (z->role == PEER_LEADING)
         check_leader(z);
+    else if (relay_is_open(z))
+        check_relay(z);
     else
-        ASSERT(list_empty(&z->leading.learners));
+        ASSERT(list_empty(&z->leading.learners) && !z->leading.relays);
     if (z->role == PEER_FOLLOWING || z->role == PEER_OBSERVING)
         check_learner(z);
     for (const struct peer *p = z->peers; p != NULL; p = p->next)

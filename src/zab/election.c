@@ -16,10 +16,31 @@ static struct vote initial_vote(const struct zab *z)
     return v;
 }
 
+/* One that speaks and is not heard, or has a wall before its learner port, would be elected again and again. Votes for
+ * it are worth nothing at first, so that another is found whom a quorum reaches; the reference server has no such rule,
+ * and where its servers insist on it they have their way. */
+static bool is_avoided(const struct zab *z, int64_t leader)
+{
+    if (z->now_ms - z->election.begun_ms >= AVOID_FIRST_MS)
+        return false;
+    for (const struct peer *p = z->peers; p != NULL; p = p->next)
+        if (p->sid == leader)
+            return z->now_ms < p->avoid_until_ms;
+    return false;
+}
+
+void election_avoid(struct zab *z, int64_t sid)
+{
+    if (!members_is_voter(z->members, sid))
+        return;
+    election_peer(z, sid)->avoid_until_ms = z->now_ms + AVOID_MS;
+    log_info("zab.avoid", "sid=%lld for_ms=%d", (long long)sid, AVOID_MS);
+}
+
 /* Signed comparison, as Java's (3.3). */
 static bool beats(const struct zab *z, const struct vote *a, const struct vote *b)
 {
-    if (members_weight(z->members, a->leader) == 0)
+    if (members_weight(z->members, a->leader) == 0 || is_avoided(z, a->leader))
         return false;
     if (a->peer_epoch != b->peer_epoch)
         return a->peer_epoch > b->peer_epoch;
@@ -136,8 +157,11 @@ void election_begin(struct zab *z)
     z->elections++;
     e->begun_ms = z->now_ms;
     e->start_ms = 0;
-    if (!zab_is_participant(z) && z->elections > 1 && z->opt.observer_delay_ms > 0) {
-        e->start_ms = z->now_ms + 1 + (int64_t)rng_below(&z->rng, (uint64_t)z->opt.observer_delay_ms);
+    int64_t delay_ms = z->opt.observer_delay_ms, more_ms = z->opt.observer_reconnect_ms;
+    if (!zab_is_participant(z) && z->elections > 1 && (delay_ms > 0 || more_ms > 0)) {
+        e->start_ms = z->now_ms + 1;
+        e->start_ms += delay_ms > 0 ? (int64_t)rng_below(&z->rng, (uint64_t)delay_ms) : 0;
+        e->start_ms += more_ms > 0 ? (int64_t)rng_below(&z->rng, (uint64_t)more_ms) : 0;
         e->final_ms = 0;
         return;
     }
@@ -254,7 +278,7 @@ static void from_looking(struct zab *z, struct peer *p, const struct vote *v)
         propose(z, beats(z, v, &own) ? *v : own);
     } else if (beats(z, v, &e->proposal)) {
         propose(z, *v);
-    } else if (!same_vote(v, &e->proposal)) {
+    } else if (!same_vote(v, &e->proposal) && !is_avoided(z, v->leader)) { /* which would not agree, and answer */
         /* It may have begun to look after our better vote had come, and dropped it as one who follows drops votes:
          * without this word it would learn of it only when votes are repeated. */
         tell_current(z, p, e->round);
@@ -302,8 +326,10 @@ void election_notified(struct zab *z, struct peer *p, const struct peer_notifica
         return;
     }
     if (z->role != PEER_LOOKING) {
-        if (n->state == PEER_LOOKING)
+        if (n->state == PEER_LOOKING) {
             tell_current(z, p, e->current.round);
+            leader_voter_looks(z);
+        }
         return;
     }
     if (e->start_ms != 0)
@@ -350,8 +376,8 @@ int64_t election_next_tick_ms(const struct zab *z)
         if (p->pending && p->link == NULL && p->dial == NULL && p->redial_ms < next)
             next = p->redial_ms;
     for (const struct link *l = z->links; l != NULL; l = l->next)
-        if (l->kind == LINK_ELECTION_HELLO && l->opened_ms + HELLO_MS < next)
-            next = l->opened_ms + HELLO_MS;
+        if (l->kind == LINK_ELECTION_HELLO && l->opened_ms + z->opt.hello_ms < next)
+            next = l->opened_ms + z->opt.hello_ms;
     if (z->role != PEER_LOOKING)
         return next;
     if (z->settling)

@@ -81,7 +81,7 @@ static void dial(struct zab *z, struct peer *p)
     if (p->redial_after_ms > REDIAL_MS_MAX)
         p->redial_after_ms = REDIAL_MS_MAX;
     p->redial_ms = z->now_ms + p->redial_after_ms;
-    p->dial = link_dial(z, LINK_ELECTION_DIALLED, p->sid, said);
+    p->dial = link_dial(z, LINK_ELECTION_DIALLED, ZAB_PORT_ELECTION, p->sid, said);
     p->dial->peer = p;
 }
 
@@ -110,7 +110,7 @@ void election_links_tick(struct zab *z)
         }
     }
     for (struct link *l = z->links; l != NULL; l = l->next)
-        if (!l->closing && l->kind == LINK_ELECTION_HELLO && z->now_ms - l->opened_ms >= HELLO_MS)
+        if (!l->closing && l->kind == LINK_ELECTION_HELLO && z->now_ms - l->opened_ms >= z->opt.hello_ms)
             link_close(z, l);
 }
 

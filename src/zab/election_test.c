@@ -130,6 +130,49 @@ static void rounds_that_cannot_be(void **state)
     rig_fini(&r);
 }
 
+/* Refuses every try to reach the learner port of 3, until the role is given up. */
+static void nobody_listens(struct rig *r)
+{
+    for (int i = 0; i < 1000 && r->role == PEER_FOLLOWING; i++) {
+        uint32_t dialled = rig_dial(r, ZAB_PORT_LEARNER, 3);
+        if (dialled != UINT32_MAX) {
+            rig_link(r, dialled)->closed = true;
+            rig_step(r, (struct zab_event){ .type = ZAB_EV_LOST, .link = dialled, .refused = true });
+        }
+        rig_tick(r, 11);
+    }
+    assert_int_equal(r->role, PEER_LOOKING);
+}
+
+/* Votes for one that was elected in vain are worth nothing, for some seconds of an election, for a minute. */
+static void who_cannot_be_reached_is_avoided(void **state)
+{
+    (void)state;
+    struct rig r;
+    start(&r, three);
+    uint32_t one = dial_one(&r), link = rig_peer(&r, 3);
+    struct peer_notification n, best = looking(3, 2, Z(2, 6), 1);
+    rig_notify(&r, one, &best);
+    rig_notify(&r, link, &best);
+    assert_int_equal(r.role, PEER_FOLLOWING);
+    nobody_listens(&r);
+    while (rig_told(&r, link, &n))
+        continue;
+    best.round = zab_view(r.zab).round;
+    rig_notify(&r, link, &best); /* and is not answered: neither would give in */
+    assert_false(rig_told(&r, link, &n));
+    n = looking(1, 2, Z(2, 5), best.round); /* another vote is taken as ever */
+    rig_notify(&r, one, &n);
+    assert_true(rig_told(&r, one, &n));
+    assert_int_equal(n.leader, 2);
+    rig_tick(&r, 3000); /* nobody else was found */
+    rig_notify(&r, link, &best);
+    rig_notify(&r, one, &best);
+    assert_int_equal(r.role, PEER_FOLLOWING);
+    assert_int_equal(r.leader, 3);
+    rig_fini(&r);
+}
+
 /* What followers say about a leader that is dead is not enough. */
 static void a_leader_must_say_so_itself(void **state)
 {
@@ -288,6 +331,7 @@ int main(void)
         cmocka_unit_test(nobody_is_waited_for_in_vain),
         cmocka_unit_test(rounds),
         cmocka_unit_test(rounds_that_cannot_be),
+        cmocka_unit_test(who_cannot_be_reached_is_avoided),
         cmocka_unit_test(a_leader_must_say_so_itself),
         cmocka_unit_test(votes_of_and_for_strangers_count_nothing),
         cmocka_unit_test(strangers_leave_room),

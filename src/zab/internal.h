@@ -11,10 +11,12 @@
 
 #define SID_NONE INT64_MIN /* the vote of an observer */
 #define STRANGERS_MAX 24u  /* peers of the election port that the configuration does not name: they must leave room */
-#define HELLO_MS 5000      /* a link that was accepted has this long to say who it is */
+#define HELLO_MS 5000      /* a link that was accepted has this long to say who it is, if the options do not say */
 #define REDIAL_MS 50       /* between two tries to reach the same election port; doubles up to REDIAL_MS_MAX */
 #define REDIAL_MS_MAX 1000
-#define RETRY_LEADER_MS 10 /* between two tries to reach a leader that does not listen yet */
+#define AVOID_MS 60000          /* who was elected and could not be reached is avoided for so long, */
+#define AVOID_FIRST_MS 3000     /* and only in the first moments of an election: perhaps there is nobody else */
+#define RETRY_LEADER_MS 10      /* between two tries to reach a leader that does not listen yet */
 #define RETRY_LEADER_MS_MAX 320 /* one that hangs up, or cannot be connected to: the pause doubles up to this */
 #define RETRY_LEADER_FOR_MS 1000
 #define EPOCH_MAX 0x7ffffffe      /* the epoch files hold what Java calls a positive int */
@@ -67,9 +69,10 @@ struct peer {
     struct buf said;   /* where it says it listens, if that is worth anything; from its hello */
     int64_t redial_ms; /* no dial before */
     int64_t redial_after_ms;
-    struct vote recv;    /* its vote in this round */
-    struct vote outside; /* its vote as one that follows or leads, of any round */
-    struct vote early;   /* its vote, come before we could look */
+    struct vote recv;       /* its vote in this round */
+    struct vote outside;    /* its vote as one that follows or leads, of any round */
+    struct vote early;      /* its vote, come before we could look */
+    int64_t avoid_until_ms; /* it was elected and could not be reached: others are looked for first */
 };
 
 struct election {
@@ -103,6 +106,7 @@ struct learner {
     struct link *conn;
     int64_t sid;
     enum learner_state state;
+    bool relayed;    /* came to the port for observers */
     bool observer;   /* came with OBSERVERINFO: gets INFORM */
     bool registered; /* gets what is proposed and committed */
     bool log_begun;  /* LEARNER_LOG: DIFF has been sent */
@@ -140,12 +144,13 @@ struct leading {
     int64_t epoch;
     int64_t epoch_max;               /* of the accepted ones */
     int64_t start_epoch, start_zxid; /* ours when we were elected */
-    int64_t deadline_ms;
+    int64_t begun_ms, deadline_ms;
     int64_t ping_ms;
     int64_t proposed; /* last zxid given to a proposal */
     struct waiting_sync *syncs, **syncs_last;
     int64_t ping_round, answered_round;
     bool any_doomed;
+    bool relays; /* this is a follower that serves observers (relay.c) */
     int64_t proposals, bytes_last, bytes_min, bytes_max;
 };
 
@@ -173,6 +178,9 @@ struct learning {
     enum learning_phase phase;
     struct link *conn;
     int64_t leader;
+    int64_t via;          /* whom the connection is to: the leader, or a follower that serves observers */
+    uint64_t relay_begin; /* an observer's: whom it dials */
+    int tries;
     int64_t epoch;
     int64_t begun_ms, heard_ms, retry_ms;
     int64_t retry_after_ms; /* the last pause; 0: none yet */
@@ -235,7 +243,7 @@ void zab_log_resync(struct zab *z, int64_t end);
 
 /* links.c */
 struct link *link_add(struct zab *z, uint32_t id, enum link_kind kind);
-struct link *link_dial(struct zab *z, enum link_kind kind, int64_t sid, struct slice addresses);
+struct link *link_dial(struct zab *z, enum link_kind kind, enum zab_port port, int64_t sid, struct slice addresses);
 struct link *link_find(const struct zab *z, uint32_t id);
 void link_close(struct zab *z, struct link *l);
 void link_forget(struct zab *z, struct link *l);
@@ -253,6 +261,8 @@ int64_t election_next_tick_ms(const struct zab *z);
 /* Somebody has been lost: perhaps nobody is left to wait for. */
 void election_recheck(struct zab *z);
 void election_peer_epoch(struct zab *z, int64_t epoch);
+/* This one was elected, and no connection to its learner port comes about. */
+void election_avoid(struct zab *z, int64_t sid);
 
 /* election_links.c */
 void election_accepted(struct zab *z, uint32_t id);
@@ -269,8 +279,14 @@ void election_links_tick(struct zab *z);
 void leader_begin(struct zab *z);
 void leader_end(struct zab *z);
 void leader_tick(struct zab *z);
+/* A voter looks for a leader while this one waits for their epochs. */
+void leader_voter_looks(struct zab *z);
 int64_t leader_next_tick_ms(const struct zab *z);
-void leader_accepted(struct zab *z, uint32_t id);
+void leader_accepted(struct zab *z, uint32_t id, enum zab_port port);
+/* Closes every learner's connection. */
+void leader_forget_learners(struct zab *z);
+void leader_tell_commit(struct zab *z, const struct past *p);
+void leader_drop_late(struct zab *z);
 void leader_lost(struct zab *z, struct link *l);
 int64_t leader_bytes(struct zab *z, struct link *l, struct slice bytes);
 void leader_epochs_saved(struct zab *z);
@@ -292,6 +308,17 @@ void leader_ping_all(struct zab *z);
 void leader_ping_answered(struct zab *z, struct learner *f);
 void leader_release_syncs(struct zab *z);
 void leader_free_syncs(struct zab *z);
+
+/* relay.c */
+bool relay_is_open(const struct zab *z);
+void relay_begin(struct zab *z);
+void relay_end(struct zab *z);
+/* p was committed, or nothing was. */
+void relay_committed(struct zab *z, const struct past *p);
+bool relay_is_behind(const struct zab *z, const struct learner *f);
+void relay_tick(struct zab *z);
+/* Whom an observer of this leader dials at its n-th try. */
+int64_t relay_of(const struct zab *z, int64_t leader, uint64_t begin, int tries);
 
 /* learner.c */
 void learner_begin(struct zab *z, int64_t leader);

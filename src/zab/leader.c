@@ -23,7 +23,7 @@ void leader_send(struct zab *z, struct learner *f, const struct peer_packet *p)
 void leader_drop_doomed(struct zab *z)
 {
     struct leading *ld = &z->leading;
-    if (!ld->any_doomed || z->role != PEER_LEADING)
+    if (!ld->any_doomed)
         return;
     ld->any_doomed = false;
     LIST_FOR_SAFE(it, &ld->learners)
@@ -58,11 +58,12 @@ static void learner_free(struct zab *z, struct learner *f)
     mem_free(f);
 }
 
-void leader_accepted(struct zab *z, uint32_t id)
+void leader_accepted(struct zab *z, uint32_t id, enum zab_port port)
 {
     struct link *l = link_add(z, id, LINK_LEARNER);
     l->connected = true;
-    if (z->role != PEER_LEADING || z->leaving) {
+    bool welcome = port == ZAB_PORT_OBSERVERS ? relay_is_open(z) : z->role == PEER_LEADING;
+    if (!welcome || z->leaving) {
         link_close(z, l);
         return;
     }
@@ -70,6 +71,7 @@ void leader_accepted(struct zab *z, uint32_t id)
     f->conn = l;
     f->opened_ms = f->heard_ms = z->now_ms;
     f->sid = -1;
+    f->relayed = port == ZAB_PORT_OBSERVERS;
     buf_init_refusable(&f->held, z->opt.link_backlog_bytes_max);
     list_push_back(&z->leading.learners, &f->link);
     l->learner = f;
@@ -106,28 +108,39 @@ void leader_begin(struct zab *z)
     ld->start_epoch = z->current_epoch;
     ld->start_zxid = z->appended;
     ld->epoch_from = ld->acks_from = (struct member_set){ 0 };
+    ld->begun_ms = z->now_ms;
     ld->deadline_ms = z->now_ms + ticks(z, z->opt.init_limit_ticks);
     ld->ping_ms = z->now_ms + z->opt.tick_time_ms / 2;
     ld->ping_round = ld->answered_round = 0;
     member_set_add(&ld->epoch_from, z->members, z->opt.sid);
-    zab_emit(z, ZAB_FX_LISTEN)->on = true;
+    struct zab_fx *fx = zab_emit(z, ZAB_FX_LISTEN);
+    fx->port = ZAB_PORT_LEARNER;
+    fx->on = true;
     zab_role_changed(z, false);
     leader_tick(z);
 }
 
-void leader_end(struct zab *z)
+void leader_forget_learners(struct zab *z)
 {
     struct leading *ld = &z->leading;
-    if (z->role != PEER_LEADING)
-        return;
     while (!list_empty(&ld->learners)) {
         struct learner *f = CONTAINER_OF(ld->learners.next, struct learner, link);
         struct link *l = f->conn;
         learner_free(z, f);
         link_close(z, l);
     }
+    ld->any_doomed = false;
+}
+
+void leader_end(struct zab *z)
+{
+    if (z->role != PEER_LEADING)
+        return;
+    leader_forget_learners(z);
     leader_free_syncs(z);
-    zab_emit(z, ZAB_FX_LISTEN)->on = false;
+    struct zab_fx *fx = zab_emit(z, ZAB_FX_LISTEN);
+    fx->port = ZAB_PORT_LEARNER;
+    fx->on = false;
 }
 
 /* ---- discovery (4.5) ---- */
@@ -203,6 +216,10 @@ static void on_info(struct zab *z, struct learner *f, const struct peer_packet *
         leader_drop(z, f, "its first packet does not say who it is");
         return;
     }
+    if (f->relayed && p->type != PEER_OBSERVERINFO) {
+        leader_drop(z, f, "only observers are served on this port");
+        return;
+    }
     if (ZXID_EPOCH(p->zxid) >= EPOCH_MAX) {
         leader_drop(z, f, "its epoch is out of range");
         return;
@@ -263,7 +280,9 @@ static void on_ackepoch(struct zab *z, struct learner *f, const struct peer_pack
             member_set_add(&ld->acks_from, z->members, f->sid);
         check_ack_quorum(z);
     }
-    if (ld->phase >= LEADING_NEWLEADER)
+    if (relay_is_behind(z, f))
+        leader_drop(z, f, "it is ahead of this follower");
+    else if (ld->phase >= LEADING_NEWLEADER)
         leader_sync_learner(z, f);
 }
 
@@ -298,7 +317,7 @@ static bool quorum_has(const struct zab *z, int64_t zxid)
     return members_is_quorum(z->members, &set) || (SIM_BUG(commit_without_quorum) && z->synced >= zxid);
 }
 
-static void tell_commit(struct zab *z, const struct past *p)
+void leader_tell_commit(struct zab *z, const struct past *p)
 {
     struct peer_packet commit = { .type = PEER_COMMIT, .zxid = p->zxid, .authinfo = no_ids };
     struct peer_packet inform = {
@@ -324,7 +343,7 @@ void leader_try_commit(struct zab *z)
         if (!quorum_has(z, p.zxid))
             break;
         zab_commit_next(z);
-        tell_commit(z, &p);
+        leader_tell_commit(z, &p);
         any = true;
     }
     if (!any)
@@ -487,16 +506,20 @@ static bool is_late(const struct zab *z, const struct learner *f)
     return z->now_ms - since_ms > limit_ms;
 }
 
-static void check_followers(struct zab *z)
+void leader_drop_late(struct zab *z)
 {
-    struct leading *ld = &z->leading;
-    LIST_FOR_SAFE(it, &ld->learners)
+    LIST_FOR_SAFE(it, &z->leading.learners)
     {
         struct learner *f = CONTAINER_OF(it, struct learner, link);
         if (is_late(z, f))
             leader_drop(z, f, "it has not answered in time");
     }
-    if (ld->phase == LEADING_SERVING && !leader_quorum_synced(z))
+}
+
+static void check_followers(struct zab *z)
+{
+    leader_drop_late(z);
+    if (z->leading.phase == LEADING_SERVING && !leader_quorum_synced(z))
         zab_leave_role(z, "too few followers are in sync");
 }
 
@@ -512,6 +535,17 @@ static void extend_deadline(struct zab *z)
         if (loads && members_is_voter(z->members, f->sid) && until_ms > ld->deadline_ms)
             ld->deadline_ms = until_ms;
     }
+}
+
+/* As Leader.reportLookingSid: voters that still look have perhaps not heard of this leader, or do not reach it. */
+void leader_voter_looks(struct zab *z)
+{
+    const struct leading *ld = &z->leading;
+    if (z->role != PEER_LEADING || z->leaving || ld->phase != LEADING_COLLECT || z->opt.epoch_wait_ms_max <= 0)
+        return;
+    if (z->now_ms - ld->begun_ms > z->opt.epoch_wait_ms_max)
+        zab_leave_role(z, "a voter looks for a leader, and too few gave their epochs within "
+                          "leader.maxTimeToWaitForEpoch");
 }
 
 void leader_tick(struct zab *z)

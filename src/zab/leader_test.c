@@ -4,11 +4,9 @@
 static const char three[] = "server.1=h1:1:2\nserver.2=h2:1:2\nserver.3=h3:1:2\nserver.4=h4:1:2:observer\n";
 
 /* Server 3 is elected by 1, in epoch 2, with a log that ends at 0x200000005 of which nothing is in memory. */
-static void elect(struct rig *r, bool log_sync)
+static uint32_t elect_with(struct rig *r, const struct rig_options *o)
 {
-    rig_init(r,
-             &(struct rig_options){
-                 .config = three, .sid = 3, .last_zxid = Z(2, 5), .accepted = 2, .current = 2, .log_sync = log_sync });
+    rig_init(r, o);
     uint32_t link = rig_dial(r, ZAB_PORT_ELECTION, 1);
     rig_step(r, (struct zab_event){ .type = ZAB_EV_CONNECTED, .link = link });
     struct peer_notification n = { .state = PEER_LOOKING,
@@ -21,6 +19,14 @@ static void elect(struct rig *r, bool log_sync)
     rig_tick(r, 201);
     assert_int_equal(r->role, PEER_LEADING);
     assert_true(r->listening);
+    return link;
+}
+
+static void elect(struct rig *r, bool log_sync)
+{
+    (void)elect_with(
+        r, &(struct rig_options){
+               .config = three, .sid = 3, .last_zxid = Z(2, 5), .accepted = 2, .current = 2, .log_sync = log_sync });
 }
 
 static uint32_t join(struct rig *r, int32_t type, int64_t sid, int64_t accepted)
@@ -95,6 +101,32 @@ static void epochs_are_durable_before_they_are_told(void **state)
     rig_epochs_saved(&r);
     rig_expect(&r, link, PEER_DIFF, Z(2, 5));
     rig_fini(&r);
+}
+
+/* maxTimeToWaitForEpoch: a voter that looks ends a wait that has been long enough, and nothing else does. */
+static void a_voter_that_looks_ends_a_long_wait(void **state)
+{
+    (void)state;
+    for (int64_t max_ms = 0; max_ms <= 3000; max_ms += 3000) {
+        struct rig r;
+        uint32_t link = elect_with(&r, &(struct rig_options){ .config = three,
+                                                              .sid = 3,
+                                                              .last_zxid = Z(2, 5),
+                                                              .accepted = 2,
+                                                              .current = 2,
+                                                              .epoch_wait_ms_max = max_ms });
+        struct peer_notification n = {
+            .state = PEER_LOOKING, .leader = 1, .zxid = 0, .round = zab_view(r.zab).round + 1, .version = 2
+        };
+        rig_tick(&r, 2900);
+        rig_notify(&r, link, &n);
+        assert_int_equal(r.role, PEER_LEADING);
+        rig_tick(&r, 200);
+        assert_int_equal(r.role, PEER_LEADING);
+        rig_notify(&r, link, &n);
+        assert_int_equal(r.role, max_ms == 0 ? PEER_LEADING : PEER_LOOKING);
+        rig_fini(&r);
+    }
 }
 
 static void who_counts_for_the_epoch(void **state)
@@ -590,6 +622,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(epochs_are_durable_before_they_are_told),
+        cmocka_unit_test(a_voter_that_looks_ends_a_long_wait),
         cmocka_unit_test(who_counts_for_the_epoch),
         cmocka_unit_test(acknowledgements_in_any_order),
         cmocka_unit_test(an_observer_gets_what_is_decided),

@@ -22,13 +22,19 @@ static void dial(struct zab *z)
 {
     struct learning *ln = &z->learning;
     ln->phase = LEARNING_DIAL;
-    ln->conn = link_dial(z, LINK_LEADER, ln->leader, (struct slice){ 0 });
+    bool relays = is_observer(z) && z->opt.observer_masters;
+    int64_t to = relays ? relay_of(z, ln->leader, ln->relay_begin, ln->tries++) : ln->leader;
+    ln->via = to;
+    enum zab_port port = to == ln->leader ? ZAB_PORT_LEARNER : ZAB_PORT_OBSERVERS;
+    ln->conn = link_dial(z, LINK_LEADER, port, to, (struct slice){ 0 });
 }
 
 void learner_begin(struct zab *z, int64_t leader)
 {
     ASSERT(z->committed == z->appended && z->synced == z->appended && !z->dirty);
     z->learning = (struct learning){ .leader = leader, .begun_ms = z->now_ms, .heard_ms = z->now_ms };
+    if (is_observer(z) && z->opt.observer_masters)
+        z->learning.relay_begin = rng_u64(&z->rng) % MEMBERS_MAX;
     zab_role_changed(z, false);
     dial(z);
 }
@@ -38,6 +44,7 @@ void learner_end(struct zab *z)
     struct learning *ln = &z->learning;
     if (z->role != PEER_FOLLOWING && z->role != PEER_OBSERVING)
         return;
+    relay_end(z);
     if (ln->conn != NULL)
         link_close(z, ln->conn);
     ln->conn = NULL;
@@ -78,6 +85,7 @@ void learner_lost(struct zab *z, bool refused)
                                : z->opt.tick_time_ms * (z->opt.connect_limit_ticks > 0 ? z->opt.connect_limit_ticks
                                                                                        : z->opt.init_limit_ticks);
     if (z->now_ms - ln->begun_ms >= limit_ms) {
+        election_avoid(z, ln->leader);
         zab_leave_role(z, "the leader cannot be reached");
         return;
     }
@@ -310,7 +318,9 @@ static void commit(struct zab *z, int64_t zxid)
         zab_leave_role(z, "a commit is not that of the next proposal");
         return;
     }
+    struct past p = *history_at(&z->history, i);
     zab_commit_next(z);
+    relay_committed(z, &p);
     history_trim(&z->history, z->committed, (size_t)z->opt.history_count, z->opt.history_bytes);
 }
 
@@ -334,9 +344,10 @@ static void on_uptodate(struct zab *z)
     ln->phase = LEARNING_SERVING;
     election_peer_epoch(z, ln->epoch);
     learner_send(z, PEER_ACK, ZXID_FIRST(ln->epoch), (struct slice){ 0 });
-    log_info("zab.learning", "leader=%lld epoch=%lld zxid=0x%llx", (long long)ln->leader, (long long)ln->epoch,
-             (unsigned long long)z->committed);
+    log_info("zab.learning", "leader=%lld via=%lld epoch=%lld zxid=0x%llx", (long long)ln->leader, (long long)ln->via,
+             (long long)ln->epoch, (unsigned long long)z->committed);
     zab_role_changed(z, true);
+    relay_begin(z);
 }
 
 static void on_validity(struct zab *z, const struct peer_packet *p)
@@ -465,9 +476,13 @@ void learner_tick(struct zab *z)
             dial(z);
         return;
     }
+    relay_tick(z);
     bool waits_for_disk = ln->conn != NULL && ln->conn->paused;
-    if (!waits_for_disk && z->now_ms - ln->heard_ms > silence_limit_ms(z))
-        zab_leave_role(z, "the leader is silent");
+    if (waits_for_disk || z->now_ms - ln->heard_ms <= silence_limit_ms(z))
+        return;
+    if (ln->phase == LEARNING_DIAL)
+        election_avoid(z, ln->leader);
+    zab_leave_role(z, "the leader is silent");
 }
 
 int64_t learner_next_tick_ms(const struct zab *z)
@@ -475,7 +490,7 @@ int64_t learner_next_tick_ms(const struct zab *z)
     const struct learning *ln = &z->learning;
     if (ln->phase == LEARNING_WAIT_RETRY)
         return ln->retry_ms;
-    if (ln->conn != NULL && ln->conn->paused)
-        return z->now_ms + z->opt.tick_time_ms;
-    return ln->heard_ms + silence_limit_ms(z) + 1;
+    int64_t next =
+        ln->conn != NULL && ln->conn->paused ? z->now_ms + z->opt.tick_time_ms : ln->heard_ms + silence_limit_ms(z) + 1;
+    return relay_is_open(z) && z->leading.ping_ms < next ? z->leading.ping_ms : next;
 }

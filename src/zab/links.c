@@ -19,14 +19,14 @@ struct link *link_add(struct zab *z, uint32_t id, enum link_kind kind)
     return l;
 }
 
-struct link *link_dial(struct zab *z, enum link_kind kind, int64_t sid, struct slice addresses)
+struct link *link_dial(struct zab *z, enum link_kind kind, enum zab_port port, int64_t sid, struct slice addresses)
 {
     struct link *l = link_add(z, ZAB_LINK_DIALLED | z->next_link, kind);
     z->next_link = (z->next_link + 1) & ~ZAB_LINK_DIALLED;
     struct zab_fx *fx = zab_emit(z, ZAB_FX_DIAL);
     fx->link = l->id;
     fx->sid = sid;
-    fx->port = kind == LINK_LEADER ? ZAB_PORT_LEARNER : ZAB_PORT_ELECTION;
+    fx->port = port;
     fx->addresses = slice_is_null(addresses) ? addresses : arena_dup(&z->out->arena, addresses);
     return l;
 }

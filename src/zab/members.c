@@ -2,6 +2,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/museum.h"
 #include "base/properties.h"
 #include <inttypes.h>
 #include <stdarg.h>
@@ -529,7 +530,7 @@ static bool is_first_of_group(const struct members *m, size_t at)
 
 bool members_is_quorum(const struct members *m, const struct member_set *s)
 {
-    if (!m->hierarchical)
+    if (!m->hierarchical || SIM_BUG(weights_ignored))
         return member_set_count(s) > m->voter_count / 2;
     size_t groups = 0, won = 0;
     for (size_t i = 0; i < m->count; i++) {

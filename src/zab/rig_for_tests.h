@@ -39,6 +39,7 @@ struct rig {
     /* what has been seen */
     enum peer_state role;
     bool serving, listening;
+    bool listening_to_observers;
     int64_t leader;
     int appends, commits, pings, requests, touches, revalidations, syncs, images_wanted, log_reads;
     uint32_t image_link, log_link;
@@ -150,7 +151,8 @@ static inline void rig_take(struct rig *r, const struct zab_fx *fx)
         l->paused = false;
         break;
     case ZAB_FX_LISTEN:
-        r->listening = fx->on;
+        assert_int_not_equal(fx->port, ZAB_PORT_ELECTION);
+        *(fx->port == ZAB_PORT_LEARNER ? &r->listening : &r->listening_to_observers) = fx->on;
         break;
     case ZAB_FX_SAVE_EPOCHS:
         assert_false(r->saving);
@@ -408,7 +410,8 @@ struct rig_options {
     const char *config;
     int64_t sid;
     int64_t last_zxid, accepted, current;
-    bool log_sync;
+    bool log_sync, observer_masters;
+    int64_t epoch_wait_ms_max;
 };
 
 static inline void rig_init(struct rig *r, const struct rig_options *o)
@@ -424,6 +427,7 @@ static inline void rig_init(struct rig *r, const struct rig_options *o)
                                             .members = r->members,
                                             .tick_time_ms = 2000,
                                             .init_limit_ticks = 10,
+                                            .epoch_wait_ms_max = o->epoch_wait_ms_max,
                                             .sync_limit_ticks = 5,
                                             .notification_ms_min = 200,
                                             .notification_ms_max = 60000,
@@ -433,6 +437,7 @@ static inline void rig_init(struct rig *r, const struct rig_options *o)
                                             .packet_field_bytes_max = 100000,
                                             .link_backlog_bytes_max = 10000,
                                             .log_sync = o->log_sync,
+                                            .observer_masters = o->observer_masters,
                                             .last_zxid = o->last_zxid,
                                             .accepted_epoch = o->accepted,
                                             .current_epoch = o->current },

@@ -24,6 +24,8 @@ struct zab *zab_new(const struct zab_options *options, int64_t now_ms)
     ASSERT(options->tick_time_ms > 0 && options->init_limit_ticks > 0 && options->sync_limit_ticks > 0);
     struct zab *z = mem_zalloc(sizeof *z);
     z->opt = *options;
+    if (z->opt.hello_ms <= 0)
+        z->opt.hello_ms = HELLO_MS;
     z->members = members_ref(options->members);
     z->now_ms = now_ms;
     z->next_nameless = -1;
@@ -284,7 +286,7 @@ static void accepted(struct zab *z, const struct zab_event *ev)
     if (ev->port == ZAB_PORT_ELECTION)
         election_accepted(z, ev->link);
     else
-        leader_accepted(z, ev->link);
+        leader_accepted(z, ev->link, ev->port);
 }
 
 static void connected(struct zab *z, uint32_t id)

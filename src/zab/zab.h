@@ -20,7 +20,9 @@ struct zab;
 enum zab_port {
     ZAB_PORT_ELECTION,
     ZAB_PORT_LEARNER,
+    ZAB_PORT_OBSERVERS, /* observerMasterPort: followers' */
 };
+#define ZAB_PORT_COUNT 3
 
 struct zab_options {
     int64_t sid;
@@ -29,10 +31,13 @@ struct zab_options {
     bool observer;           /* peerType, for a server that the members do not name */
     int64_t tick_time_ms;
     int64_t init_limit_ticks, sync_limit_ticks;
-    int64_t connect_limit_ticks;   /* connectToLearnerMasterLimit; 0: init_limit_ticks */
-    int64_t notification_ms_min;   /* 200: also the finalize wait */
-    int64_t notification_ms_max;   /* capped at 5 s of our own */
-    int64_t observer_delay_ms;     /* random wait of an observer before it looks for a leader */
+    int64_t connect_limit_ticks; /* connectToLearnerMasterLimit; 0: init_limit_ticks */
+    int64_t notification_ms_min; /* 200: also the finalize wait */
+    int64_t notification_ms_max; /* capped at 5 s of our own */
+    int64_t hello_ms;          /* quorumCnxnTimeoutMs: who connects to the election port says its hello in it; 0: 5 s */
+    int64_t epoch_wait_ms_max; /* leader.maxTimeToWaitForEpoch; 0: initLimit alone counts */
+    int64_t observer_delay_ms; /* random wait of an observer before it looks for a leader */
+    int64_t observer_reconnect_ms; /* observer.reconnectDelayMs: random, too, and added to it */
     int64_t history_count;         /* commitLogCount, at least 500 */
     size_t history_bytes;          /* committed transactions kept in memory for DIFF never exceed this much */
     size_t packet_field_bytes_max; /* jute.maxbuffer + extrasize */
@@ -40,8 +45,9 @@ struct zab_options {
     bool log_sync;                 /* read the log on disk for learners behind the window (snapshotSizeFactor >= 0) */
     uint32_t counter_last;         /* transactions an epoch may have; 0: all that fit. For tests of what follows */
     bool force_snapshot_sync;      /* forceSnapshotSync */
-    bool many_addresses;           /* multiAddress.enabled */
-    int64_t last_zxid;             /* end of the log, as recovered: the tree is exactly there */
+    bool observer_masters; /* observerMasterPort: a follower serves observers, an observer asks followers first */
+    bool many_addresses;   /* multiAddress.enabled */
+    int64_t last_zxid;     /* end of the log, as recovered: the tree is exactly there */
     int64_t accepted_epoch, current_epoch;
 };
 
@@ -96,7 +102,7 @@ enum zab_fx_type {
     ZAB_FX_SEND,        /* link, bytes, tell_drained */
     ZAB_FX_CLOSE,       /* link: send what is queued, then close. Forgotten by zab */
     ZAB_FX_RESUME,      /* link: bytes are welcome again */
-    ZAB_FX_LISTEN,      /* on: open or close the learner port */
+    ZAB_FX_LISTEN,      /* port, on: open or close the learner port, or that for observers */
     ZAB_FX_SAVE_EPOCHS, /* accepted, current: write the files that differ, accepted first; then EPOCHS_SAVED. A failure
                            ends the server */
     ZAB_FX_TRUNCATE,    /* zxid, reload: drop every log record and every snapshot above zxid, durably; no append is in

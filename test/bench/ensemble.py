@@ -40,6 +40,11 @@ class Ensemble:
             m.quorum, m.election = free_port(m.port + 1000), free_port(m.port + 2000)
             lines.append((f"server.{i}", f"127.0.0.1:{m.quorum}:{m.election}"))
         self.lines = dict(lines)
+        self.keys = {"initLimit": 10, "syncLimit": 5}
+
+    def lines_of(self, number):
+        """Where member `number` finds the others."""
+        return self.lines
 
     @property
     def host(self):
@@ -68,7 +73,7 @@ class Ensemble:
         os.makedirs(m.data, exist_ok=True)
         with open(os.path.join(m.data, "myid"), "w") as f:
             f.write(f"{number}\n")
-        config = m.config(initLimit=10, syncLimit=5, **{"4lw.commands.whitelist": "*"}, **self.lines)
+        config = m.config(**self.keys, **{"4lw.commands.whitelist": "*"}, **self.lines_of(number))
         with open(m.log, "a") as log:
             m.child = spawn(m.command(config), stdout=log, stderr=log)
 

@@ -67,7 +67,8 @@ def test_symbols_are_those_of_apache(plain):
     theirs, ours = symbols(APACHE), symbols(plain.library)
     assert len(theirs) == 200
     assert {k: ours.get(k) for k in theirs} == theirs
-    assert [k for k in ours if k not in theirs and not k.startswith("zokor_")] == []
+    beyond = {"zookeeper_init_ssl"}  # of a build of theirs with OpenSSL
+    assert {k for k in ours if k not in theirs and not k.startswith("zokor_")} == beyond
     # The recipes stand on handles with threads: the other library has all but them.
     single = symbols(os.path.join(plain.dir, "libzokor_st.so"))
     assert {k: ours.get(k) for k in single} == single

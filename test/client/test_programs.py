@@ -130,3 +130,34 @@ def test_python_binding(plain, srv, zk, base, tmp_path):
         outputs.append(run.stdout)
     assert outputs[0] == outputs[1]
     assert "True 10000" in outputs[0] and "bytes 4" in outputs[0] and "NoNodeException" in outputs[0]
+
+
+LOAD_GEN = "/usr/lib/zookeeper/bin/load_gen"
+
+
+@pytest.mark.skipif(not os.path.exists(LOAD_GEN), reason="Debian's package zookeeper-bin (load_gen) is not installed")
+@pytest.mark.parametrize("library", ("ours", "apache"))
+def test_load_gen(plain, srv, zk, base, library):
+    """Apache's load generator: creates, writes, reads and deletes children for ever, asynchronously; then cleans up."""
+    env = {**os.environ, "LD_LIBRARY_PATH": plain.dir if library == "ours" else ""}
+    path = base + "-" + library
+    load = subprocess.Popen(
+        [LOAD_GEN, srv.hosts, path, "100"], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    lines, cycles = [], 0
+    try:
+        for line in load.stdout:
+            lines.append(line)
+            cycles += "Starting the delete cycle for path" in line
+            if cycles == 3:
+                break
+    finally:
+        load.kill()
+        load.wait(30)
+        load.stdout.close()
+    assert cycles == 3, lines
+    assert not [line for line in lines if "Failed" in line or "ZOO_ERROR" in line], lines
+    clean = subprocess.run([LOAD_GEN, srv.hosts, path, "clean"], env=env, capture_output=True, text=True, timeout=120)
+    assert clean.returncode == 0, clean.stderr
+    assert "Successfully deleted a subtree starting at " + path in clean.stdout + clean.stderr
+    assert zk.exists(path).err == -101

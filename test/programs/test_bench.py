@@ -1,6 +1,8 @@
 """zokor bench from outside: what it measures, what it leaves behind (nothing), what it says when things go wrong."""
 import json
 import os
+import pty
+import re
 import signal
 import socket
 import subprocess
@@ -10,6 +12,7 @@ import time
 import pytest
 import server as server_module
 import zkraw
+from ensemble import Ensemble
 from server import Server
 
 WORKLOADS = "ping exists get ls set create delete multi sync watch mixed".split()
@@ -125,7 +128,7 @@ def test_bad_arguments(zokor, args, says):
 def test_help_names_everything(zokor):
     run = bench(zokor, "--help")
     assert run.returncode == 0
-    for word in [*WORKLOADS, "--servers", "--rate", "--json", "zokor bench get -c 64 -d 16", "Exit status"]:
+    for word in [*WORKLOADS, "--servers", "--rate", "--json", "zokor bench get -c 50 -d 16", "Exit status"]:
         assert word in run.stdout
 
 
@@ -224,3 +227,47 @@ def test_too_many_connections(zokor, tmp_path):
         run = bench(zokor, "ping", "--servers", own.hosts, "-c", "8", "--threads", "1", *SHORT, "--give-up", "0.5")
         assert run.returncode == 1
         assert " of 8 connections of a thread were accepted" in run.stderr and "maxClientCnxns" in run.stderr
+
+
+@pytest.mark.skipif(server_module.use_apache(), reason="starts its own servers")
+def test_an_ensemble_that_loses_its_leader(zokor, tmp_path):
+    """Connections move to the servers that are left; what was in flight counts as lost, and nothing stays behind."""
+    with Ensemble(tmp_path) as e:
+        e.wait_serving()
+        hosts = ",".join(m.hosts for m in e)
+        process = start(zokor, "set", "--servers", hosts, "--json", *SHORT, "--seconds", "3", "--give-up", "60")
+        leader = e.leader()
+        wait_for_load(leader)
+        leader.kill()
+        out, err = process.communicate(timeout=120)
+        (row,) = [json.loads(line) for line in out.splitlines()]
+        assert row["operations"] > 0 and row["reconnects"] > 0
+        assert set(row["error_counts"]) <= {"CONNECTION_LOSS"}, row
+        assert process.returncode == (1 if row["errors"] else 0), err
+        e.wait_serving()
+        assert children(e.leader()) == ["zookeeper"]
+
+
+def on_a_terminal(command):
+    """Exit status, standard output (a pipe), and what the terminal on standard error shows."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=theirs, text=True)
+    os.close(theirs)
+    shown = b""
+    try:
+        while True:
+            shown += os.read(ours, 4096)
+    except OSError:  # the other end is closed
+        pass
+    out, _ = process.communicate(timeout=60)
+    os.close(ours)
+    return process.returncode, out, shown.decode()
+
+
+def test_progress_on_a_terminal(zokor, srv):
+    args = [zokor, "bench", "get", "--servers", srv.hosts, "--seconds", "1.3", "--warm-up", "0", "--nodes", "50"]
+    status, out, shown = on_a_terminal(args)
+    assert status == 0 and "get: " in out and "\r" not in out
+    assert "\r" in shown and re.search(r"get  \d+/s  p50 .* p99 ", shown)
+    assert shown.endswith("\r\033[K")  # the line is gone
+    assert on_a_terminal([*args, "--quiet"])[2] == ""

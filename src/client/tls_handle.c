@@ -1,0 +1,56 @@
+/* Handles over TLS: what the two interfaces say in the words of os/tls.h. */
+#include "client/mode.h"
+#include "client/shell.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+zhandle_t *zokor_init_tls(const char *host, const struct zokor_tls *tls, watcher_fn fn, int timeout_ms,
+                          const clientid_t *id, void *context, int flags, log_callback_fn log_callback)
+{
+    struct zokor_tls o = { 0 };
+    if (tls == NULL || tls->size < sizeof(size_t)) {
+        errno = EINVAL;
+        return NULL;
+    }
+    memcpy(&o, tls, tls->size < sizeof o ? tls->size : sizeof o);
+    struct tls_options options = {
+        .role = TLS_CLIENT,
+        .trust = { .location = o.trust,
+                   .password = o.trust_password,
+                   .password_path = o.trust_password_file,
+                   .type = o.trust_type },
+        .key = { .location = o.key,
+                 .key_location = o.key_apart,
+                 .password = o.key_password,
+                 .password_path = o.key_password_file,
+                 .type = o.key_type },
+        .protocols = o.protocols == NULL ? "TLSv1.2,TLSv1.3" : o.protocols,
+        .ciphers = o.ciphers,
+        .verify_name = o.any_name == 0,
+        .prefix = "",
+    };
+    return handle_make(host, fn, timeout_ms, id, context, flags, log_callback, o.polled == 0 && client_mode_threaded,
+                       &options);
+}
+
+/* "ca,cert,key,password" as Apache's client cuts it. */
+zhandle_t *zookeeper_init_ssl(const char *host, const char *cert, watcher_fn fn, int timeout_ms, const clientid_t *id,
+                              void *context, int flags)
+{
+    char *text = cert == NULL ? NULL : strdup(cert), *rest = NULL;
+    if (text == NULL) {
+        errno = cert == NULL ? EINVAL : ENOMEM;
+        return NULL;
+    }
+    struct zokor_tls o = { .size = sizeof o, .any_name = 1 };
+    o.trust = strtok_r(text, ",", &rest);
+    o.key = strtok_r(NULL, ",", &rest);
+    o.key_apart = strtok_r(NULL, ",", &rest);
+    o.key_password = strtok_r(NULL, ",", &rest);
+    zhandle_t *zh = zokor_init_tls(host, &o, fn, timeout_ms, id, context, flags, NULL);
+    int error = errno;
+    free(text);
+    errno = error;
+    return zh;
+}

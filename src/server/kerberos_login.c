@@ -1,0 +1,425 @@
+#include "server/kerberos_login.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/list.h"
+#include "base/mem.h"
+#include "os/library.h"
+#include "os/thread.h"
+#include "server/sasl_library.h"
+#include <stdio.h>
+
+/* That of MIT, which Debian's plug-in of libsasl2 is linked with. */
+#define LIBRARY "libgssapi_krb5.so.2"
+#define CACHE "MEMORY:zokor-quorum" /* tickets live in this process alone */
+#define NAME_BYTES_MAX 600u
+
+/* ---- the library: the part of RFC 2744 that is used, whose headers are not worth a package ---- */
+
+struct gss_bytes {
+    size_t n;
+    void *p;
+};
+
+struct gss_oid {
+    uint32_t n;
+    const void *p;
+};
+
+struct gss_setting {
+    const char *key, *value;
+};
+
+struct gss_store {
+    uint32_t count;
+    const struct gss_setting *settings;
+};
+
+#define GSS_INITIATE 1
+#define GSS_FAILED(major) (((major)&0xffff0000u) != 0)
+#define GSS_CONTINUES 1u
+#define GSS_FLAGS (2u | 4u | 8u | 32u) /* mutual, replay, sequence, integrity */
+#define GSS_STATUS 1
+#define GSS_MECHANISM_STATUS 2
+#define LAYER_NONE 1 /* RFC 4752: nothing of what follows is signed or encrypted */
+
+struct gss {
+    uint32_t (*acquire_cred_from)(uint32_t *minor, void *name, uint32_t time, void *mechanisms, int usage,
+                                  const struct gss_store *store, void **cred, void **actual, uint32_t *left);
+    uint32_t (*release_cred)(uint32_t *minor, void **cred);
+    uint32_t (*import_name)(uint32_t *minor, struct gss_bytes *text, const struct gss_oid *kind, void **name);
+    uint32_t (*release_name)(uint32_t *minor, void **name);
+    uint32_t (*init_sec_context)(uint32_t *minor, void *cred, void **context, void *target,
+                                 const struct gss_oid *mechanism, uint32_t flags, uint32_t time, void *bindings,
+                                 struct gss_bytes *in, void **actual, struct gss_bytes *out, uint32_t *has,
+                                 uint32_t *left);
+    uint32_t (*delete_sec_context)(uint32_t *minor, void **context, struct gss_bytes *out);
+    uint32_t (*wrap)(uint32_t *minor, void *context, int encrypt, uint32_t quality, struct gss_bytes *in, int *has,
+                     struct gss_bytes *out);
+    uint32_t (*unwrap)(uint32_t *minor, void *context, struct gss_bytes *in, struct gss_bytes *out, int *has,
+                       uint32_t *quality);
+    uint32_t (*release_buffer)(uint32_t *minor, struct gss_bytes *b);
+    uint32_t (*display_status)(uint32_t *minor, uint32_t value, int kind, const struct gss_oid *mechanism,
+                               uint32_t *more, struct gss_bytes *out);
+};
+
+static const struct gss_oid KRB5 = { 9, "\x2a\x86\x48\x86\xf7\x12\x01\x02\x02" };
+static const struct gss_oid PRINCIPAL = { 10, "\x2a\x86\x48\x86\xf7\x12\x01\x02\x02\x01" };
+
+static int bind(struct gss *g, struct library *library, struct sasl_error *err)
+{
+    const struct {
+        const char *name;
+        void *to;
+    } rows[] = {
+        { "gss_acquire_cred_from", &g->acquire_cred_from },
+        { "gss_release_cred", &g->release_cred },
+        { "gss_import_name", &g->import_name },
+        { "gss_release_name", &g->release_name },
+        { "gss_init_sec_context", &g->init_sec_context },
+        { "gss_delete_sec_context", &g->delete_sec_context },
+        { "gss_wrap", &g->wrap },
+        { "gss_unwrap", &g->unwrap },
+        { "gss_release_buffer", &g->release_buffer },
+        { "gss_display_status", &g->display_status },
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        void *p = library_symbol(library, rows[i].name);
+        if (p == NULL)
+            return sasl_error_set(err, ERR_UNSUPPORTED, LIBRARY " has no function %s", rows[i].name);
+        memcpy(rows[i].to, &p, sizeof p);
+    }
+    return 0;
+}
+
+/* ---- logins ---- */
+
+struct kerberos_login {
+    struct library *library;
+    struct gss gss;
+    char principal[NAME_BYTES_MAX], service[NAME_BYTES_MAX];
+    char *keytab;
+    struct thread thread;
+    bool has_thread; /* it begins with the first attempt */
+    size_t attempt_count;
+    struct mutex mutex; /* guards what follows, and the first fields of attempts */
+    struct cond cond;
+    struct list orders; /* attempts that wait for the thread */
+    bool stopping;
+    void (*changed)(void *ctx);
+    void *changed_ctx;
+};
+
+struct kerberos_attempt {
+    struct kerberos_login *login;
+    struct list order; /* under the mutex, as the two below */
+    bool ready, abandoned;
+    /* The thread's until ready. */
+    char target[NAME_BYTES_MAX];
+    void *target_name, *context;
+    struct gss_bytes first; /* token */
+    char reason[300];       /* why it failed; "": it has not */
+    /* The owner's. */
+    bool has_begun, agreed, done; /* agreed: the context is there, the layer comes next */
+    struct buf reply;
+};
+
+static void explain(struct kerberos_attempt *a, const char *what, uint32_t major, uint32_t minor)
+{
+    const struct gss *g = &a->login->gss;
+    struct gss_bytes text = { 0 };
+    uint32_t ignored, more = 0;
+    uint32_t rc = minor != 0 ? g->display_status(&ignored, minor, GSS_MECHANISM_STATUS, &KRB5, &more, &text)
+                             : g->display_status(&ignored, major, GSS_STATUS, NULL, &more, &text);
+    if (GSS_FAILED(rc))
+        text = (struct gss_bytes){ 0 };
+    snprintf(a->reason, sizeof a->reason, "%s: %.*s (principal %.80s, key tab %.80s)", what,
+             (int)(text.n < 120 ? text.n : 120), text.p != NULL ? (const char *)text.p : "?", a->login->principal,
+             a->login->keytab != NULL ? a->login->keytab : "of the system");
+    (void)g->release_buffer(&ignored, &text);
+}
+
+/* ---- on the thread: what may ask a KDC ---- */
+
+static bool import(struct kerberos_attempt *a, char *name, void **out)
+{
+    uint32_t minor;
+    struct gss_bytes text = { strlen(name), name };
+    uint32_t major = a->login->gss.import_name(&minor, &text, &PRINCIPAL, out);
+    if (GSS_FAILED(major))
+        explain(a, name, major, minor);
+    return !GSS_FAILED(major);
+}
+
+static void begin(struct kerberos_attempt *a)
+{
+    struct kerberos_login *l = a->login;
+    const struct gss *g = &l->gss;
+    struct gss_setting settings[2] = { { "ccache", CACHE }, { "client_keytab", l->keytab } };
+    const struct gss_store store = { l->keytab != NULL ? 2 : 1, settings };
+    void *self = NULL, *cred = NULL;
+    uint32_t minor, major;
+    if (!import(a, l->principal, &self) || !import(a, a->target, &a->target_name))
+        goto out;
+    major = g->acquire_cred_from(&minor, self, UINT32_MAX, NULL, GSS_INITIATE, &store, &cred, NULL, NULL);
+    if (GSS_FAILED(major)) {
+        explain(a, "no ticket", major, minor);
+        goto out;
+    }
+    major = g->init_sec_context(&minor, cred, &a->context, a->target_name, &KRB5, GSS_FLAGS, 0, NULL, NULL, NULL,
+                                &a->first, NULL, NULL);
+    if (GSS_FAILED(major))
+        explain(a, a->target, major, minor);
+out:
+    (void)g->release_cred(&minor, &cred);
+    (void)g->release_name(&minor, &self);
+}
+
+static void forget(struct kerberos_attempt *a)
+{
+    const struct gss *g = &a->login->gss;
+    uint32_t minor;
+    if (a->context != NULL)
+        (void)g->delete_sec_context(&minor, &a->context, NULL);
+    (void)g->release_name(&minor, &a->target_name);
+    (void)g->release_buffer(&minor, &a->first);
+    buf_fini(&a->reply);
+    mem_free(a);
+}
+
+static void run(void *ctx)
+{
+    struct kerberos_login *l = ctx;
+    mutex_lock(&l->mutex);
+    while (!l->stopping) {
+        if (list_empty(&l->orders)) {
+            cond_wait(&l->cond, &l->mutex);
+            continue;
+        }
+        struct kerberos_attempt *a = CONTAINER_OF(l->orders.next, struct kerberos_attempt, order);
+        list_remove(&a->order);
+        bool wanted = !a->abandoned;
+        mutex_unlock(&l->mutex);
+        if (wanted)
+            begin(a);
+        mutex_lock(&l->mutex);
+        a->ready = true;
+        if (a->abandoned)
+            forget(a);
+        else if (l->changed != NULL)
+            l->changed(l->changed_ctx);
+    }
+    mutex_unlock(&l->mutex);
+}
+
+/* ---- life ---- */
+
+static int name_service(struct kerberos_login *l, const struct kerberos_login_options *o, struct sasl_error *err)
+{
+    const char *realm = strchr(o->principal, '@');
+    bool has_realm = strchr(o->service, '@') != NULL;
+    int n = snprintf(l->service, sizeof l->service, "%s%s", o->service, has_realm || realm == NULL ? "" : realm);
+    int m = snprintf(l->principal, sizeof l->principal, "%s", o->principal);
+    if (strchr(o->service, '/') == NULL || n >= (int)sizeof l->service || m >= (int)sizeof l->principal)
+        return sasl_error_set(err, ERR_INVALID,
+                              "quorum.auth.kerberos.servicePrincipal=%.200s: a principal of the form SERVICE/HOST is "
+                              "needed; _HOST stands for the host that is dialled",
+                              o->service);
+    return 0;
+}
+
+int kerberos_login_new(const struct kerberos_login_options *options, struct kerberos_login **out,
+                       struct sasl_error *err)
+{
+    char reason[300] = "";
+    struct kerberos_login *l = mem_zalloc(sizeof *l);
+    mutex_init(&l->mutex);
+    cond_init(&l->cond);
+    list_init(&l->orders);
+    if (options->keytab != NULL) {
+        l->keytab = mem_alloc(strlen(options->keytab) + 1);
+        memcpy(l->keytab, options->keytab, strlen(options->keytab) + 1);
+    }
+    int rc = name_service(l, options, err);
+    if (rc == 0 && (l->library = library_open(LIBRARY, reason, sizeof reason)) == NULL)
+        rc = sasl_error_set(err, ERR_UNSUPPORTED,
+                            "Kerberos needs the library " LIBRARY ": %s. Debian has it in the package libgssapi-krb5-2",
+                            reason);
+    if (rc == 0)
+        rc = bind(&l->gss, l->library, err);
+    if (rc == 0)
+        *out = l;
+    else
+        kerberos_login_free(l);
+    return rc;
+}
+
+void kerberos_login_free(struct kerberos_login *l)
+{
+    if (l == NULL)
+        return;
+    ASSERT(l->attempt_count == 0);
+    if (l->has_thread) {
+        mutex_lock(&l->mutex);
+        l->stopping = true;
+        cond_signal(&l->cond);
+        mutex_unlock(&l->mutex);
+        thread_join(&l->thread);
+    }
+    while (!list_empty(&l->orders)) {
+        struct kerberos_attempt *a = CONTAINER_OF(l->orders.next, struct kerberos_attempt, order);
+        list_remove(&a->order);
+        forget(a);
+    }
+    library_close(l->library);
+    mutex_fini(&l->mutex);
+    cond_fini(&l->cond);
+    mem_free(l->keytab);
+    mem_free(l);
+}
+
+void kerberos_login_listen(struct kerberos_login *l, void (*changed)(void *ctx), void *ctx)
+{
+    mutex_lock(&l->mutex);
+    l->changed = changed;
+    l->changed_ctx = ctx;
+    mutex_unlock(&l->mutex);
+}
+
+/* ---- attempts ---- */
+
+/* As SecurityUtils.getServerPrincipal. */
+static void name_target(struct kerberos_attempt *a, const char *host)
+{
+    const char *service = a->login->service, *mark = strstr(service, "/_HOST");
+    int n = mark == NULL ? snprintf(a->target, sizeof a->target, "%s", service)
+                         : snprintf(a->target, sizeof a->target, "%.*s/%s%s", (int)(mark - service), service, host,
+                                    mark + strlen("/_HOST"));
+    if (n >= (int)sizeof a->target)
+        snprintf(a->reason, sizeof a->reason, "the name of the host %.100s is too long for a principal", host);
+}
+
+struct kerberos_attempt *kerberos_attempt_new(struct kerberos_login *l, const char *host)
+{
+    struct kerberos_attempt *a = mem_zalloc(sizeof *a);
+    a->login = l;
+    list_init(&a->order);
+    buf_init_refusable(&a->reply, 64u * 1024);
+    name_target(a, host);
+    l->attempt_count++;
+    mutex_lock(&l->mutex);
+    if (a->reason[0] != '\0')
+        a->ready = true;
+    else
+        list_push_back(&l->orders, &a->order);
+    cond_signal(&l->cond);
+    mutex_unlock(&l->mutex);
+    if (!l->has_thread)
+        thread_start(&l->thread, "kerberos", run, l);
+    l->has_thread = true;
+    return a;
+}
+
+void kerberos_attempt_free(struct kerberos_attempt *a)
+{
+    if (a == NULL)
+        return;
+    struct kerberos_login *l = a->login;
+    l->attempt_count--;
+    mutex_lock(&l->mutex);
+    bool mine = a->ready;
+    a->abandoned = true; /* else the thread frees it */
+    mutex_unlock(&l->mutex);
+    if (mine)
+        forget(a);
+}
+
+bool kerberos_attempt_ready(struct kerberos_attempt *a)
+{
+    mutex_lock(&a->login->mutex);
+    bool ready = a->ready;
+    mutex_unlock(&a->login->mutex);
+    return ready;
+}
+
+static enum sasl_state refuse(struct kerberos_attempt *a, const char *what, uint32_t major, uint32_t minor)
+{
+    explain(a, what, major, minor);
+    return SASL_STATE_FAILED;
+}
+
+/* Nothing of it may need a KDC: the other side has answered. */
+static enum sasl_state go_on(struct kerberos_attempt *a, struct gss_bytes in)
+{
+    const struct gss *g = &a->login->gss;
+    struct gss_bytes out = { 0 };
+    uint32_t minor, ignored;
+    uint32_t major = g->init_sec_context(&minor, NULL, &a->context, a->target_name, &KRB5, GSS_FLAGS, 0, NULL, &in,
+                                         NULL, &out, NULL, NULL);
+    if (GSS_FAILED(major))
+        return refuse(a, "the other server's answer is wrong", major, minor);
+    a->agreed = (major & GSS_CONTINUES) == 0;
+    buf_append(&a->reply, out.p, out.n);
+    (void)g->release_buffer(&ignored, &out);
+    return SASL_STATE_MORE;
+}
+
+/* RFC 4752, 3.1: it offers layers, we take none, and say who we are, as Java's client does. */
+static enum sasl_state agree_on_layer(struct kerberos_attempt *a, struct gss_bytes in)
+{
+    const struct gss *g = &a->login->gss;
+    struct gss_bytes offer = { 0 }, sealed = { 0 };
+    uint32_t minor, ignored;
+    uint8_t answer[4 + NAME_BYTES_MAX] = { LAYER_NONE };
+    size_t n = strlen(a->login->principal);
+    uint32_t major = g->unwrap(&minor, a->context, &in, &offer, NULL, NULL);
+    if (GSS_FAILED(major))
+        return refuse(a, "the other server's offer is wrong", major, minor);
+    bool good = offer.n == 4 && (((const uint8_t *)offer.p)[0] & LAYER_NONE) != 0;
+    (void)g->release_buffer(&ignored, &offer);
+    if (!good) {
+        snprintf(a->reason, sizeof a->reason, "the other server wants to sign or encrypt, which ends with the login");
+        return SASL_STATE_FAILED;
+    }
+    memcpy(answer + 4, a->login->principal, n);
+    struct gss_bytes plain = { 4 + n, answer };
+    major = g->wrap(&minor, a->context, 0, 0, &plain, NULL, &sealed);
+    if (GSS_FAILED(major))
+        return refuse(a, "our answer cannot be sealed", major, minor);
+    buf_append(&a->reply, sealed.p, sealed.n);
+    (void)g->release_buffer(&ignored, &sealed);
+    a->done = true;
+    return SASL_STATE_DONE;
+}
+
+enum sasl_state kerberos_attempt_step(struct kerberos_attempt *a, struct slice token, struct slice *reply)
+{
+    enum sasl_state state = SASL_STATE_MORE;
+    *reply = (struct slice){ 0 };
+    if (a->reason[0] != '\0')
+        return SASL_STATE_FAILED;
+    buf_reset(&a->reply);
+    struct gss_bytes in = { token.n, (void *)(uintptr_t)token.p };
+    if (a->done) {
+        snprintf(a->reason, sizeof a->reason, "a token after the end of the exchange");
+        return SASL_STATE_FAILED;
+    }
+    if (!a->has_begun)
+        buf_append(&a->reply, a->first.p, a->first.n);
+    else if (!a->agreed)
+        state = go_on(a, in);
+    else
+        state = agree_on_layer(a, in);
+    a->has_begun = true;
+    if (a->reply.err != 0) {
+        snprintf(a->reason, sizeof a->reason, "no memory for the login, or its token is too long");
+        return SASL_STATE_FAILED;
+    }
+    if (state != SASL_STATE_FAILED && a->reply.n != 0)
+        *reply = buf_slice(&a->reply);
+    return state;
+}
+
+const char *kerberos_attempt_reason(const struct kerberos_attempt *a)
+{
+    return a->reason;
+}

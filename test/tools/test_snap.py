@@ -1,0 +1,187 @@
+"""zokor snap beside Apache's SnapshotFormatter and SnapshotComparer."""
+import base64
+import gzip
+import json
+import os
+import re
+import shutil
+
+import pytest
+from conftest import GOLDEN, files, golden_files, short
+
+SMALL = os.path.join(GOLDEN, "snapshots", "3.8.0", "snapshot.3c")
+FUZZY = os.path.join(GOLDEN, "fuzzy", "version-2", "snapshot.3d")
+QUORUM = os.path.join(GOLDEN, "quorum", "version-2", "snapshot.100000008")
+
+
+def blocks(out):
+    """The parts between the lines; Apache shows nodes and sessions in the order of its hash tables, we by name."""
+    parts = out.decode().split("\n----\n")
+    return sorted("\n".join(sorted(p.split("\n"))) if p.startswith("Session Details") else p for p in parts)
+
+
+def same_snapshot(tool, apache, path, *options):
+    ours, theirs = tool("snap", "show", *options, path), apache("SnapshotFormatter", *options, path)
+    assert blocks(ours.stdout) == blocks(theirs.stdout)
+    assert ours.returncode == theirs.returncode == 0
+
+
+@pytest.mark.parametrize("path", golden_files("snapshot"), ids=short)
+def test_show_is_apaches(tool, apache, path):
+    same_snapshot(tool, apache, path)
+    same_snapshot(tool, apache, path, "-d")
+
+
+def test_show_of_fresh_snapshots_is_apaches(tool, apache, directory):
+    for path in files(directory, "snapshot"):
+        same_snapshot(tool, apache, path, "-d")
+
+
+def flatten(node):
+    """ncdu's nested lists: (path names, asize) of each, without order."""
+    if isinstance(node, dict):
+        return {(node["name"],): node["asize"]}
+    top, found = node[0]["name"], {(node[0]["name"],): node[0]["asize"]}
+    for child in node[1:]:
+        found.update({(top, *k): v for k, v in flatten(child).items()})
+    return found
+
+
+@pytest.mark.parametrize("path", [SMALL, FUZZY, QUORUM], ids=short)
+def test_json_is_apaches(tool, apache, path):
+    ours, theirs = (json.loads(run.stdout) for run in (tool("snap", "show", "-json", path),
+                                                       apache("SnapshotFormatter", "-json", path)))
+    assert ours[:2] == theirs[:2] and set(ours[2]) == set(theirs[2])
+    assert flatten(ours[3]) == flatten(theirs[3])
+
+
+@pytest.mark.parametrize("args", [[], ["a", "b", "c"], ["/nonexistent"], ["-d", "-json", SMALL], ["-foo", SMALL]])
+def test_usage_is_apaches(tool, apache, args):
+    ours, theirs = tool("snap", "show", *args), apache("SnapshotFormatter", *args)
+    assert (ours.returncode, ours.stdout) == (theirs.returncode, theirs.stdout)
+    assert ours.stderr.strip() == theirs.stderr.strip()
+
+
+def test_a_snapshot_of_any_name(tool, tmp_path):
+    for name, source in (("copy", SMALL), ("copy.gz", SMALL + ".gz"), ("copy.snappy", SMALL + ".snappy")):
+        path = tmp_path / name
+        shutil.copy(source, path)
+        run = tool("snap", "show", path)
+        assert run.returncode == 0 and b"ZNode Details (count=33)" in run.stdout
+        assert run.stdout.endswith(b"Last zxid: 0x3c\n"), "the largest of its nodes"
+
+
+@pytest.mark.parametrize("place", [100, 1500, -20])
+def test_damage_is_told(tool, tmp_path, place):
+    data = bytearray(open(SMALL, "rb").read())
+    data[place] ^= 0x55
+    path = tmp_path / "snapshot.3c"
+    path.write_bytes(data)
+    for verb in ("show", "info", "export"):
+        run = tool("snap", verb, path)
+        assert run.returncode != 0 and b"damaged" in run.stderr, verb
+
+
+def test_a_truncated_gzip_is_told(tool, tmp_path):
+    path = tmp_path / "snapshot.3c.gz"
+    path.write_bytes(open(SMALL + ".gz", "rb").read()[:-100])
+    run = tool("snap", "info", path)
+    assert run.returncode == 1 and b"ends too early" in run.stderr
+
+
+def test_info(tool):
+    text = tool("snap", "info", os.path.join(GOLDEN, "snapshots", "3.9.5", "snapshot.3c")).stdout.decode()
+    facts = dict(re.split(r"\s+", line, maxsplit=1) for line in text.splitlines())
+    assert facts["nodes"] == "32" and facts["sessions"] == "2" and facts["digest"] == "0xde7936f9b"
+    assert facts["stored"] == "0xde7936f9b at zxid 0x3c: the same"
+
+
+def without_times(out):
+    return re.sub(rb"[\d.]+ seconds", b"? seconds", out)
+
+
+@pytest.mark.parametrize("options", [["-b", "0", "-n", "0"], ["-b", "2", "-n", "1", "-d"],
+                                     ["--bytes", "5000", "--nodes=100"]])
+@pytest.mark.parametrize("pair", [(SMALL, QUORUM), (SMALL, FUZZY), (FUZZY, SMALL + ".gz"), (SMALL, SMALL)])
+def test_compare_is_apaches(tool, apache, options, pair):
+    args = ["-l", pair[0], "-r", pair[1], *options]
+    ours, theirs = tool("snap", "compare", *args), apache("SnapshotComparer", *args)
+    assert without_times(ours.stdout) == without_times(theirs.stdout)
+    assert ours.returncode == theirs.returncode
+
+
+def test_interactive_compare_is_apaches(tool, apache):
+    args = ["-l", SMALL, "-r", QUORUM, "-b", "2", "-n", "0", "-i"]
+    answers = b"/q\n/nope\n99\nabc\n-1\n\n\n4\n\n"
+    ours, theirs = tool("snap", "compare", *args, stdin=answers), apache("SnapshotComparer", *args, stdin=answers)
+    assert without_times(ours.stdout) == without_times(theirs.stdout)
+
+
+def test_compare_of_fresh_snapshots(tool, apache, directory):
+    found = files(directory, "snapshot")
+    args = ["-l", found[0], "-r", found[-1], "-b", "0", "-n", "0"]
+    ours, theirs = tool("snap", "compare", *args), apache("SnapshotComparer", *args)
+    assert without_times(ours.stdout) == without_times(theirs.stdout)
+    assert b"/a-b/c/d/e found only in right tree" in ours.stdout
+
+
+def test_compare_wants_its_options(tool):
+    run = tool("snap", "compare", "-l", SMALL)
+    assert run.returncode == 2 and b"(Required) The right snapshot file." in run.stdout
+
+
+def test_summary(tool):
+    """The form of Apache's SnapshotRecursiveSummary (3.9), which Debian's jar lacks."""
+    run = tool("snap", "summary", SMALL, "/", "1")
+    assert run.stdout.decode() == (
+        " /\n   children: 31\n   data: 90\n"
+        "-- /a\n--   children: 7\n--   data: 21\n"
+        "-- /cont\n--   children: 1\n--   data: 3\n"
+        "-- /m\n--   children: 5\n--   data: 5\n"
+        "-- /q\n--   children: 2\n--   data: 8\n"
+        "-- /zookeeper\n--   children: 5\n--   data: 36\n\n")
+    deep = tool("snap", "summary", SMALL, "/zookeeper", "0").stdout.decode()
+    assert deep.startswith(" /zookeeper\n   children: 5\n") and "---- /zookeeper/quota/q\n" in deep
+    assert tool("snap", "summary", SMALL, "/nope", "0").returncode == 1
+    assert tool("snap", "summary", SMALL, "/", "x").returncode == 2
+
+
+def test_export_agrees_with_what_clients_saw(tool):
+    with open(os.path.join(GOLDEN, "small", "expected.json")) as f:
+        expected = json.load(f)
+    lines = [json.loads(line) for line in tool("snap", "export", SMALL).stdout.splitlines()]
+    assert lines[0] == {"snapshot": "snapshot.3c", "zxid": "0x3c", "nodes": 32, "digest": "0xde7936f9b"}
+    nodes = {row["path"]: row for row in lines if "path" in row}
+    assert set(nodes) == set(expected["nodes"])
+    for path, node in expected["nodes"].items():
+        data = nodes[path]["data"]
+        assert node["data"] == (None if data is None else base64.b64decode(data).hex()), path
+        assert [[a["perms"], a["scheme"], a["id"]] for a in nodes[path]["acl"]] == node["acl"], path
+        assert nodes[path]["children"] == len(node["children"]), path
+    assert nodes["/cont"]["kind"] == "container" and nodes["/ttl"] == {**nodes["/ttl"], "kind": "ttl",
+                                                                      "ttl_ms": 3600000}
+    assert nodes["/e1"]["kind"] == "ephemeral" and nodes["/a"]["kind"] == "persistent"
+    below = [json.loads(line) for line in tool("snap", "export", SMALL, "/m").stdout.splitlines()][1:]
+    assert all(row["path"].startswith("/m") for row in below) and len(below) == 6
+
+
+def test_a_deep_tree(tool, tmp_path):
+    """Nothing recurses: a path of many parts is shown like any other."""
+    import struct
+    import zlib
+    plain = gzip.decompress(open(SMALL + ".gz", "rb").read())
+    # The "/" that ends the nodes is the one with the seal behind it; nodes are put in front of it.
+    at = plain.index(b"\0\0\0\1/")
+    while zlib.adler32(plain[:at + 5]) != struct.unpack_from(">q", plain, at + 5)[0]:
+        at = plain.index(b"\0\0\0\1/", at + 1)
+    path, nodes = b"", bytearray()
+    for _ in range(5000):
+        path += b"/d"
+        nodes += struct.pack(">i", len(path)) + path + struct.pack(">iqqqqqiiiqq", 0, -1, 1, 1, 0, 0, 0, 0, 0, 0, 1)
+    body = plain[:at] + bytes(nodes) + b"\0\0\0\1/"
+    file = tmp_path / "snapshot.3c"
+    file.write_bytes(body + struct.pack(">q", zlib.adler32(body)) + b"\0\0\0\1/")
+    run = tool("snap", "summary", file, "/d", "1")
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.startswith(b" /d\n   children: %d\n" % 4999)
+    assert tool("snap", "compare", "-l", SMALL, "-r", file, "-b", "0", "-n", "0").returncode == 0
