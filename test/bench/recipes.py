@@ -49,9 +49,8 @@ class Program:
             answer = ""
         if not answer:
             reap(self.child)
-            raise BenchError(
-                f"{self.name}: no answer to '{line}', status {self.child.returncode}\n{self.child.stderr.read()[-1500:]}"
-            )
+            why = self.child.stderr.read()[-1500:]
+            raise BenchError(f"{self.name}: no answer to '{line}', status {self.child.returncode}\n{why}")
         return [float(x) for x in answer.split()]
 
 

@@ -28,7 +28,7 @@ public final class CuratorBench {
         (OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
     private static final List<CuratorFramework> SESSIONS = new ArrayList<>();
     private static String hosts;
-    private static int lastHolder; /* the monitor is for what the mutex under measurement does not order in Java's eyes */
+    private static int lastHolder; /* the monitor is for what a mutex elsewhere does not order in Java's eyes */
     private static long changes;
 
     private static CuratorFramework session(int i) throws Exception {
