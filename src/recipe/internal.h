@@ -213,6 +213,10 @@ int op_start(struct zokor_framework *f, const struct zokor_request *q, zokor_res
              bool direct);
 /* As zokor_framework_do; direct is about the watch. Never on a thread that `direct` callbacks run on. */
 int op_do(struct zokor_framework *f, const struct zokor_request *q, struct zokor_result *result, bool direct);
+/* Two at once, the second sent right after the first: the server sees them in this order unless a connection breaks.
+ * rc: of each; returns the first's. */
+int op_do_both(struct zokor_framework *f, const struct zokor_request *const q[2], struct zokor_result *const result[2],
+               bool direct, int rc[2]);
 /* Deletes what the protected create `of` may have left behind. */
 void op_start_cleaning(const struct op *of, const struct zokor_request *q);
 /* Whether a watch is set by a request that ended so. */
@@ -220,8 +224,8 @@ bool op_sets_watch(enum zokor_operation operation, int rc);
 /* For the steps of an operation: sends one request; its completion is one of op_*_done. */
 void op_send(struct op *op, int (*send)(struct op *, zhandle_t *), void (*answered)(struct op *, int));
 void op_finish(struct op *op, int rc);
-void op_retry(struct op *op, int rc); /* from its beginning, as far as the policy lets it */
-void op_end(struct op *op, int rc);   /* one of the two, as rc asks for */
+void op_retry(struct op *op, int rc);     /* from its beginning, as far as the policy lets it */
+void op_end(struct op *op, int rc);       /* one of the two, as rc asks for */
 bool op_data_is_own(const struct op *op); /* what was read is what was sent */
 void op_void_done(int rc, const void *data);
 void op_stat_done(int rc, const struct Stat *stat, const void *data);

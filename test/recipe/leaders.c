@@ -42,6 +42,7 @@ static void test_latch(void)
     }
     EQ(ZINVALIDSTATE, zokor_leader_latch_start(l[0]));
     EQ(ZOK, zokor_leader_latch_await(l[0], WAIT_MS));
+    EVENTUALLY(atomic_load(&gained) == 1);
     EQ(ZOPERATIONTIMEOUT, zokor_leader_latch_await(l[1], 20));
     EQ(-1, zokor_leader_latch_token(l[1]));
     EQ(ZOK, zokor_leader_latch_participants(l[3], &p, &n));
@@ -57,6 +58,7 @@ static void test_latch(void)
     EQ(1, atomic_load(&gone));
     EQ(ZOK, zokor_leader_latch_await(l[2], WAIT_MS));
     CHECK(zokor_leader_latch_token(l[2]) > token);
+    EVENTUALLY(atomic_load(&gained) == 2); /* it is told after await returns, and not at all once it is freed */
     zokor_leader_latch_free(l[2], 0);
     EQ(ZOK, zokor_leader_latch_await(l[3], WAIT_MS));
     EVENTUALLY(atomic_load(&gained) == 3);
