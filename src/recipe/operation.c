@@ -131,6 +131,8 @@ static void answer(struct op *op, int rc)
 {
     if (rc == ZREQUESTTIMEOUT && op->watch != NULL)
         renew_watch(op);
+    else if (op->watch != NULL && !op_sets_watch(op->q.operation, rc))
+        watch_unset(op->watch); /* the session may end, with all its watches, before the next try */
     op->answered(op, error_of(op->client, rc));
 }
 
@@ -151,6 +153,8 @@ void op_send(struct op *op, int (*send)(struct op *, zhandle_t *), void (*answer
             watch_set(op->watch, s);
         }
         rc = send(op, s->zh);
+        if (rc != ZOK && op->watch != NULL)
+            watch_unset(op->watch);
         session_release(s);
     } else if (error_of(op->client, ZCLOSING) == ZCLOSING) {
         rc = ZCLOSING;
