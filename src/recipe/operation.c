@@ -482,7 +482,7 @@ int zokor_framework_do_background(struct zokor_framework *f, const struct zokor_
 
 /* Begins an operation for which this thread will wait. Where the connection is known to be open, its answer need not
  * come by way of the callback thread; elsewhere it comes after what that thread says of the connection. */
-static int enter_waiting(struct op *op, struct op_wait *w)
+static int enter_waiting(struct op *op, struct op_wait *w, bool more_follows)
 {
     struct client *c = op->client;
     sem_init(&w->done, 0, 0);
@@ -491,7 +491,7 @@ static int enter_waiting(struct op *op, struct op_wait *w)
     c->waiting++;
     bool prompt = c->is_open;
     pthread_mutex_unlock(&c->lock);
-    int before = zokor_thread_prompt(prompt);
+    int before = zokor_thread_prompt(!prompt ? 0 : more_follows ? 2 : 1);
     int rc = enter(op);
     (void)zokor_thread_prompt(before);
     return rc;
@@ -526,7 +526,7 @@ int op_do_both(struct zokor_framework *f, const struct zokor_request *const q[2]
             continue;
         if (op->watch != NULL)
             op->watch->direct = direct;
-        rc[i] = enter_waiting(op, &w[i]);
+        rc[i] = enter_waiting(op, &w[i], i == 0 && q[1] != NULL);
         began[i] = true;
     }
     for (int i = 1; i >= 0; i--) { /* the answer to the last one comes last: one sleep for both */
