@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -342,6 +343,41 @@ static int test_deadlines(zhandle_t *zh)
     return 0;
 }
 
+static void blocks(int rc, const struct Stat *stat, const void *data)
+{
+    (void)rc;
+    (void)stat;
+    sem_wait((sem_t *)data);
+}
+
+static void posts(int rc, const struct Stat *stat, const void *data)
+{
+    (void)stat;
+    if (rc == ZOK)
+        sem_post((sem_t *)data);
+}
+
+/* Completions of prompt requests come though the callback thread is busy, both of a pair. */
+static int test_prompt(zhandle_t *zh)
+{
+    static sem_t busy, done; /* the callback may leave it late */
+    struct timespec end;
+    sem_init(&busy, 0, 0);
+    sem_init(&done, 0, 0);
+    CHECK_RC(ZOK, zoo_aexists(zh, "/", 0, blocks, &busy));
+    CHECK(zokor_thread_prompt(2) == 0);
+    CHECK_RC(ZOK, zoo_aexists(zh, "/", 0, posts, &done));
+    CHECK(zokor_thread_prompt(1) == 2);
+    CHECK_RC(ZOK, zoo_aexists(zh, "/", 0, posts, &done));
+    CHECK(zokor_thread_prompt(0) == 1);
+    clock_gettime(CLOCK_REALTIME, &end);
+    end.tv_sec += 30; /* only for what never happens */
+    int rc = sem_timedwait(&done, &end) == 0 ? sem_timedwait(&done, &end) : -1;
+    sem_post(&busy);
+    CHECK(rc == 0);
+    return 0;
+}
+
 /* A watcher that asks, as programs do: waiting inside a callback. */
 static int asked_rc = 1, asked;
 
@@ -476,6 +512,7 @@ static const struct {
     { "ends", test_ends },
     { "fork", test_fork },
     { "deadlines", test_deadlines },
+    { "prompt", test_prompt },
     { "asking_inside_a_watcher", test_asking_inside_a_watcher },
     { "polled", test_polled },
     { "arguments", test_arguments },

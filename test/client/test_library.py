@@ -45,6 +45,7 @@ LIBRARY_GROUPS = [
     "ends",
     "fork",
     "deadlines",
+    "prompt",
     "asking_inside_a_watcher",
     "polled",
     "arguments",
