@@ -1,5 +1,6 @@
 /* Bytes from the server: frames are cut, answers matched with requests, events with watchers. Nothing is copied; a
  * record keeps the buffer that its body lies in. */
+#include "base/museum.h"
 #include "client/internal.h"
 
 void client_input_reset(struct client_core *c)
@@ -97,7 +98,7 @@ static void settle(struct client_core *c, const struct client_on_answer *a, int3
     }
     if (rc == 0)
         client_watches_add(&c->watches, a->kind == CLIENT_WATCH_EXIST ? CLIENT_WATCH_DATA : a->kind, path, a->watcher);
-    else if (rc == ERR_NO_NODE && a->kind == CLIENT_WATCH_EXIST)
+    else if (rc == ERR_NO_NODE && a->kind == CLIENT_WATCH_EXIST && !SIM_BUG(client_forgets_watchers))
         client_watches_add(&c->watches, CLIENT_WATCH_EXIST, path, a->watcher);
 }
 

@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "sim/cluster.h"
+#include "sim/library.h"
 #include "sim/member.h"
 #include "wire/records.h"
 #include <stdio.h>
@@ -46,6 +47,7 @@ struct simclient {
     struct buf frame;
     uint32_t wanted; /* member, of a script */
     bool left;
+    struct library *lib;      /* one that runs the library's core; NULL: this file is the client */
     struct outcome *outcomes; /* by ticket, from 1 */
     uint32_t tickets;
 };
@@ -74,6 +76,8 @@ uint32_t simclient_index(const struct simclient *k)
 
 static void wake_at(struct simclient *k, int64_t at_us)
 {
+    if (at_us == INT64_MAX)
+        return;
     if (at_us <= k->cluster->now_us)
         at_us = k->cluster->now_us + 1;
     if (k->alarm_us > k->cluster->now_us && k->alarm_us <= at_us)
@@ -112,11 +116,14 @@ void sim_client_new(struct cluster *c, uint32_t index)
         return;
     }
     k->dial_us = dice_between(&k->dice, 1, 500000);
+    if (opt(c, OPT_library) != 0 && dice_one_in(&k->works, 3))
+        k->lib = library_new(c, k, index, k->user, &k->works);
     wake_at(k, k->dial_us);
 }
 
 void sim_client_free(struct simclient *k)
 {
+    library_free(k->lib);
     mem_free(k->sent);
     mem_free(k->armed);
     mem_free(k->outcomes);
@@ -307,7 +314,9 @@ static void let_go(struct simclient *k, int64_t wait_us)
 
 void simclient_gone(struct simclient *k, uint32_t cable)
 {
-    if (k->state != CLIENT_IDLE && cable == k->cable)
+    if (k->lib != NULL)
+        wake_at(k, library_gone(k->lib, cable));
+    else if (k->state != CLIENT_IDLE && cable == k->cable)
         idle(k, dice_wait(&k->dice, 100000));
 }
 
@@ -419,6 +428,10 @@ static void heard(struct simclient *k, struct slice frame)
 
 void sim_client_received(struct simclient *k, uint32_t cable, struct slice bytes)
 {
+    if (k->lib != NULL) {
+        wake_at(k, library_received(k->lib, cable, bytes));
+        return;
+    }
     while (bytes.n != 0 && k->state != CLIENT_IDLE && cable == k->cable) {
         struct slice frame = { 0 };
         size_t used = 0;
@@ -463,6 +476,10 @@ void simclient_woken(struct simclient *k, uint64_t mark)
     struct cluster *c = k->cluster;
     if (mark != k->alarm_mark || c->finding.is)
         return;
+    if (k->lib != NULL) {
+        wake_at(k, library_woken(k->lib));
+        return;
+    }
     if (k->state == CLIENT_IDLE) {
         if (c->now_us >= k->dial_us)
             dial(k);
@@ -493,24 +510,36 @@ void simclient_woken(struct simclient *k, uint64_t mark)
 
 void simclient_cut(struct simclient *k)
 {
-    if (k->state != CLIENT_IDLE)
+    if (k->lib != NULL)
+        library_cut(k->lib, false);
+    else if (k->state != CLIENT_IDLE)
         cable_cut(k->cluster, k->cable);
 }
 
 void simclient_mute(struct simclient *k)
 {
-    if (k->state != CLIENT_IDLE)
+    if (k->lib != NULL)
+        library_cut(k->lib, true);
+    else if (k->state != CLIENT_IDLE)
         cable_mute(k->cluster, k->cable);
 }
 
 void simclient_away(struct simclient *k)
 {
     int64_t timeout_ms = k->timeout_ms != 0 ? k->timeout_ms : opt(k->cluster, OPT_timeout_ms);
-    let_go(k, dice_between(&k->dice, timeout_ms / 2, timeout_ms * 3) * 1000);
+    int64_t us = dice_between(&k->dice, timeout_ms / 2, timeout_ms * 3) * 1000;
+    if (k->lib != NULL)
+        library_away(k->lib, us);
+    else
+        let_go(k, us);
 }
 
 void simclient_back(struct simclient *k)
 {
+    if (k->lib != NULL) {
+        wake_at(k, library_back(k->lib));
+        return;
+    }
     if (k->state != CLIENT_IDLE) {
         if (k->cluster->outside[k->member])
             let_go(k, 1);
@@ -522,6 +551,8 @@ void simclient_back(struct simclient *k)
 
 void simclient_close_session(struct simclient *k)
 {
+    if (k->lib != NULL)
+        wake_at(k, library_close_session(k->lib));
     if (k->state != CLIENT_CONNECTED || k->closing)
         return;
     struct client_request q = { .xid = k->next_xid++, .op = WIRE_OP_CLOSE_SESSION };
@@ -578,11 +609,17 @@ enum client_outcome simclient_outcome(const struct simclient *k, uint32_t ticket
 
 bool simclient_is_at_rest(const struct simclient *k)
 {
+    if (k->lib != NULL)
+        return library_is_at_rest(k->lib);
     return k->left || (k->state == CLIENT_CONNECTED && k->sent_count == 0);
 }
 
 void simclient_describe(const struct simclient *k, struct buf *b)
 {
+    if (k->lib != NULL) {
+        library_describe(k->lib, b);
+        return;
+    }
     static const char *const names[] = { "idle", "dialling", "connected" };
     buf_printf(b, "client %u is %s at member %u, session 0x%llx", k->index, names[k->state], k->member + 1,
                (unsigned long long)k->session_id);
