@@ -134,6 +134,7 @@ static void take_failed(struct library *l)
 {
     size_t answers, events;
     const struct client_done *d = take_dones(l, &answers, &events);
+    l->c->coverage.n[COVER_library_losses] += answers;
     for (size_t i = 0; i < l->dones.n; i++)
         if (!l->dones.p[i].is_event && l->dones.p[i].rc == 0)
             wrong(l, "library.invented", "a request ends well, and no server has said so");
@@ -213,7 +214,8 @@ static void turn(struct library *l)
         } else if (need == CLIENT_NEED_DISCONNECT) {
             hang_up(l);
         } else if (need == CLIENT_NEED_PROBE) {
-            client_probed(l->core, member_serves(l->c->members[client_probe_target(l->core)->bytes[0]]), now_ms(l));
+            const struct sim_member *m = l->c->members[client_probe_target(l->core)->bytes[0]];
+            client_probed(l->core, member_is_up(m) && member_serves(m), now_ms(l));
         } else { /* the session is over: its program begins another */
             if (l->told != l->asked)
                 wrong(l, "library.lost", "its session is over, and a request was never answered");
@@ -355,6 +357,8 @@ static void heard(struct library *l, struct slice frame)
     feed(l, frame);
     const struct client_done *d = take_dones(l, &answers, &events);
     bool event = h.xid == WIRE_XID_NOTIFICATION;
+    if (event || h.xid > 0)
+        cover(&l->c->coverage, event ? COVER_library_events : COVER_library_answers);
     if (event && events != 1)
         wrong(l, "library.event", "nobody hears of an event, or more than once");
     bool close_ends = l->closing && answers == 0 && l->told == l->asked;
