@@ -1,4 +1,3 @@
-#include "base/museum.h"
 #include "client/internal.h"
 
 struct client_core *client_new(const struct client_config *config, int64_t now_ms)
@@ -142,7 +141,7 @@ static struct client_pending *pending_push(struct client_core *c)
 void client_fail_all(struct client_core *c, int32_t rc)
 {
     for (struct client_pending *p; (p = client_pending_first(c)) != NULL; client_pending_pop(c)) {
-        if (!p->answered && !SIM_BUG(client_forgets_requests))
+        if (!p->answered && !(SIM_BUG(library_loses_one) && c->ring_n == 1))
             client_tell(c, &p->call, rc);
     }
     buf_reset(&c->queue);
@@ -150,7 +149,9 @@ void client_fail_all(struct client_core *c, int32_t rc)
 
 int client_begin(struct client_core *c, int32_t op, struct buf **b)
 {
-    if (client_is_over(c) || c->closing)
+    if (c->closing || c->state == CLIENT_STATE_CLOSED) /* as Apache's: what meets a handle on its way out */
+        return CLIENT_ERR_CLOSING;
+    if (client_is_over(c))
         return CLIENT_ERR_INVALID_STATE;
     c->into = client_is_up(c) ? &c->out : &c->queue;
     c->into_start = c->into->n;

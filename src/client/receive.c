@@ -1,6 +1,5 @@
 /* Bytes from the server: frames are cut, answers matched with requests, events with watchers. Nothing is copied; a
  * record keeps the buffer that its body lies in. */
-#include "base/museum.h"
 #include "client/internal.h"
 
 void client_input_reset(struct client_core *c)
@@ -98,7 +97,7 @@ static void settle(struct client_core *c, const struct client_on_answer *a, int3
     }
     if (rc == 0)
         client_watches_add(&c->watches, a->kind == CLIENT_WATCH_EXIST ? CLIENT_WATCH_DATA : a->kind, path, a->watcher);
-    else if (rc == ERR_NO_NODE && a->kind == CLIENT_WATCH_EXIST && !SIM_BUG(client_forgets_watchers))
+    else if (rc == ERR_NO_NODE && a->kind == CLIENT_WATCH_EXIST)
         client_watches_add(&c->watches, CLIENT_WATCH_EXIST, path, a->watcher);
 }
 
@@ -110,8 +109,8 @@ static void on_reply(struct client_core *c, const struct wire_reply_header *h, c
         client_drop_link(c, ERR_RUNTIME_INCONSISTENCY, now_ms);
         return;
     }
-    if (h->zxid > 0)
-        c->last_zxid = h->zxid;
+    if (h->zxid > c->settled_zxid)
+        c->settled_zxid = h->zxid;
     if (p->on_answer != NULL)
         settle(c, p->on_answer, h->err);
     if (!p->answered && (p->call.fn != NULL || p->call.extra != NULL)) {
@@ -141,13 +140,15 @@ static void on_frame(struct client_core *c, struct slice frame, int64_t now_ms)
         client_drop_link(c, ERR_RUNTIME_INCONSISTENCY, now_ms);
         return;
     }
+    if (h.zxid > c->last_zxid)
+        c->last_zxid = h.zxid;
     switch (h.xid) {
     case WIRE_XID_NOTIFICATION:
         on_event(c, &in, h.zxid, now_ms);
         break;
     case WIRE_XID_PING:
-        if (h.zxid > 0)
-            c->last_zxid = h.zxid;
+        if (h.zxid > c->settled_zxid)
+            c->settled_zxid = h.zxid;
         if (c->ping_n > 0)
             c->ping_n--;
         break;

@@ -22,8 +22,9 @@ struct outcome {
 struct simclient {
     struct cluster *cluster;
     uint32_t index;
-    struct dice dice;  /* delays and what it does */
-    struct dice works; /* its requests */
+    struct library *library; /* it is one; NULL: it speaks for itself */
+    struct dice dice;        /* delays and what it does */
+    struct dice works;       /* its requests */
     enum simclient_state state;
     uint32_t cable, member;
     uint32_t user;  /* CLIENT_USERS: proves nothing */
@@ -47,7 +48,6 @@ struct simclient {
     struct buf frame;
     uint32_t wanted; /* member, of a script */
     bool left;
-    struct library *lib;      /* one that runs the library's core; NULL: this file is the client */
     struct outcome *outcomes; /* by ticket, from 1 */
     uint32_t tickets;
 };
@@ -76,8 +76,6 @@ uint32_t simclient_index(const struct simclient *k)
 
 static void wake_at(struct simclient *k, int64_t at_us)
 {
-    if (at_us == INT64_MAX)
-        return;
     if (at_us <= k->cluster->now_us)
         at_us = k->cluster->now_us + 1;
     if (k->alarm_us > k->cluster->now_us && k->alarm_us <= at_us)
@@ -115,15 +113,19 @@ void sim_client_new(struct cluster *c, uint32_t index)
         k->left = true;
         return;
     }
+    struct dice is_library = dice_of(c->opt.seed, "is library", index);
+    if (dice_between(&is_library, 0, 99) < opt(c, OPT_library_pct)) {
+        k->library = library_new(k, k->modest);
+        return;
+    }
     k->dial_us = dice_between(&k->dice, 1, 500000);
-    if (opt(c, OPT_library) != 0 && dice_one_in(&k->works, 3))
-        k->lib = library_new(c, k, index, k->user, &k->works);
     wake_at(k, k->dial_us);
 }
 
 void sim_client_free(struct simclient *k)
 {
-    library_free(k->lib);
+    if (k->library != NULL)
+        library_free(k->library);
     mem_free(k->sent);
     mem_free(k->armed);
     mem_free(k->outcomes);
@@ -314,9 +316,11 @@ static void let_go(struct simclient *k, int64_t wait_us)
 
 void simclient_gone(struct simclient *k, uint32_t cable)
 {
-    if (k->lib != NULL)
-        wake_at(k, library_gone(k->lib, cable));
-    else if (k->state != CLIENT_IDLE && cable == k->cable)
+    if (k->library != NULL) {
+        library_gone(k->library, cable);
+        return;
+    }
+    if (k->state != CLIENT_IDLE && cable == k->cable)
         idle(k, dice_wait(&k->dice, 100000));
 }
 
@@ -428,8 +432,8 @@ static void heard(struct simclient *k, struct slice frame)
 
 void sim_client_received(struct simclient *k, uint32_t cable, struct slice bytes)
 {
-    if (k->lib != NULL) {
-        wake_at(k, library_received(k->lib, cable, bytes));
+    if (k->library != NULL) {
+        library_received(k->library, cable, bytes);
         return;
     }
     while (bytes.n != 0 && k->state != CLIENT_IDLE && cable == k->cable) {
@@ -473,13 +477,13 @@ static void work(struct simclient *k)
 
 void simclient_woken(struct simclient *k, uint64_t mark)
 {
+    if (k->library != NULL) {
+        library_woken(k->library, mark);
+        return;
+    }
     struct cluster *c = k->cluster;
     if (mark != k->alarm_mark || c->finding.is)
         return;
-    if (k->lib != NULL) {
-        wake_at(k, library_woken(k->lib));
-        return;
-    }
     if (k->state == CLIENT_IDLE) {
         if (c->now_us >= k->dial_us)
             dial(k);
@@ -510,34 +514,38 @@ void simclient_woken(struct simclient *k, uint64_t mark)
 
 void simclient_cut(struct simclient *k)
 {
-    if (k->lib != NULL)
-        library_cut(k->lib, false);
-    else if (k->state != CLIENT_IDLE)
+    if (k->library != NULL) {
+        library_cut(k->library);
+        return;
+    }
+    if (k->state != CLIENT_IDLE)
         cable_cut(k->cluster, k->cable);
 }
 
 void simclient_mute(struct simclient *k)
 {
-    if (k->lib != NULL)
-        library_cut(k->lib, true);
-    else if (k->state != CLIENT_IDLE)
+    if (k->library != NULL) {
+        library_mute(k->library);
+        return;
+    }
+    if (k->state != CLIENT_IDLE)
         cable_mute(k->cluster, k->cable);
 }
 
 void simclient_away(struct simclient *k)
 {
+    if (k->library != NULL) {
+        library_away(k->library);
+        return;
+    }
     int64_t timeout_ms = k->timeout_ms != 0 ? k->timeout_ms : opt(k->cluster, OPT_timeout_ms);
-    int64_t us = dice_between(&k->dice, timeout_ms / 2, timeout_ms * 3) * 1000;
-    if (k->lib != NULL)
-        library_away(k->lib, us);
-    else
-        let_go(k, us);
+    let_go(k, dice_between(&k->dice, timeout_ms / 2, timeout_ms * 3) * 1000);
 }
 
 void simclient_back(struct simclient *k)
 {
-    if (k->lib != NULL) {
-        wake_at(k, library_back(k->lib));
+    if (k->library != NULL) {
+        library_back(k->library);
         return;
     }
     if (k->state != CLIENT_IDLE) {
@@ -551,8 +559,10 @@ void simclient_back(struct simclient *k)
 
 void simclient_close_session(struct simclient *k)
 {
-    if (k->lib != NULL)
-        wake_at(k, library_close_session(k->lib));
+    if (k->library != NULL) {
+        library_close_session(k->library);
+        return;
+    }
     if (k->state != CLIENT_CONNECTED || k->closing)
         return;
     struct client_request q = { .xid = k->next_xid++, .op = WIRE_OP_CLOSE_SESSION };
@@ -609,15 +619,15 @@ enum client_outcome simclient_outcome(const struct simclient *k, uint32_t ticket
 
 bool simclient_is_at_rest(const struct simclient *k)
 {
-    if (k->lib != NULL)
-        return library_is_at_rest(k->lib);
+    if (k->library != NULL)
+        return library_is_at_rest(k->library);
     return k->left || (k->state == CLIENT_CONNECTED && k->sent_count == 0);
 }
 
 void simclient_describe(const struct simclient *k, struct buf *b)
 {
-    if (k->lib != NULL) {
-        library_describe(k->lib, b);
+    if (k->library != NULL) {
+        library_describe(k->library, b);
         return;
     }
     static const char *const names[] = { "idle", "dialling", "connected" };

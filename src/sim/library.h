@@ -1,35 +1,33 @@
-/* library: a client of a simulation that runs the client library's own core: it moves, waits, sets watches again and
- * sends what was asked for in between as programs that use the library do. What it must keep of its promises is judged
- * here: every request ends in one record, in order, with what the server said; every event finds its watcher. */
+/* library: a simulated client that is the client library: its core, the simulated network instead of sockets, and a
+ * program above it that asks, watches, closes, hands its session over and changes the list of servers by chance. Every
+ * answer and event that the library delivers is judged at once (library_judge); what goes over the wire is in the
+ * chronicle as any client's. */
 #ifndef ZOKOR_SIM_LIBRARY_H
 #define ZOKOR_SIM_LIBRARY_H
 
 #include "base/buf.h"
-#include "sim/dice.h"
 
-struct cluster;
-struct library;
 struct simclient;
+struct library;
 
-/* user: whose id it proves; CLIENT_USERS: nobody's. works: its requests. */
-struct library *library_new(struct cluster *c, struct simclient *client, uint32_t index, uint32_t user,
-                            struct dice *works);
+/* `client` is what the cluster knows; it asks this one to do the work. modest: takes servers without a quorum. */
+struct library *library_new(struct simclient *client, bool modest);
 void library_free(struct library *l);
 
-/* Time has passed. Returns when it wants to be woken. */
-int64_t library_woken(struct library *l);
-/* From its cable; the same. */
-int64_t library_received(struct library *l, uint32_t cable, struct slice bytes);
-int64_t library_gone(struct library *l, uint32_t cable);
+/* From its cable, and its alarm. */
+void library_received(struct library *l, uint32_t cable, struct slice bytes);
+void library_gone(struct library *l, uint32_t cable);
+void library_woken(struct library *l, uint64_t mark);
 
 /* Faults. */
-void library_cut(struct library *l, bool silently);
-/* The process stands still, and its connection is lost. */
-void library_away(struct library *l, int64_t us);
-int64_t library_close_session(struct library *l);
-/* It goes on, and knows only of servers that live. */
-int64_t library_back(struct library *l);
+void library_cut(struct library *l);
+void library_mute(struct library *l);
+/* Nothing reaches it and it reaches nobody for a while, or its process stands still. */
+void library_away(struct library *l);
+void library_back(struct library *l);
+void library_close_session(struct library *l);
 
+/* Connected, and every request has its answer. */
 bool library_is_at_rest(const struct library *l);
 void library_describe(const struct library *l, struct buf *b);
 
