@@ -190,30 +190,6 @@ static void a_seed_is_one_story(void **state)
     }
 }
 
-/* Whatever a seed draws seldom, at once. */
-static void everything_together(void **state)
-{
-    (void)state;
-    static const char *const always[] = { "groups=1",     "quotas=1",       "library_pct=40",   "rot_ms=900",
-                                          "wipe_ms=2000", "restore_ms=700", "duration_ms=5000", "kill_ms=1500" };
-    struct coverage sum = { 0 };
-    for (uint64_t seed = 1; seed <= 6; seed++) {
-        struct sim_options o;
-        struct sim_result r;
-        options_default(&o);
-        for (size_t i = 0; i < ARRAY_COUNT(always); i++)
-            assert_int_equal(options_set(&o, always[i]), 0);
-        options_set(&o, seed % 2 == 0 ? "read_only=1" : "read_only=0");
-        options_set(&o, seed % 3 == 0 ? "local_sessions=0" : seed % 3 == 1 ? "local_sessions=1" : "local_sessions=2");
-        options_draw(&o, seed);
-        cluster_run(&o, &r);
-        if (r.finding.is)
-            fail_msg("seed %llu: %s: %s", (unsigned long long)seed, r.finding.rule, r.finding.text);
-        coverage_add(&sum, &r.coverage);
-    }
-    assert_true(sum.n[COVER_rots] != 0 && sum.n[COVER_restores] != 0 && sum.n[COVER_err_quota_exceeded] != 0);
-}
-
 /* The client library in its core as it is; every kind of what befalls it. */
 static void libraries_survive_everything(void **state)
 {
