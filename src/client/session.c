@@ -117,7 +117,7 @@ static void prime(struct client_core *c)
     for (size_t i = 0; i < c->auth_n && !(SIM_BUG(library_proves_once) && c->auths[i].told); i++)
         client_write_auth(c, &c->auths[i]);
     int64_t since = SIM_BUG(library_rearms_since_event) ? c->last_zxid : c->settled_zxid;
-    client_watches_rearm(&c->watches, &c->out, since, CLIENT_REARM_BYTES);
+    client_watches_rearm(&c->watches, &c->out, since, c->config.rearm_bytes);
     buf_append_slice(&c->out, buf_slice(&c->queue));
     buf_fini(&c->queue);
 }
@@ -191,6 +191,7 @@ static enum client_need start_connection(struct client_core *c, int64_t now_ms)
         return CLIENT_NEED_NOTHING;
     }
     int64_t patience = c->timeout_ms / (int64_t)c->hosts.n;
+    c->linked = c->hosts.current;
     c->link = CLIENT_LINK_OPENING;
     c->state = CLIENT_STATE_CONNECTING;
     c->connect_by_ms = now_ms + (patience < CLIENT_CONNECT_MS_MIN ? CLIENT_CONNECT_MS_MIN : patience);
@@ -203,7 +204,7 @@ static enum client_need look_for_writable(struct client_core *c, int64_t now_ms)
     if (c->state != CLIENT_STATE_READ_ONLY || c->probing || now_ms < c->probe_at_ms || c->hosts.n == 0)
         return CLIENT_NEED_NOTHING;
     c->probe = c->hosts.all[c->probe_next++ % c->hosts.n];
-    if (c->hosts.n > 1 && client_addr_eq(&c->probe, &c->hosts.current))
+    if (c->hosts.n > 1 && client_addr_eq(&c->probe, &c->linked))
         c->probe = c->hosts.all[c->probe_next++ % c->hosts.n];
     c->probing = true;
     return CLIENT_NEED_PROBE;
@@ -303,13 +304,15 @@ void client_set_servers(struct client_core *c, const struct client_addr *addrs, 
 {
     c->resolved = true;
     c->resolved_at_ms = now_ms;
+    if (c->link != CLIENT_LINK_NONE)
+        c->hosts.current = c->linked; /* the program may have cycled since */
     if (client_hosts_set(&c->hosts, addrs, n, client_is_up(c)))
         client_drop_link(c, ERR_CONNECTION_LOSS, now_ms);
 }
 
 void client_cycle_server(struct client_core *c)
 {
-    (void)client_hosts_next(&c->hosts);
+    client_hosts_cycle(&c->hosts);
 }
 
 void client_set_resolve_delay(struct client_core *c, int64_t delay_ms)

@@ -46,9 +46,13 @@ void library_begin_handle(struct library *l)
     struct client_config config = { .timeout_ms = (int32_t)opt(l->c, OPT_timeout_ms),
                                     .read_only_ok = l->modest,
                                     .ordered_hosts = dice_one_in(&l->dice, 4),
+                                    .chroot = dice_one_in(&l->dice, 4) ? slice_str("/a") : (struct slice){ 0 },
+                                    .rearm_bytes = dice_one_in(&l->dice, 2) ? 1 : 0, /* a frame a path */
                                     .seed = (uint64_t)dice_between(&l->dice, 0, INT32_MAX),
                                     .watcher = { session_watcher, (void *)(uintptr_t)(LIBRARY_WATCHER_SESSION + 1) } };
     judge_init(&l->judge, l->c, l->index);
+    if (!slice_is_null(config.chroot))
+        l->judge.chroot = config.chroot;
     l->session_id = 0;
     if (l->takes_over) {
         l->session_id = config.session_id = l->judge.session_id = l->old_session_id;

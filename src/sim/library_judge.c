@@ -8,7 +8,7 @@
 
 void judge_init(struct library_judge *j, struct cluster *c, uint32_t client)
 {
-    *j = (struct library_judge){ .c = c, .client = client, .cable = LIBRARY_NOWHERE };
+    *j = (struct library_judge){ .c = c, .client = client, .cable = LIBRARY_NOWHERE, .chroot = slice_str("") };
     buf_init(&j->bytes, SIZE_MAX);
 }
 
@@ -18,6 +18,7 @@ void judge_fini(struct library_judge *j)
     mem_free(j->due);
     buf_fini(&j->bytes);
     library_watches_fini(&j->watches);
+    library_watches_fini(&j->armed);
 }
 
 void judge_wrong(struct library_judge *j, const char *rule, const char *fmt, ...)
@@ -68,6 +69,17 @@ void judge_closes(struct library_judge *j, bool sends)
                                                  .told = true };
 }
 
+void judge_forgets(struct library_judge *j, struct slice path, unsigned kinds, unsigned watcher)
+{
+    library_watch_forget(&j->watches, path, kinds, watcher);
+    for (size_t i = 0; i < j->asked_n; i++) {
+        struct library_asked *q = &j->asked[i];
+        if (q->watches && (CLIENT_WATCH_BIT(q->kind) & kinds) != 0 && slice_eq_str(path, q->path) &&
+            (watcher == LIBRARY_EVERYBODY || watcher == q->watcher))
+            q->unwished = true;
+    }
+}
+
 size_t judge_waiting(const struct library_judge *j)
 {
     size_t n = 0;
@@ -89,7 +101,7 @@ void judge_dialled(struct library_judge *j, uint32_t cable)
     j->cable = cable;
     j->up = j->primed = j->may_leave = false;
     j->rearmed = 0;
-    j->heard_us = j->c->now_us;
+    j->heard_us = j->spoke_us = j->c->now_us;
 }
 
 /* Requests of other clients may have been seen through events: a server that is behind any frame would show the past
@@ -148,6 +160,7 @@ void judge_sent(struct library_judge *j, struct slice frame)
 {
     struct wire_reader r = wire_reader_of(frame);
     struct wire_request_header h = wire_get_request_header(&r);
+    j->spoke_us = j->c->now_us;
     if (h.xid == WIRE_XID_SET_WATCHES)
         rearmed(j, &r, h.type);
     else if (h.xid > 0)
@@ -190,6 +203,11 @@ static void push_session_due(struct library_judge *j, int32_t state)
     due->who = library_watch_everybody(&j->watches) | 1u << LIBRARY_WATCHER_SESSION;
 }
 
+static enum client_watch_kind armed_kind(enum client_watch_kind kind)
+{
+    return kind == CLIENT_WATCH_EXIST ? CLIENT_WATCH_DATA : kind;
+}
+
 bool judge_connected(struct library_judge *j, struct slice frame)
 {
     struct wire_reader r = wire_reader_of(frame);
@@ -207,17 +225,29 @@ bool judge_connected(struct library_judge *j, struct slice frame)
     memcpy(j->passwd, q.passwd.p, q.passwd.n < sizeof j->passwd ? q.passwd.n : sizeof j->passwd);
     j->up = true;
     j->tried = 0;
+    j->armed.n = 0; /* the library tells the server all it has */
+    for (size_t i = 0; i < j->watches.n; i++)
+        library_watch_add(&j->armed, armed_kind(j->watches.p[i].kind), slice_str(j->watches.p[i].path), 0);
     push_session_due(j, j->read_only ? CLIENT_STATE_READ_ONLY : CLIENT_STATE_CONNECTED);
     return true;
+}
+
+/* Paths are told without the chroot (docs of zookeeper.h); one outside stays whole. */
+static struct slice below_chroot(const struct library_judge *j, struct slice path)
+{
+    size_t n = j->chroot.n;
+    bool inside = n != 0 && slice_starts(path, j->chroot) && (path.n == n || path.p[n] == '/');
+    return inside ? slice_of(path.p + n, path.n - n) : path;
 }
 
 static void came_event(struct library_judge *j, struct wire_reader *r, int64_t zxid)
 {
     struct wire_watcher_event e = wire_get_watcher_event(r);
     unsigned who = library_watch_fire(&j->watches, e.type, e.path);
+    (void)library_watch_fire(&j->armed, e.type, e.path);
     if (who == 0)
         return;
-    struct library_due *due = push_due(j, e.path);
+    struct library_due *due = push_due(j, below_chroot(j, e.path));
     due->is_event = true;
     due->type = e.type;
     due->zxid = zxid;
@@ -228,10 +258,25 @@ static void came_event(struct library_judge *j, struct wire_reader *r, int64_t z
 static void settle_watch(struct library_judge *j, const struct library_asked *q, int32_t err)
 {
     bool missing = q->op == WIRE_OP_EXISTS && err == ERR_NO_NODE;
-    if (q->watches && !q->told && (err == 0 || missing))
+    if (q->watches && !q->told && !q->unwished && (err == 0 || missing))
         library_watch_add(&j->watches, missing ? CLIENT_WATCH_EXIST : q->kind, slice_str(q->path), q->watcher);
-    if (q->forgets && (err == 0 || err == ERR_NO_WATCHER))
-        library_watch_forget(&j->watches, slice_str(q->path));
+    if (err == 0 || err == ERR_NO_WATCHER)
+        library_watch_forget(&j->watches, slice_str(q->path), q->forgets, q->watcher);
+    if (q->watches && (err == 0 || missing))
+        library_watch_add(&j->armed, armed_kind(q->kind), slice_str(q->path), 0);
+    if (err == 0)
+        library_watch_forget(&j->armed, slice_str(q->path), q->armed, LIBRARY_EVERYBODY);
+}
+
+/* Who waits for an event must be known to the server. */
+static void check_armed(struct library_judge *j)
+{
+    for (size_t i = 0; i < j->watches.n; i++) {
+        const struct library_watch *one = &j->watches.p[i];
+        if (!library_watch_has(&j->armed, armed_kind(one->kind), slice_str(one->path)))
+            judge_wrong(j, "library.deaf", "watcher %u waits for events of kind %d at %s, and the server does not know",
+                        one->watcher, one->kind, one->path);
+    }
 }
 
 static bool came_answer(struct library_judge *j, const struct wire_reply_header *h, struct slice body)
@@ -246,6 +291,8 @@ static bool came_answer(struct library_judge *j, const struct wire_reply_header 
     }
     q->answered = true;
     settle_watch(j, q, h->err);
+    if (q->armed != 0 || q->watches)
+        check_armed(j);
     if (q->serial == 0)
         return false;
     if (q->told)
@@ -466,6 +513,9 @@ void judge_settled(struct library_judge *j, bool over)
                     j->due[j->due_at].serial);
     j->due_at = j->due_n = 0;
     buf_reset(&j->bytes);
+    int64_t quiet_us = j->c->now_us - j->spoke_us;
+    if (j->up && !over && quiet_us > ((int64_t)j->timeout_ms / 3 + 2) * 1000)
+        judge_wrong(j, "library.silent", "has sent nothing for %lld ms", (long long)quiet_us / 1000);
     check_asked(j, over);
     check_state(j, over);
     if (over && j->auth_told != j->auth_asked)

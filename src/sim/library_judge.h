@@ -28,7 +28,10 @@ struct library_asked {
     uint32_t up_cable;   /* the connection with a session that there was when it was made; LIBRARY_NOWHERE: none */
     bool told;           /* it has ended */
     bool answered;       /* the server's answer has come */
-    bool watches, forgets;
+    bool watches;
+    bool unwished;    /* it watches, but the watcher has been forgotten meanwhile */
+    unsigned forgets; /* kinds (bits) */
+    unsigned armed;   /* kinds that the server forgets with an answer of 0 */
     enum client_watch_kind kind;
     unsigned watcher;
     char path[40];
@@ -53,6 +56,8 @@ struct library_judge {
     size_t due_at, due_n, due_cap;
     struct buf bytes;
     struct library_watches watches;
+    struct library_watches armed; /* what the server keeps for this connection; kinds EXIST and DATA are one to it */
+    struct slice chroot;          /* "": none */
     /* What the server said, and what the session event must be. */
     int64_t session_id;
     uint8_t passwd[WIRE_PASSWD_BYTES];
@@ -68,6 +73,7 @@ struct library_judge {
     bool up, primed;  /* it has a session; and the first frames of it were looked at */
     size_t rearmed;   /* paths in setWatches of this connection */
     int64_t heard_us; /* when the last byte came */
+    int64_t spoke_us; /* when the last frame left */
     bool may_leave;   /* the program gave a reason to leave it */
     size_t servers, tried;
     bool closing; /* the program has closed the handle */
@@ -84,6 +90,8 @@ void judge_wrong(struct library_judge *j, const char *rule, const char *fmt, ...
 uint32_t judge_accepted(struct library_judge *j, struct library_asked asked);
 /* A closeSession that nobody waits for. */
 void judge_closes(struct library_judge *j, bool sends);
+/* Watchers are forgotten at once. */
+void judge_forgets(struct library_judge *j, struct slice path, unsigned kinds, unsigned watcher);
 size_t judge_waiting(const struct library_judge *j);
 /* The list has changed. */
 void judge_servers(struct library_judge *j, size_t n);

@@ -29,6 +29,8 @@ static void work(struct library *l)
     while (dice_one_in(&l->works, 2) && may_ask(l));
     if (!c->healing && dice_one_in(&l->dice, 60))
         library_relist(l, dice_one_in(&l->dice, 2));
+    if (dice_one_in(&l->dice, 100))
+        client_cycle_server(l->core);
     library_pump(l);
     if (l->core != NULL && !c->healing && dice_one_in(&l->dice, 150))
         library_hand_over(l);
@@ -42,6 +44,7 @@ static void thaw(struct library *l)
     buf_init(&l->kept, SIZE_MAX);
     l->kept_gone = false;
     l->frozen_until_us = 0;
+    l->judge.spoke_us = l->c->now_us;                         /* it could not */
     if (l->link == LIBRARY_OPEN && !dice_one_in(&l->dice, 2)) /* which thread is the first to go on? */
         library_pump(l);
     if (l->core != NULL && l->link == LIBRARY_OPEN)
