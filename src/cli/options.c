@@ -2,6 +2,7 @@
 #include "base/properties.h"
 #include "cli/numbers.h"
 #include <limits.h>
+#include <stdlib.h>
 
 enum kind { FLAG, TEXT, NUMBER, COLOR, LOG, AUTH, END };
 
@@ -121,6 +122,39 @@ static bool is_true(const struct property *p)
     return slice_eq_str(p->value, "true");
 }
 
+/* 1: it was one of them; 0: it was not; -1: it is too long. */
+static int take_tls_text(struct cli_tls *tls, const char *name, const struct property *p, struct buf *error)
+{
+    static const char *const keys[CLI_TLS_TEXTS] = {
+        [CLI_TLS_TRUST] = "trustStore.location",
+        [CLI_TLS_TRUST_PASSWORD] = "trustStore.password",
+        [CLI_TLS_TRUST_PASSWORD_FILE] = "trustStore.passwordPath",
+        [CLI_TLS_TRUST_TYPE] = "trustStore.type",
+        [CLI_TLS_KEY] = "keyStore.location",
+        [CLI_TLS_KEY_PASSWORD] = "keyStore.password",
+        [CLI_TLS_KEY_PASSWORD_FILE] = "keyStore.passwordPath",
+        [CLI_TLS_KEY_TYPE] = "keyStore.type",
+        [CLI_TLS_PROTOCOL] = "protocol",
+        [CLI_TLS_PROTOCOLS] = "enabledProtocols",
+        [CLI_TLS_CIPHERS] = "ciphersuites",
+    };
+    static const char prefix[] = "zookeeper.ssl.";
+    if (p->key.n < sizeof prefix || memcmp(p->key.p, prefix, sizeof prefix - 1) != 0)
+        return 0;
+    for (size_t i = 0; i < CLI_TLS_TEXTS; i++) {
+        if (strcmp((const char *)p->key.p + sizeof prefix - 1, keys[i]) != 0)
+            continue;
+        if (p->value.n >= CLI_TLS_TEXT_BYTES) {
+            buf_printf(error, "%s: line %d: %s has %zu bytes, at most %d", name, p->line, (const char *)p->key.p,
+                       p->value.n, CLI_TLS_TEXT_BYTES - 1);
+            return -1;
+        }
+        memcpy(tls->texts[i], p->value.p, p->value.n + 1); /* with its 0 */
+        return 1;
+    }
+    return 0;
+}
+
 static int take_property(struct cli_options *out, const char *name, const struct property *p, struct buf *error,
                          struct buf *warnings)
 {
@@ -135,13 +169,18 @@ static int take_property(struct cli_options *out, const char *name, const struct
         return 0;
     }
     if (slice_eq_str(p->key, "zookeeper.client.secure")) {
-        if (is_true(p))
-            buf_printf(error,
-                       "%s: line %d: zookeeper.client.secure=true: this client does not speak TLS; connect to the "
-                       "plain client port, or through a TLS tunnel",
-                       name, p->line);
-        return is_true(p) ? -1 : 0;
+        out->tls.secure = is_true(p);
+        return 0;
     }
+    if (slice_eq_str(p->key, "zookeeper.ssl.hostnameVerification")) {
+        out->tls.any_name = slice_eq_str(p->value, "false");
+        return 0;
+    }
+    if (slice_eq_str(p->key, "zookeeper.clientCnxnSocket")) /* which of Java's sockets: TLS needs one of them there */
+        return 0;
+    int taken = take_tls_text(&out->tls, name, p, error);
+    if (taken != 0)
+        return taken < 0 ? -1 : 0;
     if (slice_eq_str(p->key, "zookeeper.sasl.client") && !is_true(p))
         return 0;
     buf_printf(warnings, "%s: line %d: %s has no meaning for this client and is ignored\n", name, p->line,
@@ -167,4 +206,27 @@ int cli_configuration_parse(struct cli_options *out, const char *name, const cha
         buf_printf(error, "%s: line %d: a damaged \\u escape", name, p.line);
     arena_fini(&arena);
     return rc == 0 ? 0 : -1;
+}
+
+int cli_java_flags_parse(struct cli_options *out, const char *name, const char *flags, struct buf *error)
+{
+    struct buf ignored;
+    int rc = 0;
+    char *copy = strdup(flags), *rest = NULL;
+    if (copy == NULL) {
+        buf_printf(error, "%s: no memory", name);
+        return -1;
+    }
+    buf_init(&ignored, SIZE_MAX / 2);
+    for (char *word = strtok_r(copy, " \t\n", &rest); word != NULL && rc == 0; word = strtok_r(NULL, " \t\n", &rest)) {
+        char *equals = strncmp(word, "-D", 2) == 0 ? strchr(word, '=') : NULL;
+        if (equals == NULL)
+            continue;
+        *equals = '\0';
+        struct property p = { .key = slice_str(word + 2), .value = slice_str(equals + 1), .line = 1 };
+        rc = take_property(out, name, &p, error, &ignored);
+    }
+    buf_fini(&ignored);
+    free(copy);
+    return rc;
 }

@@ -86,14 +86,42 @@ static void configurations(void **state)
                      0);
     assert_int_equal(o.request_timeout_ms, 700);
     assert_int_equal(warnings.n, 0);
-    assert_int_equal(configure(&o, "zookeeper.ssl.trustStore.location=x"), 0);
-    assert_string_equal(text_of(&warnings),
-                        "f: line 1: zookeeper.ssl.trustStore.location has no meaning for this client and is ignored\n");
-    assert_int_equal(configure(&o, "\nzookeeper.client.secure=true"), -1);
-    assert_non_null(strstr(text_of(&error), "f: line 2: zookeeper.client.secure=true"));
+    assert_int_equal(configure(&o, "zookeeper.ssl.context.supplier.class=x"), 0);
+    assert_string_equal(
+        text_of(&warnings),
+        "f: line 1: zookeeper.ssl.context.supplier.class has no meaning for this client and is ignored\n");
+    assert_int_equal(configure(&o, "zookeeper.client.secure=true\nzookeeper.ssl.trustStore.location=/a b\n"
+                                   "zookeeper.ssl.keyStore.password=p\nzookeeper.ssl.hostnameVerification=false"),
+                     0);
+    assert_true(o.tls.secure && o.tls.any_name);
+    assert_string_equal(o.tls.texts[CLI_TLS_TRUST], "/a b");
+    assert_string_equal(o.tls.texts[CLI_TLS_KEY_PASSWORD], "p");
+    assert_int_equal(warnings.n, 0);
+    char text[CLI_TLS_TEXT_BYTES + 100];
+    memset(text, 'x', sizeof text);
+    memcpy(text, "zookeeper.ssl.protocol=", 23);
+    text[sizeof text - 1] = '\0';
+    assert_int_equal(configure(&o, text), -1);
+    assert_non_null(strstr(text_of(&error), "at most 511"));
     assert_int_equal(configure(&o, "zookeeper.request.timeout=-1"), -1);
     assert_int_equal(configure(&o, "a=\\u00zz"), -1);
     assert_string_equal(text_of(&error), "f: line 1: a damaged \\u escape");
+}
+
+static void java_flags(void **state)
+{
+    struct cli_options o = { 0 };
+    (void)state;
+    buf_reset(&error);
+    assert_int_equal(cli_java_flags_parse(&o, "JVMFLAGS",
+                                          " -Xmx64m -Dzookeeper.client.secure=true\t-Dother.key=7 -Dkey "
+                                          "-Dzookeeper.ssl.keyStore.location=/k=1 ",
+                                          &error),
+                     0);
+    assert_true(o.tls.secure);
+    assert_string_equal(o.tls.texts[CLI_TLS_KEY], "/k=1");
+    assert_int_equal(cli_java_flags_parse(&o, "JVMFLAGS", "-Dzookeeper.request.timeout=x", &error), -1);
+    assert_non_null(strstr(text_of(&error), "JVMFLAGS: line 1: zookeeper.request.timeout: 'x'"));
 }
 
 static int set_up(void **state)
@@ -115,10 +143,8 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_zkcli_knows),
-        cmocka_unit_test(what_is_ours),
-        cmocka_unit_test(wrong_values),
-        cmocka_unit_test(configurations),
+        cmocka_unit_test(what_zkcli_knows), cmocka_unit_test(what_is_ours), cmocka_unit_test(wrong_values),
+        cmocka_unit_test(configurations),   cmocka_unit_test(java_flags),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

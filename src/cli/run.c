@@ -9,8 +9,12 @@
 
 volatile sig_atomic_t cli_interrupted;
 
+static volatile sig_atomic_t second_ends; /* nobody types: who is not heard at once asks again */
+
 static void interrupted(int number)
 {
+    if (second_ends && cli_interrupted)
+        _exit(128 + number);
     cli_interrupted = number;
 }
 
@@ -77,15 +81,20 @@ void cli_run_line(struct cli *c, const char *line)
     cli_words_free(&words);
 }
 
+/* Lines as they come: from a pipe, or from a terminal without the means to edit, which gets a prompt. */
 static void run_stdin(struct cli *c)
 {
     char *line = NULL;
     size_t room = 0;
-    ssize_t n;
     if (!c->options.json && !c->options.quiet)
         cli_print(c, "JLine support is disabled\n");
-    cli_flush(c);
-    while (!c->leave && (n = getline(&line, &room, stdin)) >= 0) {
+    while (!c->leave) {
+        if (c->terminal)
+            cli_print(c, "[zk: %s(%s) %zu] ", c->host, cli_state_name(c), c->count);
+        cli_flush(c);
+        ssize_t n = getline(&line, &room, stdin);
+        if (n < 0)
+            break;
         while (n > 0 && (line[n - 1] == '\n' || line[n - 1] == '\r'))
             line[--n] = '\0';
         cli_run_line(c, line);
@@ -95,8 +104,7 @@ static void run_stdin(struct cli *c)
 
 static void run_terminal(struct cli *c, struct cli_editor *editor)
 {
-    struct sigaction action = { .sa_handler = interrupted };
-    sigaction(SIGINT, &action, NULL);
+    second_ends = 0;
     cli_print(c, "Tab completes commands and paths, help lists commands.\n");
     cli_flush(c);
     const char *line;
@@ -109,7 +117,7 @@ static void run_lines(struct cli *c)
     if (!c->options.json && !c->options.quiet)
         cli_print(c, "Welcome to ZooKeeper!\n");
     cli_flush(c);
-    struct cli_editor *editor = c->terminal ? cli_editor_open(c) : NULL;
+    struct cli_editor *editor = c->able ? cli_editor_open(c) : NULL;
     if (editor != NULL)
         run_terminal(c, editor);
     else
@@ -150,6 +158,9 @@ static int prove_all(struct cli *c)
 
 static int run(struct cli *c, int argc, char **argv)
 {
+    const struct sigaction action = { .sa_handler = interrupted };
+    second_ends = 1;
+    sigaction(SIGINT, &action, NULL);
     bool one = c->options.command_at < argc;
     const struct cli_command *command = one ? cli_find_command(argv[c->options.command_at]) : NULL;
     if (command != NULL && (command->marks & CLI_OURS) != 0)
@@ -180,7 +191,8 @@ static void set_up(struct cli *c)
     c->print_watches = true;
     c->options.quiet |= c->options.json;
     c->show = isatty(STDOUT_FILENO) && !c->options.json;
-    c->terminal = c->show && isatty(STDIN_FILENO) && !dumb;
+    c->terminal = c->show && isatty(STDIN_FILENO);
+    c->able = c->terminal && !dumb;
     c->color = c->options.color == CLI_COLOR_ALWAYS ||
                (c->options.color == CLI_COLOR_AUTO && c->show && !dumb && getenv("NO_COLOR") == NULL);
     c->color = c->color && !c->options.json;
@@ -220,6 +232,18 @@ static int read_configuration(struct cli_options *options, struct buf *error, st
     return cli_configuration_parse(options, options->configuration, text, n, error, warnings);
 }
 
+/* What the shell's variables give to Java, then the file, which wins. */
+static int read_settings(struct cli_options *options, struct buf *error, struct buf *warnings)
+{
+    static const char *const variables[] = { "JVMFLAGS", "CLIENT_JVMFLAGS" };
+    for (size_t i = 0; i < ARRAY_COUNT(variables); i++) {
+        const char *flags = getenv(variables[i]);
+        if (flags != NULL && cli_java_flags_parse(options, variables[i], flags, error) != 0)
+            return -1;
+    }
+    return read_configuration(options, error, warnings);
+}
+
 int cli_main(int argc, char **argv, const struct cli_program *program)
 {
     struct cli c = { .program = program };
@@ -229,7 +253,7 @@ int cli_main(int argc, char **argv, const struct cli_program *program)
     setlocale(LC_CTYPE, "");
     int bad = cli_options_parse(&c.options, argc, argv, &error, &warnings);
     if (bad == 0)
-        bad = read_configuration(&c.options, &error, &warnings) != 0 ? 2 : 0; /* the status of zkCli.sh */
+        bad = read_settings(&c.options, &error, &warnings) != 0 ? 2 : 0; /* the status of zkCli.sh */
     fwrite(warnings.n > 0 ? (const char *)warnings.p : "", 1, warnings.n, stderr);
     if (bad != 0)
         fprintf(stderr, "%.*s\n", (int)error.n, (const char *)error.p);
@@ -240,7 +264,12 @@ int cli_main(int argc, char **argv, const struct cli_program *program)
     } else if (bad == 0) {
         set_up(&c);
         status = run(&c, argc, argv);
+        bool ended_by_signal = second_ends && cli_interrupted;
         tear_down(&c);
+        if (ended_by_signal) { /* files and the session are in order: now end as Ctrl-C ends programs */
+            signal(SIGINT, SIG_DFL);
+            raise(SIGINT);
+        }
     }
     buf_fini(&error);
     buf_fini(&warnings);

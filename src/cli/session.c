@@ -1,6 +1,6 @@
 /* The session: opening and closing it, and what it hears. */
 #include "base/mem.h"
-#include "cli/internal.h"
+#include "cli/call.h"
 #include "cli/numbers.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -121,21 +121,20 @@ void cli_last_log(char *out, size_t size)
     pthread_mutex_unlock(&last_log_lock);
 }
 
+static int64_t now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
 static int wait_connected(struct cli *c)
 {
-    struct timespec until;
     char why[512];
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += c->options.timeout_ms / 1000;
-    until.tv_nsec += (long)(c->options.timeout_ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_nsec -= 1000000000;
-        until.tv_sec++;
-    }
+    int64_t end_ms = now_ms() + c->options.timeout_ms;
     pthread_mutex_lock(&c->lock);
-    int rc = 0;
-    while (!c->connected && rc == 0)
-        rc = pthread_cond_timedwait(&c->changed, &c->lock, &until);
+    while (!c->connected && !cli_interrupted && now_ms() < end_ms)
+        call_wait(&c->lock, &c->changed);
     bool connected = c->connected;
     pthread_mutex_unlock(&c->lock);
     if (connected)
@@ -144,6 +143,35 @@ static int wait_connected(struct cli *c)
     cli_disconnect(c, true);
     return cli_fail(c, "KeeperErrorCode = ConnectionLoss: no connection to %s within %d ms (-timeout)%s%s", c->host,
                     c->options.timeout_ms, why[0] == '\0' ? "" : ": ", why);
+}
+
+static const char *text_or_null(const struct cli_tls *tls, enum cli_tls_text i)
+{
+    return tls->texts[i][0] == '\0' ? NULL : tls->texts[i];
+}
+
+static zhandle_t *open_handle(struct cli *c)
+{
+    const struct cli_tls *t = &c->options.tls;
+    int flags = ZOO_NO_LOG_CLIENTENV | (c->options.read_only ? ZOO_READONLY : 0);
+    if (!t->secure)
+        return zookeeper_init2(c->host, cli_watcher, c->options.timeout_ms, NULL, c, flags, take_log);
+    const char *protocols = text_or_null(t, CLI_TLS_PROTOCOLS);
+    struct zokor_tls tls = {
+        .size = sizeof tls,
+        .trust = text_or_null(t, CLI_TLS_TRUST),
+        .trust_password = text_or_null(t, CLI_TLS_TRUST_PASSWORD),
+        .trust_password_file = text_or_null(t, CLI_TLS_TRUST_PASSWORD_FILE),
+        .trust_type = text_or_null(t, CLI_TLS_TRUST_TYPE),
+        .key = text_or_null(t, CLI_TLS_KEY),
+        .key_password = text_or_null(t, CLI_TLS_KEY_PASSWORD),
+        .key_password_file = text_or_null(t, CLI_TLS_KEY_PASSWORD_FILE),
+        .key_type = text_or_null(t, CLI_TLS_KEY_TYPE),
+        .protocols = protocols != NULL ? protocols : text_or_null(t, CLI_TLS_PROTOCOL),
+        .ciphers = text_or_null(t, CLI_TLS_CIPHERS),
+        .any_name = t->any_name,
+    };
+    return zokor_init_tls(c->host, &tls, cli_watcher, c->options.timeout_ms, NULL, c, flags, take_log);
 }
 
 int cli_connect(struct cli *c, const char *host)
@@ -157,8 +185,12 @@ int cli_connect(struct cli *c, const char *host)
     c->connected = false;
     log_shown = c->options.log != CLI_LOG_OFF;
     zoo_set_debug_level(levels[c->options.log]);
-    c->zh = zookeeper_init2(c->host, cli_watcher, c->options.timeout_ms, NULL, c,
-                            ZOO_NO_LOG_CLIENTENV | (c->options.read_only ? ZOO_READONLY : 0), take_log);
+    c->zh = open_handle(c);
+    if (c->zh == NULL && c->options.tls.secure) { /* a file that cannot be used is in the log */
+        char why[256] = "";
+        cli_last_log(why, sizeof why);
+        return cli_fail(c, "no connection over TLS to '%s': %s", c->host, why[0] == '\0' ? strerror(errno) : why);
+    }
     if (c->zh == NULL)
         return cli_fail(c, "'%s' is no list of servers (host:port,host:port/path): %s", c->host, strerror(errno));
     zokor_set_request_timeout(c->zh, c->options.request_timeout_ms);

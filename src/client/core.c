@@ -151,7 +151,9 @@ void client_fail_all(struct client_core *c, int32_t rc)
 
 int client_begin(struct client_core *c, int32_t op, struct buf **b)
 {
-    if (client_is_over(c) || c->closing)
+    if (c->closing || c->state == CLIENT_STATE_CLOSED) /* as Apache's: what meets a handle on its way out */
+        return CLIENT_ERR_CLOSING;
+    if (client_is_over(c))
         return CLIENT_ERR_INVALID_STATE;
     c->into = client_is_up(c) ? &c->out : &c->queue;
     c->into_start = c->into->n;

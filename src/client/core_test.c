@@ -403,7 +403,7 @@ static void close_waits_for_answers_but_not_for_ever(void **state)
         fake_up(&f);
         assert_int_equal(fake_ask(&f, WIRE_OP_GET_DATA, "/a", 1, 0, NULL), 0);
         client_close(f.c, f.now + 3000);
-        assert_int_equal(fake_ask(&f, WIRE_OP_GET_DATA, "/a", 2, 0, NULL), CLIENT_ERR_INVALID_STATE);
+        assert_int_equal(fake_ask(&f, WIRE_OP_GET_DATA, "/a", 2, 0, NULL), CLIENT_ERR_CLOSING);
         fake_turn(&f, true);
         assert_true(fake_request(&f, &r) && r.op == WIRE_OP_GET_DATA);
         assert_true(fake_request(&f, &r) && r.op == WIRE_OP_CLOSE_SESSION);

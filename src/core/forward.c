@@ -125,9 +125,28 @@ void forward_create_session(struct core *c, struct conn *k, struct session *s)
                 (struct wire_vec){ .count = -1 }, &c->out->zab);
 }
 
+/* The session has come to another server since. The leader could not tell, for all that we serve is ours to it; and
+ * without an answer an observer of Apache's would wait with everything behind. So what is asked for is what fails. */
+static void forward_too_late(struct core *c, const struct peer_request *q)
+{
+    static const uint8_t root[] = { 0, 0, 0, 1, '/', 0xff, 0xff, 0xff, 0xff };
+    struct peer_request nothing = *q;
+    nothing.op = WIRE_OP_DELETE;
+    nothing.body = slice_of(root, sizeof root);
+    zab_forward(c->ens.zab, &nothing, (struct wire_vec){ .count = -1 }, &c->out->zab);
+}
+
 /* What an observer's client asks goes on as it came; what comes of it reaches the observer with what is committed. */
 void forward_relayed(struct core *c, uint32_t link, const struct peer_request *q, struct wire_vec authinfo)
 {
+    struct session *s = session_lookup(c, q->session_id);
+    bool writes = q->op != WIRE_OP_SYNC && q->op != WIRE_OP_CLOSE_SESSION && q->op != WIRE_OP_CREATE_SESSION;
+    if (s != NULL && s->owner == OWNER_NONE)
+        session_own(s, link);
+    if (writes && s != NULL && s->owner != link) {
+        forward_too_late(c, q);
+        return;
+    }
     if (q->op == WIRE_OP_SYNC)
         (void)ask(c, &c->ens.asked_syncs, link, CORE_CONN_MAX, q->session_id);
     zab_forward(c->ens.zab, q, authinfo, &c->out->zab);
@@ -208,6 +227,7 @@ static void relay_validity(struct core *c, const struct asked *a, bool valid)
     struct session *s = session_lookup(c, a->session_id);
     if (valid && s != NULL) {
         s->touched = true;
+        session_own(s, a->link);
         if (s->conn != NULL) /* it was a client of our own */
             conn_close(c, s->conn);
     }

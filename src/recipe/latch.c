@@ -408,11 +408,14 @@ int zokor_leader_latch_await(struct zokor_leader_latch *l, int timeout_ms)
     struct client *c = l->f->client;
     int64_t due = due_of(timeout_ms);
     bool in_time = true;
+    if (!client_enter(c))
+        return ZCLOSING;
     lock(l);
     while (!l->leads && in_time && !c->closing)
         in_time = recipe_cond_wait(&c->changed, &c->lock, due);
     int rc = l->leads ? ZOK : c->closing ? ZCLOSING : ZOPERATIONTIMEOUT;
     unlock(l);
+    client_leave(c);
     return rc;
 }
 

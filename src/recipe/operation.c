@@ -115,8 +115,22 @@ static int error_of(struct client *c, int rc)
     return closing ? ZCLOSING : ZSESSIONEXPIRED;
 }
 
+/* The client library gave up waiting; if the answer comes after all it sets the watch. That one is left to itself. */
+static void renew_watch(struct op *op)
+{
+    struct client *c = op->client;
+    struct watch *old = op->watch;
+    struct watch *w = watch_new(op->view, old->path, old->fn, old->context, old->direct);
+    pthread_mutex_lock(&c->lock);
+    old->fn = NULL;
+    pthread_mutex_unlock(&c->lock);
+    op->watch = w;
+}
+
 static void answer(struct op *op, int rc)
 {
+    if (rc == ZREQUESTTIMEOUT && op->watch != NULL)
+        renew_watch(op);
     op->answered(op, error_of(op->client, rc));
 }
 

@@ -314,6 +314,7 @@ struct zab_options quorum_zab_options(const struct config *c, const struct boot 
         .hello_ms = c->election_read_timeout_ms,
         .epoch_wait_ms_max = c->leader_epoch_wait_ms_max == 0 ? 1 : c->leader_epoch_wait_ms_max,
         .observer_delay_ms = c->observer_election_delay_ms,
+        .observer_reconnect_ms = c->observer_reconnect_delay_ms,
         .history_count = boot_history_count(c),
         .history_bytes = LIMIT_HISTORY_BYTES,
         .packet_field_bytes_max = boot_record_bytes_max(c),

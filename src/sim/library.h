@@ -7,11 +7,11 @@
 
 #include "base/buf.h"
 
-struct client;
+struct simclient;
 struct library;
 
 /* `client` is what the cluster knows; it asks this one to do the work. modest: takes servers without a quorum. */
-struct library *library_new(struct client *client, bool modest);
+struct library *library_new(struct simclient *client, bool modest);
 void library_free(struct library *l);
 
 /* From its cable, and its alarm. */

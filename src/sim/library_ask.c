@@ -120,7 +120,7 @@ void library_ask(struct library *l)
     struct client_request q = { 0 };
     struct buf *b = NULL;
     buf_reset(&l->scratch);
-    client_next_request(l->client, &l->works, l->judge.last_xid + 1, &l->scratch, &q);
+    simclient_next_request(l->client, &l->works, l->judge.last_xid + 1, &l->scratch, &q);
     if (q.op == WIRE_OP_REMOVE_WATCHES) {
         if (l->judge.watches.n != 0)
             unwatch(l);
@@ -142,11 +142,11 @@ void library_ask(struct library *l)
 
 void library_prove(struct library *l)
 {
-    uint32_t user = client_user(l->client);
+    uint32_t user = simclient_user(l->client);
     if (user >= CLIENT_USERS)
         return;
     buf_reset(&l->scratch);
-    client_put_auth(user, &l->scratch);
+    simclient_put_auth(user, &l->scratch);
     struct wire_reader r = wire_reader_of(slice_of(l->scratch.p + 8, l->scratch.n - 8));
     struct wire_auth_request a = wire_get_auth_request(&r);
     struct client_call call = { .fn = nobody, .tag = LIBRARY_TAG_AUTH };

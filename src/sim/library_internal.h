@@ -13,7 +13,7 @@
 enum library_link { LIBRARY_UNLINKED, LIBRARY_OPENING, LIBRARY_OPEN };
 
 struct library {
-    struct client *client;
+    struct simclient *client;
     struct cluster *c;
     uint32_t index;
     struct dice dice;  /* delays and what befalls it */

@@ -81,12 +81,12 @@ void library_woken(struct library *l, uint64_t mark)
         library_wake_at(l, may_ask(l) ? l->next_op_us : LIBRARY_NEVER);
 }
 
-struct library *library_new(struct client *client, bool modest)
+struct library *library_new(struct simclient *client, bool modest)
 {
     struct library *l = mem_zalloc(sizeof *l);
     l->client = client;
-    l->c = client_cluster(client);
-    l->index = client_index(client);
+    l->c = simclient_cluster(client);
+    l->index = simclient_index(client);
     l->dice = dice_of(l->c->opt.seed, "library", l->index);
     l->works = dice_of(l->c->opt.seed, "library requests", l->index);
     l->modest = modest;
@@ -166,7 +166,7 @@ void library_close_session(struct library *l)
     judge_closes(&l->judge, sends);
     client_close(l->core, now_ms(l) + dice_between(&l->dice, 0, 3000));
     cover(&l->c->coverage, COVER_library_closed);
-    if (client_begin(l->core, WIRE_OP_SYNC, &b) != CLIENT_ERR_INVALID_STATE)
+    if (client_begin(l->core, WIRE_OP_SYNC, &b) != CLIENT_ERR_CLOSING)
         judge_wrong(&l->judge, "library.after_end", "a handle that is being closed takes a request");
     library_pump(l);
 }

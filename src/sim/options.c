@@ -35,6 +35,7 @@ static const struct {
     { OPT_image_us, 100, 50000, 6 },
     { OPT_chunk_bytes, 1, 4096, 10 },
     { OPT_groups, 1, 1, 13 },
+    { OPT_quotas, 1, 1, 12 },
     { OPT_local_sessions, 1, 2, 13 },
     { OPT_read_only, 1, 1, 12 },
     { OPT_library_pct, 12, 100, 6 },

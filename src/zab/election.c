@@ -157,8 +157,11 @@ void election_begin(struct zab *z)
     z->elections++;
     e->begun_ms = z->now_ms;
     e->start_ms = 0;
-    if (!zab_is_participant(z) && z->elections > 1 && z->opt.observer_delay_ms > 0) {
-        e->start_ms = z->now_ms + 1 + (int64_t)rng_below(&z->rng, (uint64_t)z->opt.observer_delay_ms);
+    int64_t delay_ms = z->opt.observer_delay_ms, more_ms = z->opt.observer_reconnect_ms;
+    if (!zab_is_participant(z) && z->elections > 1 && (delay_ms > 0 || more_ms > 0)) {
+        e->start_ms = z->now_ms + 1;
+        e->start_ms += delay_ms > 0 ? (int64_t)rng_below(&z->rng, (uint64_t)delay_ms) : 0;
+        e->start_ms += more_ms > 0 ? (int64_t)rng_below(&z->rng, (uint64_t)more_ms) : 0;
         e->final_ms = 0;
         return;
     }

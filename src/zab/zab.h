@@ -37,8 +37,9 @@ struct zab_options {
     int64_t hello_ms;          /* quorumCnxnTimeoutMs: who connects to the election port says its hello in it; 0: 5 s */
     int64_t epoch_wait_ms_max; /* leader.maxTimeToWaitForEpoch; 0: initLimit alone counts */
     int64_t observer_delay_ms; /* random wait of an observer before it looks for a leader */
-    int64_t history_count;     /* commitLogCount, at least 500 */
-    size_t history_bytes;      /* committed transactions kept in memory for DIFF never exceed this much */
+    int64_t observer_reconnect_ms; /* observer.reconnectDelayMs: random, too, and added to it */
+    int64_t history_count;         /* commitLogCount, at least 500 */
+    size_t history_bytes;          /* committed transactions kept in memory for DIFF never exceed this much */
     size_t packet_field_bytes_max; /* jute.maxbuffer + extrasize */
     size_t link_backlog_bytes_max; /* bytes held back for a learner that loads an image */
     bool log_sync;                 /* read the log on disk for learners behind the window (snapshotSizeFactor >= 0) */

@@ -108,9 +108,9 @@ class Piped:
             self.send(line)
         return self._until(self.streams[0], "Not connected")
 
-    def close(self):
-        self.process.stdin.close()
-        return self.process.wait(SECONDS)
+    def rest(self):
+        """What stdout still had, once the program has ended."""
+        return self._until(self.streams[0], None)
 
     def kill(self):
         if self.process.poll() is None:

@@ -49,20 +49,13 @@ def is_ours_alone(line):
 
 
 def take_events(lines):
-    """Lines without the blocks of events, and the events."""
-    out, events = [], []
-    for line in lines:
-        if line.startswith("WatchedEvent "):
-            events.append(same(line))
-            # "", "WATCHER::", "" stand before it
-            assert out[-3:] == ["", "WATCHER::", ""], out
-            del out[-3:]
-        else:
-            out.append(line)
-    return out, events
+    """Lines without those of events, and the events. zkCli.sh prints events from another thread, so that the lines of
+    one may stand around a result: empty lines are dropped everywhere."""
+    events = [same(x) for x in lines if x.startswith("WatchedEvent ")]
+    return [x for x in lines if x not in ("", "WATCHER::") and not x.startswith("WatchedEvent ")], events
 
 
-def replay(command, server, connected_only):
+def replay(command, server):
     """[(command, stdout, stderr)], events."""
     helper = zkraw.Client(server.port)
     helper.create(cli_tools.Piped.MARK, cli_tools.Piped.MARK_TEXT)
@@ -89,6 +82,7 @@ def replay(command, server, connected_only):
             transcript.append((typed, out, err))
         cli.send("quit")
         status = cli.process.wait(cli_tools.SECONDS)
+        events += take_events(cli.rest())[1]
     finally:
         cli.kill()
     return transcript, events, status
@@ -102,10 +96,13 @@ def as_text(transcript, hosts):
     return [x.replace(hosts, "HOSTS") for x in lines]
 
 
-def test_the_session_reads_the_same(own_server, zokor):
+@pytest.mark.parametrize("server", ["ours", "apache"])
+def test_the_session_reads_the_same(own_server, zokor, server, monkeypatch):
+    if server == "apache":
+        monkeypatch.setenv("ZOKOR_TEST_APACHE", "1")  # for the servers that are started from here on
     theirs_server, ours_server = own_server(), own_server()
-    theirs, their_events, their_status = replay([cli_tools.ZKCLI], theirs_server, False)
-    ours, our_events, our_status = replay(zokor, ours_server, False)
+    theirs, their_events, their_status = replay([cli_tools.ZKCLI], theirs_server)
+    ours, our_events, our_status = replay(zokor, ours_server)
     difference = difflib.unified_diff(
         as_text(theirs, theirs_server.hosts), as_text(ours, ours_server.hosts), "zkCli.sh", "zokor cli", lineterm=""
     )
@@ -149,9 +146,9 @@ def test_one_shots_read_the_same(own_server, zokor):
         lines = []
         for typed in ONE_SHOTS:
             status, out, err = cli_tools.one_shot(server.hosts, *typed.split(), program=command)
-            out, events = take_events(out)
+            out, _ = take_events(out)  # whether there was time to connect is chance
             lines += ["> " + typed, "  status %d" % status] + ["  O|" + same(x) for x in out]
-            lines += ["  E|" + same(x) for x in err if not is_ours_alone(x) and x] + ["  V|" + x for x in events]
+            lines += ["  E|" + same(x) for x in err if not is_ours_alone(x) and x]
         texts.append([x.replace(server.hosts, "HOSTS") for x in lines])
     difference = "\n".join(difflib.unified_diff(*texts, "zkCli.sh", "zokor cli", lineterm=""))
     assert not difference, "\n" + difference

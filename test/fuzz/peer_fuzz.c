@@ -55,6 +55,24 @@ static void hello(struct slice s)
     buf_fini(&b);
 }
 
+static void logins(struct slice s)
+{
+    enum peer_auth_status status;
+    struct slice token;
+    struct buf b;
+    int64_t n = peer_auth_get(s, &status, &token);
+    if (n <= 0) {
+        ASSERT(n == 0 ? peer_auth_begins(s) >= 0 : n == ERR_MARSHALLING || n == ERR_TOO_LONG);
+        return;
+    }
+    ASSERT(inside(token, s) && peer_auth_begins(s) == 1);
+    ASSERT(peer_auth_get(slice_of(s.p, (size_t)n - 1), &status, &token) == 0);
+    buf_init(&b, 1 << 20);
+    peer_auth_put(&b, status, token);
+    ASSERT(b.err == 0 && slice_eq(buf_slice(&b), slice_of(s.p, (size_t)n)));
+    buf_fini(&b);
+}
+
 static void notifications(struct slice s)
 {
     struct slice body;
@@ -143,7 +161,7 @@ out:
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static void (*const targets[])(struct slice) = { packets, hello, notifications, records, members };
+    static void (*const targets[])(struct slice) = { packets, hello, notifications, records, members, logins };
     if (size > 0)
         targets[data[0] % ARRAY_COUNT(targets)](slice_of(data + 1, size - 1));
     return 0;

@@ -5,7 +5,9 @@ import pytest
 from ensemble import Ensemble, until
 from server import use_apache
 from test_ensemble_sasl import JAAS_KEY, REQUIRED, lives_through
+from test_ensemble_sasl import jaas as passwords
 from test_ensemble_tls import START_S, needs_apache
+from test_sasl import PROVIDER
 from test_sasl_kerberos import MODULE, REALM, Kdc
 from test_sasl_kerberos import pytestmark as needs_kdc
 
@@ -77,6 +79,21 @@ def test_a_principal_must_be_on_a_host_of_the_ensemble(tmp_path, kdc, name, prin
         until(lambda: "is on no host of the ensemble" in e[2].log() + e[3].log(), 60)
         assert e[1].mode() == ""
         assert all(m.running() for m in e)
+
+
+def test_clients_by_kerberos_and_servers_by_passwords(tmp_path, kdc):
+    """One file with both kinds of sections."""
+    e = ensemble(kdc, tmp_path, "zzz")
+    path = passwords(tmp_path, "jaas-both")
+    with open(path, "a") as f:
+        f.write(section(kdc, "Server", "server", "zookeeper/localhost"))
+    for m in e:
+        m.props[JAAS_KEY] = path
+        m.props["zookeeper.authProvider.1"] = PROVIDER
+    with e:
+        e.wait_serving()
+        for m in e:
+            assert "mechanism=GSSAPI" in m.log() and "mechanism=DIGEST-MD5" in m.log()
 
 
 def test_without_a_ticket_it_says_why(tmp_path, kdc):

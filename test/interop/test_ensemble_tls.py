@@ -150,6 +150,40 @@ def test_a_wrong_certificate_keeps_one_out(tmp_path, pki, name, says):
         assert all(m.running() for m in e)
 
 
+@pytest.mark.parametrize("kinds", [pytest.param(x, marks=needs_apache) for x in ("azz", "zaa")])
+def test_a_wrong_certificate_beside_apache(tmp_path, pki, kinds):
+    """Apache's server has it and is kept out by ours, and the other way round."""
+    with Ensemble(tmp_path, kinds, lines_of={1: lines(pki, "stranger"), 2: lines(pki), 3: lines(pki)}) as e:
+        for m in (e[2], e[3]):
+            m.wait_serving(START_S)
+        ours = e[1] if kinds[0] == "z" else e[2]
+        until(lambda: "peer.tls" in ours.log() and "reason=" in ours.log(), 60)
+        assert e[1].mode() == ""
+        fill(e.wait_leader(START_S), "/n", 20)
+        assert all(m.running() for m in e)
+
+
+def test_a_revoked_certificate_keeps_one_out(tmp_path, pki):
+    pki.make("revoked", "/CN=member", "DNS:localhost,IP:127.0.0.1")
+    with open(pki.path("ca.cnf"), "w") as f:
+        f.write("[ca]\ndefault_ca=d\n[d]\ndatabase=index\ndefault_md=sha256\ndefault_crl_days=3\n")
+    open(pki.path("index"), "w").close()
+    config = ["-config", "ca.cnf", "-cert", "ca.pem", "-keyfile", "ca.key"]
+    pki.openssl("ca", *config, "-revoke", "revoked.crt")
+    pki.openssl("ca", *config, "-gencrl", "-out", "ca.crl")
+    with open(pki.path("trust.pem"), "w") as out:
+        for name in ("ca.pem", "ca.crl"):
+            with open(pki.path(name)) as f:
+                out.write(f.read())
+    looks = {"ca": "trust", "ssl__quorum__crl": "true"}
+    lines_of = {1: lines(pki, "revoked", **looks), 2: lines(pki, **looks), 3: lines(pki, **looks)}
+    with Ensemble(tmp_path, "zzz", lines_of=lines_of) as e:
+        for m in (e[2], e[3]):
+            m.wait_serving()
+        until(lambda: "revoked" in e[2].log().split("peer.tls", 1)[-1] + e[3].log().split("peer.tls", 1)[-1], 60)
+        assert e[1].mode() == ""
+
+
 def test_names_may_be_left_unchecked(tmp_path, pki):
     keys = lines(pki, "nameless", ssl__quorum__hostnameVerification="false")
     with Ensemble(tmp_path, "zzz", extra=keys) as e:
@@ -185,11 +219,15 @@ def test_strangers_on_the_ports(tmp_path, pki):
         ({"ssl__quorum__keyStore__location": None}, "ssl.quorum.keyStore"),
         ({"ssl__quorum__ocsp": "true"}, "ssl.quorum.ocsp"),
         ({"ssl__quorum__enabledProtocols": "TLSv1.1"}, "ssl.quorum.enabledProtocols"),
+        ({"ssl__quorum__trustStore__location": "JKS"}, "keytool -importkeystore"),
         ({"ssl__quorum__keyStore__location": "P12", "ssl__quorum__keyStore__password": "wrong"}, "assword"),
     ],
 )
 def test_a_broken_configuration_stops_the_start(tmp_path, pki, change, says):
-    change = {k: pki.path("server.p12") if v == "P12" else v for k, v in change.items()}
+    with open(pki.path("old.jks"), "wb") as f:
+        f.write(b"\xfe\xed\xfe\xed" + bytes(60))
+    files = {"P12": "server.p12", "JKS": "old.jks"}
+    change = {k: pki.path(files[v]) if v in files else v for k, v in change.items()}
     e = Ensemble(tmp_path, "zzz", extra=lines(pki, **change))
     with pytest.raises(ServerDied, match=says):
         e[1].start()
