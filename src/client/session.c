@@ -257,7 +257,7 @@ enum client_need client_need(struct client_core *c, int64_t now_ms)
         return start_connection(c, now_ms);
     if (!client_is_up(c))
         return CLIENT_NEED_NOTHING;
-    if (c->out.n == 0 && now_ms >= ping_at_ms(c)) {
+    if (c->out.n == 0 && now_ms >= ping_at_ms(c) && !SIM_BUG(library_never_pings)) {
         put_frame_header(&c->out, 0, WIRE_XID_PING, WIRE_OP_PING);
         c->sent_at_ms = now_ms;
         c->ping_n++;
@@ -272,7 +272,7 @@ static int64_t earlier(int64_t a, int64_t b)
 
 int64_t client_wake_ms(const struct client_core *c)
 {
-    int64_t at = c->deadline_next;
+    int64_t at = SIM_BUG(library_oversleeps) ? INT64_MAX : c->deadline_next;
     if (c->drop)
         return 0;
     if (client_is_over(c))
@@ -284,7 +284,7 @@ int64_t client_wake_ms(const struct client_core *c)
     if (c->link == CLIENT_LINK_OPENING)
         return earlier(at, c->connect_by_ms);
     at = earlier(at, dead_at_ms(c));
-    if (client_is_up(c) && c->out.n == 0)
+    if (client_is_up(c) && c->out.n == 0 && !SIM_BUG(library_never_pings))
         at = earlier(at, ping_at_ms(c));
     if (c->state == CLIENT_STATE_READ_ONLY && !c->probing)
         at = earlier(at, c->probe_at_ms);
@@ -306,7 +306,7 @@ void client_set_servers(struct client_core *c, const struct client_addr *addrs, 
     c->resolved_at_ms = now_ms;
     if (c->link != CLIENT_LINK_NONE)
         c->hosts.current = c->linked; /* the program may have cycled since */
-    if (client_hosts_set(&c->hosts, addrs, n, client_is_up(c)))
+    if (client_hosts_set(&c->hosts, addrs, n, client_is_up(c)) && !SIM_BUG(library_stays))
         client_drop_link(c, ERR_CONNECTION_LOSS, now_ms);
 }
 

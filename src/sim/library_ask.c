@@ -199,7 +199,9 @@ void library_hand_over(struct library *l)
     l->old_session_id = client_session_id(l->core);
     memcpy(l->old_passwd, client_passwd(l->core), sizeof l->old_passwd);
     l->old_xid = l->judge.last_xid;
-    judge_closes(&l->judge, false);
+    judge_closes(&l->judge, false, l->c->now_us / 1000);
+    if (dice_one_in(&l->dice, 3)) /* its server does not hear of it */
+        library_mute(l);
     client_abort(l->core);
     library_pump(l);
 }

@@ -58,9 +58,10 @@ uint32_t judge_accepted(struct library_judge *j, struct library_asked asked)
     return asked.serial;
 }
 
-void judge_closes(struct library_judge *j, bool sends)
+void judge_closes(struct library_judge *j, bool sends, int64_t by_ms)
 {
     j->closing = true;
+    j->close_by_ms = by_ms;
     if (sends)
         *push_asked(j) = (struct library_asked){ .xid = ++j->last_xid,
                                                  .op = WIRE_OP_CLOSE_SESSION,
@@ -148,8 +149,6 @@ static void sent_request(struct library_judge *j, const struct wire_request_head
             continue;
         if (q->xid != h->xid || q->op != h->type)
             break;
-        if (q->up_cable == LIBRARY_NOWHERE)
-            cover(&j->c->coverage, COVER_library_waited);
         q->cable = j->cable;
         return;
     }
@@ -225,6 +224,12 @@ bool judge_connected(struct library_judge *j, struct slice frame)
     memcpy(j->passwd, q.passwd.p, q.passwd.n < sizeof j->passwd ? q.passwd.n : sizeof j->passwd);
     j->up = true;
     j->tried = 0;
+    for (size_t i = 0; i < j->asked_n; i++) { /* what waited is this connection's now */
+        if (j->asked[i].cable != LIBRARY_NOWHERE)
+            continue;
+        j->asked[i].up_cable = j->cable;
+        cover(&j->c->coverage, COVER_library_waited);
+    }
     j->armed.n = 0; /* the library tells the server all it has */
     for (size_t i = 0; i < j->watches.n; i++)
         library_watch_add(&j->armed, armed_kind(j->watches.p[i].kind), slice_str(j->watches.p[i].path), 0);
@@ -456,6 +461,10 @@ static void done_request(struct library_judge *j, const struct client_done *d)
         return;
     }
     count_failure(j, d->rc);
+    int64_t due_ms = q->deadline_ms > j->thawed_us / 1000 ? q->deadline_ms : j->thawed_us / 1000;
+    if (d->rc == ERR_REQUEST_TIMEOUT && now_ms(j) > due_ms + 1)
+        judge_wrong(j, "library.deadline", "request %d, op %d, ends %lld ms after its deadline", q->xid, q->op,
+                    (long long)(now_ms(j) - q->deadline_ms));
     if (!may_fail(j, q, d->rc))
         judge_wrong(j, "library.failure", "request %d, op %d, %s, ends with %d without a reason", q->xid, q->op,
                     q->cable == LIBRARY_NOWHERE ? "waiting" : "sent", d->rc);
@@ -505,6 +514,19 @@ static void check_state(struct library_judge *j, bool over)
         judge_wrong(j, "library.session_event", "the last session event was %d, it is %d", j->state, want);
 }
 
+void judge_handle(struct library_judge *j, const struct client_core *core)
+{
+    if (client_session_id(core) != j->session_id || client_last_zxid(core) != j->seen_zxid)
+        judge_wrong(j, "library.handle", "is session 0x%llx that has seen 0x%llx; it says 0x%llx and 0x%llx",
+                    (unsigned long long)j->session_id, (unsigned long long)j->seen_zxid,
+                    (unsigned long long)client_session_id(core), (unsigned long long)client_last_zxid(core));
+    if (memcmp(client_passwd(core), j->passwd, sizeof j->passwd) != 0)
+        judge_wrong(j, "library.handle", "gives another password of its session to the program");
+    if (j->timeout_ms != 0 && client_timeout_ms(core) != j->timeout_ms)
+        judge_wrong(j, "library.handle", "says that its timeout is %d ms; it is %d", client_timeout_ms(core),
+                    j->timeout_ms);
+}
+
 void judge_settled(struct library_judge *j, bool over)
 {
     if (j->due_at != j->due_n)
@@ -516,6 +538,9 @@ void judge_settled(struct library_judge *j, bool over)
     int64_t quiet_us = j->c->now_us - j->spoke_us;
     if (j->up && !over && quiet_us > ((int64_t)j->timeout_ms / 3 + 2) * 1000)
         judge_wrong(j, "library.silent", "has sent nothing for %lld ms", (long long)quiet_us / 1000);
+    if (j->closing && !over && now_ms(j) >= j->close_by_ms)
+        judge_wrong(j, "library.close", "has not ended %lld ms after its time",
+                    (long long)(now_ms(j) - j->close_by_ms));
     check_asked(j, over);
     check_state(j, over);
     if (over && j->auth_told != j->auth_asked)

@@ -336,7 +336,7 @@ static void the_judge_of_libraries_judges(void **state)
     must_find(c, &j, "library.left");
 
     c = judged(&j);
-    judge_closes(&j, false);
+    judge_closes(&j, false, 0);
     judge_settled(&j, true);
     must_find(c, &j, "library.lost");
 }
