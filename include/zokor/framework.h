@@ -71,6 +71,11 @@ struct zokor_auth {
     int auth_len;
 };
 
+/* Makes a handle in another way than zookeeper_init does, by zokor_init_tls for one: with just this watcher, timeout,
+ * context and these flags, and without an id. Called by threads of the framework, too, whenever a session was lost. */
+typedef zhandle_t *(*zokor_make_handle_fn)(const char *hosts, watcher_fn watcher, int session_timeout_ms,
+                                           void *watcher_context, int flags, void *make_context);
+
 /* All zeros but hosts is fine. Everything is copied. */
 struct zokor_framework_options {
     const char *hosts;                    /* as for zookeeper_init */
@@ -85,6 +90,8 @@ struct zokor_framework_options {
     const struct ACL_vector *acl;         /* of nodes created; NULL: open to all */
     const struct zokor_auth *auths;
     int auth_count;
+    zokor_make_handle_fn make_handle; /* NULL: zookeeper_init */
+    void *make_context;
 };
 
 /* Starts; returns at once. NULL and errno as zookeeper_init. */
@@ -138,7 +145,7 @@ enum zokor_request_flags {
     /* CREATE */
     ZOKOR_PROTECTED = 1 << 3,  /* name is _c_<uuid>-name, so that the node is found if the reply was lost */
     ZOKOR_OR_SET = 1 << 4,     /* if the node is there: set its data, if it has the version */
-    ZOKOR_IDEMPOTENT = 1 << 5, /* success if a retry finds its own work done */
+    ZOKOR_IDEMPOTENT = 1 << 5, /* also SET with a version, DELETE: success if a retry finds its own work done */
     /* DELETE */
     ZOKOR_GUARANTEED = 1 << 6, /* if the connection fails, go on in the background until it is done */
     ZOKOR_RECURSIVE = 1 << 7,  /* with everything below */

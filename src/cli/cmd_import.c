@@ -18,7 +18,7 @@ struct importing {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     size_t on_their_way;
-    int64_t created, updated, kept, failed, nodes;
+    int64_t created, updated, kept, failed, existed, nodes;
     struct buf errors; /* lines that the main thread is to print */
 };
 
@@ -33,6 +33,7 @@ static void finish(struct node *n, int rc, int64_t *counter)
 {
     struct importing *x = n->x;
     pthread_mutex_lock(&x->lock);
+    x->existed += rc == ZNODEEXISTS;
     if (rc == ZOK) {
         (*counter)++;
     } else if (x->failed++ < ERRORS_SHOWN) {
@@ -283,7 +284,7 @@ int cli_import(struct cli *c, struct cli_args *args)
     int status = import_file(&x);
     if (x.created + x.updated + x.kept + x.failed > 0)
         report(&x);
-    if (x.failed > 0 && !x.update && !x.keep)
+    if (x.existed > 0)
         cli_complain(c, "nodes that exist are not touched without -u (update them) or -k (keep them)");
     buf_fini(&x.errors);
     pthread_mutex_destroy(&x.lock);

@@ -12,7 +12,7 @@ void cli_print_help(void)
            "  -timeout MS                  session timeout (default: 30000)\n"
            "  -r                           a server without a quorum will do, read only\n"
            "  -waitforconnection           fail if there is no connection within the timeout\n"
-           "  -client-configuration FILE   Java properties: zookeeper.request.timeout\n"
+           "  -client-configuration FILE   Java properties: TLS (docs/cli.md), zookeeper.request.timeout\n"
            "  --auth SCHEME:AUTH           prove who you are first: digest:user:password, or digest:@FILE\n"
            "  --json                       results and errors as one JSON object a line\n"
            "  -q, --quiet                  no greeting and no events of the session, results alone\n"

@@ -20,7 +20,8 @@ enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_NOT_FOUND = 127 };
 struct cli {
     struct cli_options options;
     const struct cli_program *program;
-    bool terminal; /* a person types: prompt, editing, completion */
+    bool terminal; /* a person types: there is a prompt */
+    bool able;     /* and the terminal can show lines being edited */
     bool show;     /* stdout is a terminal: what is shown there is made safe */
     bool color;
     int status; /* of the last command */

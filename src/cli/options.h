@@ -2,7 +2,9 @@
 #ifndef ZOKOR_CLI_OPTIONS_H
 #define ZOKOR_CLI_OPTIONS_H
 
+#include "base/arena.h"
 #include "base/buf.h"
+#include <zokor/client.h>
 
 enum { CLI_AUTHS_MAX = 8 };
 
@@ -16,15 +18,23 @@ struct cli_options {
     const char *auths[CLI_AUTHS_MAX]; /* "scheme:auth" or "scheme:@file" */
     size_t auths_n;
     int command_at; /* the index in argv of a command to run; argc if there is none */
+    bool secure;    /* TLS, as `tls` says */
+    struct zokor_tls tls;
+    struct arena strings; /* of the configuration */
 };
 
 /* 0; -1: `error` says what is wrong. An option that is unknown is told of in `warnings` and ignored, as zkCli.sh does.
- */
+ * cli_options_fini in both cases. */
 int cli_options_parse(struct cli_options *out, int argc, char **argv, struct buf *error, struct buf *warnings);
+void cli_options_fini(struct cli_options *options);
 
-/* Reads a client configuration, a Java properties file. 0; -1: `error` says why. What this client cannot do but what
- * the file demands (TLS) is an error; keys without a meaning here are told of in `warnings`. */
+/* Reads a client configuration, a Java properties file. 0; -1: `error` says why. Keys without a meaning here are told
+ * of in `warnings`. */
 int cli_configuration_parse(struct cli_options *out, const char *name, const char *text, size_t n, struct buf *error,
                             struct buf *warnings);
+
+/* The same with the words -Dkey=value of a variable like JVMFLAGS; all others, and keys without a meaning, are the
+ * business of Java. */
+int cli_flags_parse(struct cli_options *out, const char *name, const char *flags, struct buf *error);
 
 #endif

@@ -9,19 +9,22 @@
 
 volatile sig_atomic_t cli_interrupted;
 
+static volatile sig_atomic_t second_ends; /* nobody types: who is not heard at once asks again */
+
 static void interrupted(int number)
 {
+    if (second_ends && cli_interrupted)
+        _exit(128 + number);
     cli_interrupted = number;
 }
 
-/* The command ran, if it needs a session without one it says so, as zkCli.sh does: on stdout, and that is no failure.
- */
-static int run_with_session(struct cli *c, const struct cli_command *command, struct cli_args *args)
+/* What a command is for that needs a session when there is none: as zkCli.sh, it is told on stdout, and no failure. */
+static int run_without_session(struct cli *c, const struct cli_command *command, const struct cli_words *words)
 {
-    if ((command->marks & CLI_ALONE) != 0 || cli_is_alive(c))
-        return command->run(c, args);
-    bool needs_none = command->run == cli_history || command->run == cli_redo || command->run == cli_printwatches;
-    int status = needs_none ? command->run(c, args) : CLI_DONE;
+    struct cli_args args = { .words = words->at, .n = words->n };
+    int status = CLI_DONE;
+    if (command->run == cli_history || command->run == cli_redo || command->run == cli_printwatches)
+        status = command->run(c, &args);
     if (c->options.json)
         return cli_fail(c, "Not connected");
     cli_print(c, "Not connected\n");
@@ -40,25 +43,29 @@ static int unknown_command(struct cli *c, const char *name)
     return CLI_NOT_FOUND;
 }
 
+static int run_command(struct cli *c, const struct cli_command *command, const struct cli_words *words)
+{
+    struct cli_args args = { .words = words->at, .n = words->n };
+    struct buf error;
+    int status;
+    if ((command->marks & CLI_ALONE) == 0 && !cli_is_alive(c))
+        return run_without_session(c, command, words);
+    if ((command->marks & CLI_CRUDE_WORDS) != 0)
+        return command->run(c, &args);
+    buf_init(&error, SIZE_MAX / 2);
+    if (cli_args_parse(&args, command->flags, words, &error) == 0)
+        status = command->run(c, &args);
+    else
+        status = cli_fail(c, "%.*s", (int)error.n, (const char *)error.p);
+    cli_args_free(&args);
+    buf_fini(&error);
+    return status;
+}
+
 int cli_run_words(struct cli *c, const struct cli_words *words)
 {
-    struct cli_args args = { 0 };
-    struct buf error;
     const struct cli_command *command = cli_find_command(words->at[0]);
-    buf_init(&error, SIZE_MAX / 2);
-    if (command == NULL)
-        c->status = unknown_command(c, words->at[0]);
-    else if ((command->marks & CLI_CRUDE_WORDS) != 0)
-        c->status = run_with_session(c, command, &(struct cli_args){ .words = words->at, .n = words->n });
-    else if (!cli_is_alive(c) && (command->marks & CLI_ALONE) == 0)
-        c->status = run_with_session(c, command, &args);
-    else if (cli_args_parse(&args, command->flags, words, &error) != 0)
-        c->status = cli_fail(c, "%.*s", (int)error.n, (const char *)error.p);
-    else
-        c->status = run_with_session(c, command, &args);
-    if ((command == NULL || (command->marks & CLI_CRUDE_WORDS) == 0))
-        cli_args_free(&args);
-    buf_fini(&error);
+    c->status = command == NULL ? unknown_command(c, words->at[0]) : run_command(c, command, words);
     cli_flush(c);
     return c->status;
 }
@@ -77,15 +84,20 @@ void cli_run_line(struct cli *c, const char *line)
     cli_words_free(&words);
 }
 
+/* Lines as they come: from a pipe, or from a terminal without the means to edit, which gets a prompt. */
 static void run_stdin(struct cli *c)
 {
     char *line = NULL;
     size_t room = 0;
-    ssize_t n;
     if (!c->options.json && !c->options.quiet)
         cli_print(c, "JLine support is disabled\n");
-    cli_flush(c);
-    while (!c->leave && (n = getline(&line, &room, stdin)) >= 0) {
+    while (!c->leave) {
+        if (c->terminal)
+            cli_print(c, "[zk: %s(%s) %zu] ", c->host, cli_state_name(c), c->count);
+        cli_flush(c);
+        ssize_t n = getline(&line, &room, stdin);
+        if (n < 0)
+            break;
         while (n > 0 && (line[n - 1] == '\n' || line[n - 1] == '\r'))
             line[--n] = '\0';
         cli_run_line(c, line);
@@ -95,8 +107,7 @@ static void run_stdin(struct cli *c)
 
 static void run_terminal(struct cli *c, struct cli_editor *editor)
 {
-    struct sigaction action = { .sa_handler = interrupted };
-    sigaction(SIGINT, &action, NULL);
+    second_ends = 0;
     cli_print(c, "Tab completes commands and paths, help lists commands.\n");
     cli_flush(c);
     const char *line;
@@ -109,7 +120,7 @@ static void run_lines(struct cli *c)
     if (!c->options.json && !c->options.quiet)
         cli_print(c, "Welcome to ZooKeeper!\n");
     cli_flush(c);
-    struct cli_editor *editor = c->terminal ? cli_editor_open(c) : NULL;
+    struct cli_editor *editor = c->able ? cli_editor_open(c) : NULL;
     if (editor != NULL)
         run_terminal(c, editor);
     else
@@ -150,6 +161,9 @@ static int prove_all(struct cli *c)
 
 static int run(struct cli *c, int argc, char **argv)
 {
+    const struct sigaction action = { .sa_handler = interrupted };
+    second_ends = 1;
+    sigaction(SIGINT, &action, NULL);
     bool one = c->options.command_at < argc;
     const struct cli_command *command = one ? cli_find_command(argv[c->options.command_at]) : NULL;
     if (command != NULL && (command->marks & CLI_OURS) != 0)
@@ -180,7 +194,8 @@ static void set_up(struct cli *c)
     c->print_watches = true;
     c->options.quiet |= c->options.json;
     c->show = isatty(STDOUT_FILENO) && !c->options.json;
-    c->terminal = c->show && isatty(STDIN_FILENO) && !dumb;
+    c->terminal = c->show && isatty(STDIN_FILENO);
+    c->able = c->terminal && !dumb;
     c->color = c->options.color == CLI_COLOR_ALWAYS ||
                (c->options.color == CLI_COLOR_AUTO && c->show && !dumb && getenv("NO_COLOR") == NULL);
     c->color = c->color && !c->options.json;
@@ -220,6 +235,18 @@ static int read_configuration(struct cli_options *options, struct buf *error, st
     return cli_configuration_parse(options, options->configuration, text, n, error, warnings);
 }
 
+/* What zkCli.sh gives to Java; the later one wins, and the file over both. */
+static int read_flags(struct cli_options *options, struct buf *error)
+{
+    static const char *const names[] = { "CLIENT_JVMFLAGS", "JVMFLAGS" };
+    for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
+        const char *flags = getenv(names[i]);
+        if (flags != NULL && cli_flags_parse(options, names[i], flags, error) != 0)
+            return -1;
+    }
+    return 0;
+}
+
 int cli_main(int argc, char **argv, const struct cli_program *program)
 {
     struct cli c = { .program = program };
@@ -228,8 +255,8 @@ int cli_main(int argc, char **argv, const struct cli_program *program)
     buf_init(&warnings, SIZE_MAX / 2);
     setlocale(LC_CTYPE, "");
     int bad = cli_options_parse(&c.options, argc, argv, &error, &warnings);
-    if (bad == 0)
-        bad = read_configuration(&c.options, &error, &warnings) != 0 ? 2 : 0; /* the status of zkCli.sh */
+    if (bad == 0 && (read_flags(&c.options, &error) != 0 || read_configuration(&c.options, &error, &warnings) != 0))
+        bad = 2; /* the status of zkCli.sh */
     fwrite(warnings.n > 0 ? (const char *)warnings.p : "", 1, warnings.n, stderr);
     if (bad != 0)
         fprintf(stderr, "%.*s\n", (int)error.n, (const char *)error.p);
@@ -240,8 +267,14 @@ int cli_main(int argc, char **argv, const struct cli_program *program)
     } else if (bad == 0) {
         set_up(&c);
         status = run(&c, argc, argv);
+        bool ended_by_signal = second_ends && cli_interrupted;
         tear_down(&c);
+        if (ended_by_signal) { /* files and the session are in order: now end as Ctrl-C ends programs */
+            signal(SIGINT, SIG_DFL);
+            raise(SIGINT);
+        }
     }
+    cli_options_fini(&c.options);
     buf_fini(&error);
     buf_fini(&warnings);
     if (fflush(stdout) != 0 || ferror(stdout) != 0) {

@@ -1,6 +1,6 @@
 /* The session: opening and closing it, and what it hears. */
 #include "base/mem.h"
-#include "cli/internal.h"
+#include "cli/call.h"
 #include "cli/numbers.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -67,17 +67,24 @@ void cli_print_events(struct cli *c)
     pthread_mutex_unlock(&c->lock);
 }
 
-void cli_show_event(struct cli *c, int type, int state, const char *path, int64_t zxid)
+/* The editor looks at what there is for it. */
+static void wake_editor(struct cli *c)
 {
     const uint64_t one = 1;
+    ssize_t n = write(c->wake_fd, &one, sizeof(one));
+    (void)n; /* a full counter wakes, too */
+}
+
+void cli_show_event(struct cli *c, int type, int state, const char *path, int64_t zxid)
+{
     bool silent = c->options.quiet && type == ZOO_SESSION_EVENT;
     pthread_mutex_lock(&c->lock);
     if (c->print_watches && !silent) {
         event_text(c, &c->events, type, state, path, zxid);
-        if (!c->editing)
+        if (c->editing)
+            wake_editor(c);
+        else
             write_events(c);
-        else if (write(c->wake_fd, &one, sizeof(one)) < 0)
-            buf_reset(&c->events); /* cannot be: a full counter wakes, too */
     }
     pthread_mutex_unlock(&c->lock);
 }
@@ -86,9 +93,8 @@ void cli_watcher(zhandle_t *zh, int type, int state, const char *path, void *con
 {
     struct cli *c = context;
     bool session = type == ZOO_SESSION_EVENT;
-    const uint64_t one = 1;
-    if (session && write(c->wake_fd, &one, sizeof(one)) < 0) /* the prompt shows the state */
-        (void)c;                                             /* cannot be: a full counter wakes, too */
+    if (session)
+        wake_editor(c); /* the prompt shows the state */
     if (session && (state == ZOO_CONNECTED_STATE || state == ZOO_READONLY_STATE)) {
         pthread_mutex_lock(&c->lock);
         c->connected = true;
@@ -121,21 +127,20 @@ void cli_last_log(char *out, size_t size)
     pthread_mutex_unlock(&last_log_lock);
 }
 
+static int64_t now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
 static int wait_connected(struct cli *c)
 {
-    struct timespec until;
     char why[512];
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += c->options.timeout_ms / 1000;
-    until.tv_nsec += (long)(c->options.timeout_ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_nsec -= 1000000000;
-        until.tv_sec++;
-    }
+    int64_t end_ms = now_ms() + c->options.timeout_ms;
     pthread_mutex_lock(&c->lock);
-    int rc = 0;
-    while (!c->connected && rc == 0)
-        rc = pthread_cond_timedwait(&c->changed, &c->lock, &until);
+    while (!c->connected && !cli_interrupted && now_ms() < end_ms)
+        call_wait(&c->lock, &c->changed);
     bool connected = c->connected;
     pthread_mutex_unlock(&c->lock);
     if (connected)
@@ -144,6 +149,16 @@ static int wait_connected(struct cli *c)
     cli_disconnect(c, true);
     return cli_fail(c, "KeeperErrorCode = ConnectionLoss: no connection to %s within %d ms (-timeout)%s%s", c->host,
                     c->options.timeout_ms, why[0] == '\0' ? "" : ": ", why);
+}
+
+/* There is no handle: the library's log knows more if the files of TLS are to blame. */
+static int fail_open(struct cli *c, int error)
+{
+    char why[512];
+    cli_last_log(why, sizeof(why));
+    if (why[0] != '\0')
+        return cli_fail(c, "%s: %s", c->host, why);
+    return cli_fail(c, "'%s' is no list of servers (host:port,host:port/path): %s", c->host, strerror(error));
 }
 
 int cli_connect(struct cli *c, const char *host)
@@ -155,12 +170,18 @@ int cli_connect(struct cli *c, const char *host)
     mem_free(c->host);
     c->host = name;
     c->connected = false;
+    pthread_mutex_lock(&last_log_lock);
+    last_log[0] = '\0'; /* the connection before is no reason */
+    pthread_mutex_unlock(&last_log_lock);
     log_shown = c->options.log != CLI_LOG_OFF;
     zoo_set_debug_level(levels[c->options.log]);
-    c->zh = zookeeper_init2(c->host, cli_watcher, c->options.timeout_ms, NULL, c,
-                            ZOO_NO_LOG_CLIENTENV | (c->options.read_only ? ZOO_READONLY : 0), take_log);
+    int flags = ZOO_NO_LOG_CLIENTENV | (c->options.read_only ? ZOO_READONLY : 0);
+    if (c->options.secure)
+        c->zh = zokor_init_tls(c->host, &c->options.tls, cli_watcher, c->options.timeout_ms, NULL, c, flags, take_log);
+    else
+        c->zh = zookeeper_init2(c->host, cli_watcher, c->options.timeout_ms, NULL, c, flags, take_log);
     if (c->zh == NULL)
-        return cli_fail(c, "'%s' is no list of servers (host:port,host:port/path): %s", c->host, strerror(errno));
+        return fail_open(c, errno);
     zokor_set_request_timeout(c->zh, c->options.request_timeout_ms);
     return c->options.wait_for_connection ? wait_connected(c) : 0;
 }

@@ -141,7 +141,7 @@ static struct client_pending *pending_push(struct client_core *c)
 void client_fail_all(struct client_core *c, int32_t rc)
 {
     for (struct client_pending *p; (p = client_pending_first(c)) != NULL; client_pending_pop(c)) {
-        if (!p->answered)
+        if (!p->answered && !(SIM_BUG(library_loses_one) && c->ring_n == 1))
             client_tell(c, &p->call, rc);
     }
     buf_reset(&c->queue);
@@ -149,7 +149,9 @@ void client_fail_all(struct client_core *c, int32_t rc)
 
 int client_begin(struct client_core *c, int32_t op, struct buf **b)
 {
-    if (client_is_over(c) || c->closing)
+    if (c->closing || c->state == CLIENT_STATE_CLOSED) /* as Apache's: what meets a handle on its way out */
+        return CLIENT_ERR_CLOSING;
+    if (client_is_over(c))
         return CLIENT_ERR_INVALID_STATE;
     c->into = client_is_up(c) ? &c->out : &c->queue;
     c->into_start = c->into->n;

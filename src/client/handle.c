@@ -34,7 +34,7 @@ static void log_environment(zhandle_t *zh, const char *host, int timeout_ms)
 {
     struct utsname u;
     if (uname(&u) == 0)
-        zlog(zh, ZOO_LOG_LEVEL_INFO, "client environment: libzokor (interface %s), host %s, %s %s %s", ZOO_VERSION,
+        zlog(zh, ZOO_LOG_LEVEL_INFO, "Client environment: libzokor (interface %s), host %s, %s %s %s", ZOO_VERSION,
              u.nodename, u.sysname, u.release, u.machine);
     zlog(zh, ZOO_LOG_LEVEL_INFO, "connecting to %s, session timeout %d ms", host, timeout_ms);
 }

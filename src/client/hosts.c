@@ -93,7 +93,8 @@ bool client_path_valid(const char *path, bool sequential)
         size_t n = (size_t)(p - name);
         if (n == 0)
             return *p == 0 && sequential;
-        if ((n == 1 && name[0] == '.') || (n == 2 && name[0] == '.' && name[1] == '.'))
+        bool dots = (n == 1 && name[0] == '.') || (n == 2 && name[0] == '.' && name[1] == '.');
+        if (dots && !(*p == 0 && sequential))
             return false;
         if (*p == 0)
             return true;

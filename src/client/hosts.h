@@ -27,7 +27,8 @@ struct client_host {
 int client_hosts_parse(const char *text, struct client_host *hosts, struct slice *chroot) WARN_UNUSED;
 
 /* Paths as the interface judges them before a request is sent (client specification 4.1, without the classes of
- * characters, which the server judges). A sequential name may end with '/'. */
+ * characters, which the server judges). A sequential name may end with '/', "/."
+ * or "/..", because a number follows. */
 bool client_path_valid(const char *path, bool sequential);
 
 struct client_hosts {

@@ -42,6 +42,10 @@ static void paths(void **state)
     for (size_t i = 0; i < ARRAY_COUNT(bad); i++)
         assert_false(client_path_valid(bad[i], false));
     assert_true(client_path_valid("/a/", true));
+    assert_true(client_path_valid("/a/.", true));
+    assert_true(client_path_valid("/a/..", true));
+    assert_false(client_path_valid("/a/./", true));
+    assert_false(client_path_valid("/a/../", true));
     assert_false(client_path_valid("/a//", true));
     assert_false(client_path_valid(NULL, true));
 }

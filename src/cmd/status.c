@@ -19,21 +19,24 @@
 
 static const char help_text[] =
     "usage: zokor status [-DKEY=VALUE ...] [zoo.cfg | HOST:PORT | HOST PORT [WORD [secure]]]\n"
+    "       zokor status [-DKEY=VALUE ...] HOST:PORT,HOST:PORT,...\n"
     "\n"
     "Asks a server a four-letter word, srvr if none is named, and prints the answer: mode, zxid, latencies, "
     "connections.\n"
     "Without arguments it asks 127.0.0.1:2181; of zoo.cfg it takes the client port, or the secure one if that is all.\n"
+    "Of several servers, parted by commas, it makes a table.\n"
     "\n"
     "examples:\n"
     "  zokor status\n"
     "  zokor status /etc/zookeeper/conf/zoo.cfg\n"
+    "  zokor status zk1:2181,zk2:2181,zk3:2181\n"
     "  zokor status zk1.example.com 2181 mntr          (the server's 4lw.commands.whitelist must hold it)\n"
     "  zokor status -Dzookeeper.ssl.trustStore.location=ca.pem zk1.example.com 2281 srvr secure\n"
     "\n"
     "  -D...  for TLS: zookeeper.ssl.keyStore and .trustStore with .location, .password, .passwordPath and .type,\n"
     "         zookeeper.ssl.hostnameVerification; also taken from CLIENT_JVMFLAGS and JVMFLAGS\n"
     "\n"
-    "Exit status: 0 it answered, 1 it did not, 2 wrong arguments.\n";
+    "Exit status: 0 it answered (all of them did), 1 not so, 2 wrong arguments.\n";
 
 struct question {
     char host[256], port[16], word[8];
@@ -188,23 +191,96 @@ static int from_config(struct question *q, const char *file)
     return strcmp(q->port, "0") == 0 ? cmd_usage_error("%s: no client port is configured", file) : CMD_OK;
 }
 
+/* "HOST:PORT", "[IPV6]:PORT" of n bytes. */
+static bool take_address(struct question *q, const char *text, size_t n)
+{
+    const char *colon = memrchr(text, ':', n);
+    size_t digits = colon == NULL ? 0 : n - (size_t)(colon - text) - 1;
+    if (digits == 0 || digits > 5 || strspn(colon + 1, "0123456789") < digits)
+        return false;
+    size_t host_n = (size_t)(colon - text);
+    if (host_n > 1 && text[0] == '[' && text[host_n - 1] == ']') {
+        text++;
+        host_n -= 2;
+    }
+    (void)snprintf(q->host, sizeof q->host, "%.*s", (int)host_n, text);
+    (void)snprintf(q->port, sizeof q->port, "%.*s", (int)digits, colon + 1);
+    return true;
+}
+
+/* The rest of the line of srvr's answer that begins with `key`, up to a comma; "-" without one. */
+static const char *fact(const char *answer, const char *key, char *to, size_t size)
+{
+    const char *at = strstr(answer, key);
+    (void)snprintf(to, size, "-");
+    if (at != NULL)
+        (void)snprintf(to, size, "%.*s", (int)strcspn(at + strlen(key), "\n,"), at + strlen(key));
+    return to;
+}
+
+static int table_row(const struct question *q, const char *name, int name_n)
+{
+    char why[1024] = "", mode[32], zxid[32], count[32], latency[64], version[96];
+    struct buf answer;
+    buf_init(&answer, ANSWER_BYTES_MAX);
+    int rc = ask(q, &answer, why, sizeof why);
+    buf_append(&answer, "", 1);
+    const char *text = answer.p != NULL ? (const char *)answer.p : "";
+    int status = rc == 0 && strstr(text, "Mode: ") != NULL ? CMD_OK : CMD_FAILED;
+    if (rc < 0 || *text == '\0')
+        printf("%-24.*s %s\n", name_n, name, why[0] != '\0' ? why : "closed the connection without an answer");
+    else if (status != CMD_OK)
+        printf("%-24.*s %.*s\n", name_n, name, (int)strcspn(text, "\n"), text);
+    else
+        printf("%-24.*s %-11s %-13s %-11s %-15s %s\n", name_n, name, fact(text, "Mode: ", mode, sizeof mode),
+               fact(text, "Zxid: ", zxid, sizeof zxid), fact(text, "Connections: ", count, sizeof count),
+               fact(text, "Latency min/avg/max: ", latency, sizeof latency),
+               fact(text, "Zookeeper version: ", version, sizeof version));
+    buf_fini(&answer);
+    return status;
+}
+
+/* A line for each of "HOST:PORT,HOST:PORT,...". */
+static int print_table(struct question *q, const char *list)
+{
+    int status = CMD_OK;
+    printf("%-24s %-11s %-13s %-11s %-15s %s\n", "server", "mode", "zxid", "connections", "min/avg/max ms", "version");
+    for (const char *at = list; *at != '\0';) {
+        size_t n = strcspn(at, ",");
+        if (!take_address(q, at, n))
+            return cmd_usage_error("status: '%.*s' is not HOST:PORT", (int)n, at);
+        if (table_row(q, at, (int)n) != CMD_OK)
+            status = CMD_FAILED;
+        at += n + (at[n] == ',');
+    }
+    return status;
+}
+
+static int print_answer(const struct question *q)
+{
+    char why[1024] = "";
+    struct buf answer;
+    buf_init(&answer, ANSWER_BYTES_MAX);
+    int rc = ask(q, &answer, why, sizeof why);
+    int status = rc < 0 || answer.n == 0 ? CMD_FAILED : CMD_OK;
+    fwrite(buf_slice(&answer).p, 1, answer.n, stdout);
+    if (status != CMD_OK)
+        fprintf(stderr, "Error contacting service. It is probably not running. (%s)\n",
+                why[0] != '\0' ? why : "the connection was closed without an answer");
+    buf_fini(&answer);
+    return status;
+}
+
 static int take_words(struct question *q, char **words, int count)
 {
-    char *colon = count == 1 ? strrchr(words[0], ':') : NULL;
-    if (count == 0)
+    if (count == 0 || (count == 1 && take_address(q, words[0], strlen(words[0]))))
         return CMD_OK;
-    if (count == 1 && (colon == NULL || colon[1] == '\0' || strspn(colon + 1, "0123456789") != strlen(colon + 1)))
+    if (count == 1)
         return from_config(q, words[0]);
     if (count > 4 || (count > 2 && strlen(words[2]) != 4))
         return cmd_usage_error("status: HOST PORT WORD secure are expected, WORD has four letters");
-    size_t n = colon != NULL ? (size_t)(colon - words[0]) : strlen(words[0]);
-    const char *host = words[0];
-    if (n > 1 && host[0] == '[' && host[n - 1] == ']') {
-        host++;
-        n -= 2;
-    }
-    (void)snprintf(q->host, sizeof q->host, "%.*s", (int)n, host);
-    (void)snprintf(q->port, sizeof q->port, "%s", colon != NULL ? colon + 1 : words[1]);
+    (void)snprintf(q->host, sizeof q->host, "%s", words[0]);
+    (void)snprintf(q->port, sizeof q->port, "%s", words[1]);
     if (count > 2)
         memcpy(q->word, words[2], 5);
     q->secure = count > 3 && strcmp(words[3], "false") != 0;
@@ -214,7 +290,7 @@ static int take_words(struct question *q, char **words, int count)
 int cmd_status(int argc, char **argv)
 {
     struct question q = { .host = "127.0.0.1", .port = "2181", .word = "srvr" };
-    char *words[5], why[1024] = "";
+    char *words[5];
     int count = 0, status = CMD_OK;
     flags_init(&q.flags);
     flags_add_words(&q.flags, getenv("JVMFLAGS"));
@@ -232,20 +308,11 @@ int cmd_status(int argc, char **argv)
         else
             words[count++] = argv[i];
     }
-    if (status == CMD_OK)
+    bool several = count == 1 && strchr(words[0], ',') != NULL;
+    if (status == CMD_OK && !several)
         status = take_words(&q, words, count);
-    if (status == CMD_OK) {
-        struct buf answer;
-        buf_init(&answer, ANSWER_BYTES_MAX);
-        int rc = ask(&q, &answer, why, sizeof why);
-        fwrite(buf_slice(&answer).p, 1, answer.n, stdout);
-        if (rc < 0 || answer.n == 0) {
-            fprintf(stderr, "Error contacting service. It is probably not running. (%s)\n",
-                    why[0] != '\0' ? why : "the connection was closed without an answer");
-            status = CMD_FAILED;
-        }
-        buf_fini(&answer);
-    }
+    if (status == CMD_OK)
+        status = several ? print_table(&q, words[0]) : print_answer(&q);
     flags_fini(&q.flags);
     return cmd_finish_output(status);
 }

@@ -49,11 +49,14 @@ static int wait_for_end(struct zokor_framework *f, struct waker *w, const char *
 
 int zokor_barrier_wait(struct zokor_framework *f, const char *path, int timeout_ms)
 {
+    if (!client_enter(f->client))
+        return ZCLOSING;
     struct waker *w = waker_new();
     struct listener *l = listener_add(f, on_state, w, true);
     int rc = wait_for_end(f, w, path, due_of(timeout_ms));
     listener_remove(f->client, l);
     waker_drop(w);
+    client_leave(f->client);
     return rc;
 }
 
@@ -136,7 +139,7 @@ static int try_enter(struct zokor_double_barrier *b, bool *entered)
     return rc;
 }
 
-int zokor_double_barrier_enter(struct zokor_double_barrier *b, int timeout_ms)
+static int enter(struct zokor_double_barrier *b, int timeout_ms)
 {
     const struct zokor_request q = { .operation = ZOKOR_EXISTS, .path = b->ready };
     int64_t due = due_of(timeout_ms);
@@ -194,7 +197,7 @@ out:
     return rc;
 }
 
-int zokor_double_barrier_leave(struct zokor_double_barrier *b, int timeout_ms)
+static int leave(struct zokor_double_barrier *b, int timeout_ms)
 {
     int64_t due = due_of(timeout_ms);
     struct listener *l = listener_add(b->f, on_state, b->waker, true);
@@ -214,4 +217,23 @@ int zokor_double_barrier_leave(struct zokor_double_barrier *b, int timeout_ms)
         (void)delete_own(b, &is_there);
     (void)zokor_framework_delete(b->f, b->ready, ZOKOR_QUIETLY | ZOKOR_GUARANTEED);
     return rc;
+}
+
+static int within(struct zokor_double_barrier *b, int (*call)(struct zokor_double_barrier *, int), int timeout_ms)
+{
+    if (!client_enter(b->f->client))
+        return ZCLOSING;
+    int rc = call(b, timeout_ms);
+    client_leave(b->f->client);
+    return rc;
+}
+
+int zokor_double_barrier_enter(struct zokor_double_barrier *b, int timeout_ms)
+{
+    return within(b, enter, timeout_ms);
+}
+
+int zokor_double_barrier_leave(struct zokor_double_barrier *b, int timeout_ms)
+{
+    return within(b, leave, timeout_ms);
 }

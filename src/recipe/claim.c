@@ -271,7 +271,7 @@ static int wait_until_granted(struct claim *c, int64_t due_ms)
     }
 }
 
-int claim_acquire(struct claim *c, int64_t due_ms)
+static int acquire(struct claim *c, int64_t due_ms)
 {
     int rc;
     struct listener *l = listener_add(c->f, on_state, c, true);
@@ -292,6 +292,16 @@ int claim_acquire(struct claim *c, int64_t due_ms)
         return ZOK;
     stop_listening(c);
     return rc == ZNONODE ? ZOPERATIONTIMEOUT : rc;
+}
+
+int claim_acquire(struct claim *c, int64_t due_ms)
+{
+    struct client *client = c->f->client;
+    if (!client_enter(client))
+        return ZCLOSING;
+    int rc = acquire(c, due_ms);
+    client_leave(client);
+    return rc;
 }
 
 static void own_read(struct zokor_framework *f, const struct zokor_result *r, void *context)

@@ -33,6 +33,23 @@ bool client_disarm(struct client *c, struct timer *t)
     return waits;
 }
 
+bool client_enter(struct client *c)
+{
+    pthread_mutex_lock(&c->lock);
+    bool in = !c->closing;
+    c->waiting += in;
+    pthread_mutex_unlock(&c->lock);
+    return in;
+}
+
+void client_leave(struct client *c)
+{
+    pthread_mutex_lock(&c->lock);
+    c->waiting--;
+    pthread_cond_broadcast(&c->changed);
+    pthread_mutex_unlock(&c->lock);
+}
+
 bool client_on_event_thread(const struct client *c)
 {
     return pthread_equal(pthread_self(), c->events) != 0;
@@ -99,6 +116,12 @@ static void run_due(struct client *c, struct list *due)
     }
 }
 
+/* The lock is held. */
+static bool session_is_wanted(const struct client *c)
+{
+    return !c->closing && c->session_count > 0 && c->session == NULL && c->reopen_at_ms <= recipe_now_ms();
+}
+
 static void *worker_main(void *arg)
 {
     struct client *c = arg;
@@ -107,12 +130,14 @@ static void *worker_main(void *arg)
     pthread_mutex_lock(&c->lock);
     for (;;) {
         int64_t look = session_check(c, recipe_now_ms());
-        bool told = list_empty(&c->states) || c->telling;
+        bool told = list_empty(&c->states) || c->telling, open = session_is_wanted(c);
         struct session *over = ended_session(c);
         int64_t next = take_due(c, &due);
-        if (!told || over != NULL || !list_empty(&due)) {
+        if (!told || open || over != NULL || !list_empty(&due)) {
             pthread_mutex_unlock(&c->lock);
             state_tell(c);
+            if (open)
+                (void)session_open(c);
             if (over != NULL)
                 session_free(over);
             pthread_mutex_lock(&c->lock);
@@ -166,6 +191,8 @@ static struct client *client_new(const struct zokor_framework_options *o)
     c->request_timeout_ms = o->request_timeout_ms;
     c->retry = o->retry;
     c->error_policy = o->error_policy;
+    c->make_handle = o->make_handle;
+    c->make_context = o->make_context;
     c->can_be_read_only = o->can_be_read_only != 0;
     c->plain_parents = o->plain_parents != 0;
     c->compress = o->compress != 0;
@@ -229,14 +256,9 @@ struct zokor_framework *zokor_framework_open(const struct zokor_framework_option
         error = pthread_create(&c->worker, NULL, worker_main, c);
         worker = error == 0;
     }
-    if (error == 0) {
-        pthread_mutex_lock(&c->lock);
-        c->session = session_open(c);
-        error = c->session == NULL ? errno : 0;
-        pthread_mutex_unlock(&c->lock);
-    }
-    if (error == 0)
+    if (error == 0 && session_open(c))
         return &c->root;
+    error = error == 0 ? errno : error;
     pthread_mutex_lock(&c->lock);
     c->closing = true;
     pthread_mutex_unlock(&c->lock);

@@ -82,7 +82,9 @@ struct client {
     struct list ended;
     enum zokor_connection_state state;
     int64_t state_number; /* how many changes there were */
-    int64_t suspended_at_ms;
+    int64_t suspended_at_ms, reopen_at_ms;
+    zokor_make_handle_fn make_handle;
+    void *make_context;
     int64_t last_session_id, session_count;
     bool was_connected, is_open /* a connection is there now */;
     struct list states; /* struct state_note: changes to be told to direct listeners */
@@ -121,14 +123,18 @@ void client_post(struct client *c, struct event *e);
 void client_arm(struct client *c, struct timer *t, int delay_ms);
 /* Takes a timer out before it runs; false: it runs, has run, or was never armed. */
 bool client_disarm(struct client *c, struct timer *t);
+/* Around what waits: the end of the client waits for it. False: it is ending. */
+bool client_enter(struct client *c);
+void client_leave(struct client *c);
 bool client_on_event_thread(const struct client *c);
 /* session.c */
-struct session *session_open(struct client *c); /* lock held; NULL and errno */
+bool session_open(struct client *c);            /* not under the lock; false and errno */
 struct session *session_hold(struct client *c); /* the present one, NULL while closing */
 void session_release(struct session *s);
 void session_give_up(struct client *c); /* lock held: the session is over, a new one begins */
 void session_free(struct session *s);   /* not under the lock */
-/* Ends a session that was silent for its whole time; when to look again, or -1. Lock held. */
+/* Ends a session that was silent for its whole time; when to look again, or -1. If there is no session then: when to
+ * open one. Lock held. */
 int64_t session_check(struct client *c, int64_t now_ms);
 void state_move(struct client *c, enum zokor_connection_state state); /* lock held */
 void state_tell(struct client *c);                                    /* without the lock, after state_move */
@@ -216,6 +222,7 @@ void op_send(struct op *op, int (*send)(struct op *, zhandle_t *), void (*answer
 void op_finish(struct op *op, int rc);
 void op_retry(struct op *op, int rc); /* from its beginning, as far as the policy lets it */
 void op_end(struct op *op, int rc);   /* one of the two, as rc asks for */
+bool op_data_is_own(const struct op *op); /* what was read is what was sent */
 void op_void_done(int rc, const void *data);
 void op_stat_done(int rc, const struct Stat *stat, const void *data);
 void op_string_done(int rc, const char *path, const void *data);

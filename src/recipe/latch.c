@@ -403,16 +403,27 @@ int64_t zokor_leader_latch_token(struct zokor_leader_latch *l)
     return token;
 }
 
+char *zokor_leader_latch_node(struct zokor_leader_latch *l)
+{
+    lock(l);
+    char *path = l->leads ? recipe_copy(l->path) : NULL;
+    unlock(l);
+    return path;
+}
+
 int zokor_leader_latch_await(struct zokor_leader_latch *l, int timeout_ms)
 {
     struct client *c = l->f->client;
     int64_t due = due_of(timeout_ms);
     bool in_time = true;
+    if (!client_enter(c))
+        return ZCLOSING;
     lock(l);
     while (!l->leads && in_time && !c->closing)
         in_time = recipe_cond_wait(&c->changed, &c->lock, due);
     int rc = l->leads ? ZOK : c->closing ? ZCLOSING : ZOPERATIONTIMEOUT;
     unlock(l);
+    client_leave(c);
     return rc;
 }
 

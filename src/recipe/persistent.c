@@ -23,6 +23,7 @@ struct setting {
     struct watch watch; /* so that the session frees it at its end: must be first */
     struct zokor_watch *owner;
     int64_t number; /* of the session */
+    bool given_up;  /* its request timed out: if it is set after all, nobody listens */
 };
 
 struct told {
@@ -86,7 +87,7 @@ static void tell(struct zokor_watch *w, int type, int state, const char *path, i
 static void fired(zhandle_t *zh, int type, int state, const char *path, void *context)
 {
     const struct setting *s = context;
-    if (type != ZOO_SESSION_EVENT)
+    if (type != ZOO_SESSION_EVENT && !s->given_up)
         tell(s->owner, type, state, path, zokor_zxid(zh));
 }
 
@@ -120,6 +121,8 @@ static void unset(struct setting *s, struct session *session)
     (void)zokor_aremove_watches(session->zh, w->path, type, fired, s, 1, on_unset, s);
 }
 
+static void set(struct zokor_watch *w);
+
 static void on_set(int rc, const void *data)
 {
     struct setting *s = (struct setting *)data;
@@ -136,7 +139,10 @@ static void on_set(int rc, const void *data)
         tell(w, ZOO_SESSION_EVENT, ZOO_CONNECTED_STATE, w->path, -1);
     else if (rc == ZUNIMPLEMENTED || rc == ZNOAUTH)
         tell(w, ZOO_NOTWATCHING_EVENT, 0, w->path, -1);
-    if (rc != ZOK)
+    if (rc == ZREQUESTTIMEOUT) {
+        s->given_up = true; /* this thread's, as is the watcher's call */
+        set(w);
+    } else if (rc != ZOK)
         setting_free(s);
     else if (stopped)
         unset(s, s->watch.session);

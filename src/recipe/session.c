@@ -132,6 +132,7 @@ static void now_connected(struct client *c, struct session *s, zhandle_t *zh, bo
 {
     const enum zokor_connection_state was = c->state;
     s->id = zoo_client_id(zh)->client_id;
+    s->zh = zh;
     c->last_session_id = s->id;
     if (read_only && was != ZOKOR_READ_ONLY)
         state_move(c, ZOKOR_READ_ONLY);
@@ -167,26 +168,45 @@ static void on_session_event(zhandle_t *zh, int type, int state, const char *pat
     state_tell(c);
 }
 
-struct session *session_open(struct client *c)
+static zhandle_t *make_handle(struct client *c, struct session *s)
+{
+    int flags = ZOO_NO_LOG_CLIENTENV | (c->can_be_read_only ? ZOO_READONLY : 0);
+    if (c->make_handle != NULL)
+        return c->make_handle(c->hosts, on_session_event, c->session_timeout_ms, s, flags, c->make_context);
+    return zookeeper_init(c->hosts, on_session_event, c->session_timeout_ms, NULL, s, flags);
+}
+
+bool session_open(struct client *c)
 {
     struct session *s = mem_zalloc(sizeof(*s));
-    int flags = ZOO_NO_LOG_CLIENTENV | (c->can_be_read_only ? ZOO_READONLY : 0);
     s->client = c;
-    s->number = ++c->session_count;
     list_init(&s->link);
     list_init(&s->watches);
-    s->zh = zookeeper_init(c->hosts, on_session_event, c->session_timeout_ms, NULL, s, flags);
-    if (s->zh == NULL) {
-        int error = errno;
-        mem_free(s);
-        errno = error;
-        return NULL;
+    pthread_mutex_lock(&c->lock);
+    s->number = ++c->session_count;
+    c->session = s; /* its first event may come before its handle is returned */
+    pthread_mutex_unlock(&c->lock);
+    zhandle_t *zh = make_handle(c, s);
+    int error = zh == NULL ? errno : 0;
+    if (zh != NULL && c->request_timeout_ms > 0)
+        zokor_set_request_timeout(zh, c->request_timeout_ms);
+    for (int i = 0; zh != NULL && i < c->auth_count; i++)
+        (void)zoo_add_auth(zh, c->auths[i].scheme, c->auths[i].auth, c->auths[i].auth_len, NULL, NULL);
+    pthread_mutex_lock(&c->lock);
+    s->zh = zh;
+    if (zh == NULL) {
+        list_remove(&s->link); /* it has been closed meanwhile */
+        c->session = c->session == s ? NULL : c->session;
+        c->reopen_at_ms = recipe_now_ms() + REOPEN_MS;
+    } else if (c->closing && c->session == s) {
+        c->session = NULL;
+        list_push_back(&c->ended, &s->link);
     }
-    if (c->request_timeout_ms > 0)
-        zokor_set_request_timeout(s->zh, c->request_timeout_ms);
-    for (int i = 0; i < c->auth_count; i++)
-        (void)zoo_add_auth(s->zh, c->auths[i].scheme, c->auths[i].auth, c->auths[i].auth_len, NULL, NULL);
-    return s;
+    pthread_mutex_unlock(&c->lock);
+    if (zh == NULL)
+        mem_free(s);
+    errno = error;
+    return zh != NULL;
 }
 
 void session_free(struct session *s)
@@ -199,7 +219,7 @@ void session_free(struct session *s)
 struct session *session_hold(struct client *c)
 {
     pthread_mutex_lock(&c->lock);
-    struct session *s = c->closing ? NULL : c->session;
+    struct session *s = c->closing || c->session == NULL || c->session->zh == NULL ? NULL : c->session;
     if (s != NULL)
         s->holders++;
     pthread_mutex_unlock(&c->lock);
@@ -218,7 +238,8 @@ void session_release(struct session *s)
 void session_give_up(struct client *c)
 {
     list_push_back(&c->ended, &c->session->link);
-    c->session = session_open(c);
+    c->session = NULL; /* the worker begins another */
+    c->reopen_at_ms = 0;
     c->is_open = false;
     state_move(c, ZOKOR_LOST);
     pthread_cond_signal(&c->worker_wake);
@@ -228,19 +249,17 @@ void session_give_up(struct client *c)
  * told and a new session begun, in which nothing of the old one is taken for ours. */
 int64_t session_check(struct client *c, int64_t now_ms)
 {
-    if (c->closing)
+    if (c->closing || c->session_count == 0)
         return -1;
-    if (c->session == NULL && c->was_connected) {
-        c->session = session_open(c);
-        return c->session == NULL ? now_ms + REOPEN_MS : -1;
-    }
-    if (c->session == NULL || c->state != ZOKOR_SUSPENDED)
+    if (c->session == NULL)
+        return c->reopen_at_ms;
+    if (c->state != ZOKOR_SUSPENDED || c->session->zh == NULL)
         return -1;
     int64_t end = c->suspended_at_ms + zoo_recv_timeout(c->session->zh);
     if (end > now_ms)
         return end;
     session_give_up(c);
-    return -1;
+    return now_ms;
 }
 
 int zokor_framework_wait_connected(struct zokor_framework *f, int timeout_ms)

@@ -12,7 +12,7 @@ static struct cable *cable_at(struct cluster *c, uint32_t cable)
 
 static int64_t delay_us(struct cluster *c, const struct cable *k)
 {
-    return dice_wait(client_dice(c->clients[k->client]), opt(c, OPT_client_delay_us));
+    return dice_wait(simclient_dice(c->clients[k->client]), opt(c, OPT_client_delay_us));
 }
 
 /* When something sent now arrives: after a delay of its own, and never before what was sent earlier. */
@@ -192,5 +192,5 @@ void cable_gone(struct cluster *c, uint32_t cable)
     if (!k->client_open)
         return;
     k->client_open = false;
-    client_gone(c->clients[k->client], cable);
+    simclient_gone(c->clients[k->client], cable);
 }

@@ -2,11 +2,12 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "sim/cluster.h"
+#include "sim/library.h"
 #include "sim/member.h"
 #include "wire/records.h"
 #include <stdio.h>
 
-enum client_state { CLIENT_IDLE, CLIENT_DIALLING, CLIENT_CONNECTED };
+enum simclient_state { CLIENT_IDLE, CLIENT_DIALLING, CLIENT_CONNECTED };
 
 struct armed {
     enum sim_watch kind;
@@ -18,12 +19,13 @@ struct outcome {
     int32_t err;
 };
 
-struct client {
+struct simclient {
     struct cluster *cluster;
     uint32_t index;
-    struct dice dice;  /* delays and what it does */
-    struct dice works; /* its requests */
-    enum client_state state;
+    struct library *library; /* it is one; NULL: it speaks for itself */
+    struct dice dice;        /* delays and what it does */
+    struct dice works;       /* its requests */
+    enum simclient_state state;
     uint32_t cable, member;
     uint32_t user;  /* CLIENT_USERS: proves nothing */
     bool forgetful; /* sets no watches again */
@@ -50,29 +52,29 @@ struct client {
     uint32_t tickets;
 };
 
-struct dice *client_dice(struct client *k)
+struct dice *simclient_dice(struct simclient *k)
 {
     return &k->dice;
 }
 
-uint32_t client_user(const struct client *k)
+uint32_t simclient_user(const struct simclient *k)
 {
     return k->user;
 }
 
-struct cluster *client_cluster(const struct client *k)
+struct cluster *simclient_cluster(const struct simclient *k)
 {
     return k->cluster;
 }
 
-uint32_t client_index(const struct client *k)
+uint32_t simclient_index(const struct simclient *k)
 {
     return k->index;
 }
 
 /* ---- its alarm ---- */
 
-static void wake_at(struct client *k, int64_t at_us)
+static void wake_at(struct simclient *k, int64_t at_us)
 {
     if (at_us <= k->cluster->now_us)
         at_us = k->cluster->now_us + 1;
@@ -82,7 +84,7 @@ static void wake_at(struct client *k, int64_t at_us)
     cluster_at(k->cluster, at_us, HAPPEN_CLIENT, k->index, ++k->alarm_mark, NULL);
 }
 
-static void note(struct client *k, enum chronicle_kind kind, struct slice frame)
+static void note(struct simclient *k, enum chronicle_kind kind, struct slice frame)
 {
     chronicle_add(&k->cluster->chronicle,
                   (struct chronicle_entry){ .at_us = k->cluster->now_us,
@@ -95,7 +97,7 @@ static void note(struct client *k, enum chronicle_kind kind, struct slice frame)
 
 void sim_client_new(struct cluster *c, uint32_t index)
 {
-    struct client *k = mem_zalloc(sizeof *k);
+    struct simclient *k = mem_zalloc(sizeof *k);
     k->cluster = c;
     k->index = index;
     k->dice = dice_of(c->opt.seed, "client", index);
@@ -111,12 +113,19 @@ void sim_client_new(struct cluster *c, uint32_t index)
         k->left = true;
         return;
     }
+    struct dice is_library = dice_of(c->opt.seed, "is library", index);
+    if (dice_between(&is_library, 0, 99) < opt(c, OPT_library_pct)) {
+        k->library = library_new(k, k->modest);
+        return;
+    }
     k->dial_us = dice_between(&k->dice, 1, 500000);
     wake_at(k, k->dial_us);
 }
 
-void sim_client_free(struct client *k)
+void sim_client_free(struct simclient *k)
 {
+    if (k->library != NULL)
+        library_free(k->library);
     mem_free(k->sent);
     mem_free(k->armed);
     mem_free(k->outcomes);
@@ -126,7 +135,7 @@ void sim_client_free(struct client *k)
 
 /* ---- requests under way ---- */
 
-static void sent_push(struct client *k, const struct client_request *q)
+static void sent_push(struct simclient *k, const struct client_request *q)
 {
     if (k->sent_head + k->sent_count == k->sent_cap) {
         if (k->sent_head != 0) {
@@ -141,25 +150,25 @@ static void sent_push(struct client *k, const struct client_request *q)
     k->sent[k->sent_head + k->sent_count++].sent_us = k->cluster->now_us;
 }
 
-static void speak(struct client *k)
+static void speak(struct simclient *k)
 {
     note(k, CHRONICLE_SENT, buf_slice(&k->frame));
     cable_send_up(k->cluster, k->cable, buf_slice(&k->frame));
     k->spoke_us = k->cluster->now_us;
 }
 
-static void send_ping(struct client *k)
+static void send_ping(struct simclient *k)
 {
     buf_reset(&k->frame);
     wire_put_request_header(&k->frame, &(struct wire_request_header){ WIRE_XID_PING, WIRE_OP_PING });
     speak(k);
 }
 
-static void send_next(struct client *k)
+static void send_next(struct simclient *k)
 {
     struct client_request q = { 0 };
     buf_reset(&k->frame);
-    client_next_request(k, &k->works, k->next_xid++, &k->frame, &q);
+    simclient_next_request(k, &k->works, k->next_xid++, &k->frame, &q);
     sent_push(k, &q);
     log_debug("sim.send", "client=%u xid=%d op=%d member=%u connection=%u session=0x%llx", k->index, q.xid, q.op,
               k->member + 1, k->cable, (unsigned long long)k->session_id);
@@ -169,7 +178,7 @@ static void send_next(struct client *k)
 
 /* ---- watches ---- */
 
-static void arm(struct client *k, enum sim_watch kind, const char *path)
+static void arm(struct simclient *k, enum sim_watch kind, const char *path)
 {
     for (size_t i = 0; i < k->armed_count; i++)
         if (k->armed[i].kind == kind && strcmp(k->armed[i].path, path) == 0)
@@ -183,7 +192,8 @@ static void arm(struct client *k, enum sim_watch kind, const char *path)
     snprintf(a->path, sizeof a->path, "%s", path);
 }
 
-static void disarm(struct client *k, bool (*gone)(const struct armed *a, int32_t type), int32_t type, struct slice path)
+static void disarm(struct simclient *k, bool (*gone)(const struct armed *a, int32_t type), int32_t type,
+                   struct slice path)
 {
     size_t left = 0;
     for (size_t i = 0; i < k->armed_count; i++)
@@ -207,7 +217,7 @@ static bool any_watch(const struct armed *a, int32_t type)
     return true;
 }
 
-static void put_paths(struct client *k, enum sim_watch kind)
+static void put_paths(struct simclient *k, enum sim_watch kind)
 {
     int32_t count = 0;
     for (size_t i = 0; i < k->armed_count; i++)
@@ -218,7 +228,7 @@ static void put_paths(struct client *k, enum sim_watch kind)
             wire_put_ustring(&k->frame, slice_str(k->armed[i].path));
 }
 
-static void set_watches(struct client *k)
+static void set_watches(struct simclient *k)
 {
     if (k->armed_count == 0)
         return;
@@ -242,7 +252,7 @@ static void set_watches(struct client *k)
 
 /* ---- connections ---- */
 
-static void forget_session(struct client *k)
+static void forget_session(struct simclient *k)
 {
     k->session_id = 0;
     k->last_zxid = 0;
@@ -252,7 +262,7 @@ static void forget_session(struct client *k)
     memset(k->passwd, 0, sizeof k->passwd);
 }
 
-static void dial(struct client *k)
+static void dial(struct simclient *k)
 {
     struct cluster *c = k->cluster;
     k->state = CLIENT_DIALLING;
@@ -279,7 +289,7 @@ static void dial(struct client *k)
     wake_at(k, c->now_us + opt(c, OPT_timeout_ms) * 1000 / 3);
 }
 
-static void idle(struct client *k, int64_t wait_us)
+static void idle(struct simclient *k, int64_t wait_us)
 {
     note(k, CHRONICLE_GONE, slice_str(""));
     k->state = CLIENT_IDLE;
@@ -296,7 +306,7 @@ static void idle(struct client *k, int64_t wait_us)
     wake_at(k, k->dial_us);
 }
 
-static void let_go(struct client *k, int64_t wait_us)
+static void let_go(struct simclient *k, int64_t wait_us)
 {
     if (k->state == CLIENT_IDLE)
         return;
@@ -304,13 +314,17 @@ static void let_go(struct client *k, int64_t wait_us)
     idle(k, wait_us);
 }
 
-void client_gone(struct client *k, uint32_t cable)
+void simclient_gone(struct simclient *k, uint32_t cable)
 {
+    if (k->library != NULL) {
+        library_gone(k->library, cable);
+        return;
+    }
     if (k->state != CLIENT_IDLE && cable == k->cable)
         idle(k, dice_wait(&k->dice, 100000));
 }
 
-static void connected(struct client *k, struct slice frame)
+static void connected(struct simclient *k, struct slice frame)
 {
     struct cluster *c = k->cluster;
     struct wire_reader r = wire_reader_of(frame);
@@ -350,7 +364,7 @@ static void connected(struct client *k, struct slice frame)
         cover(&c->coverage, COVER_sessions_opened);
     if (k->user < CLIENT_USERS) {
         buf_reset(&k->frame);
-        client_put_auth(k->user, &k->frame);
+        simclient_put_auth(k->user, &k->frame);
         speak(k);
     }
     if (!fresh)
@@ -361,13 +375,13 @@ static void connected(struct client *k, struct slice frame)
 
 /* ---- frames from the server ---- */
 
-static void event(struct client *k, struct wire_reader *r)
+static void event(struct simclient *k, struct wire_reader *r)
 {
     struct wire_watcher_event e = wire_get_watcher_event(r);
     disarm(k, ends_watch, e.type, e.path);
 }
 
-static void answered(struct client *k, const struct wire_reply_header *h)
+static void answered(struct simclient *k, const struct wire_reply_header *h)
 {
     struct cluster *c = k->cluster;
     if (k->sent_count == 0 || k->sent[k->sent_head].xid != h->xid) {
@@ -382,7 +396,7 @@ static void answered(struct client *k, const struct wire_reply_header *h)
     if (c->now_us - q.sent_us > 3000000)
         log_info("sim.slow", "client=%u xid=%d op=%d connection=%u waited_ms=%d", k->index, q.xid, q.op, k->cable,
                  (int)((c->now_us - q.sent_us) / 1000));
-    bool may_write = !k->read_only || !client_is_write(q.op) || q.op == WIRE_OP_CLOSE_SESSION;
+    bool may_write = !k->read_only || !simclient_is_write(q.op) || q.op == WIRE_OP_CLOSE_SESSION;
     if (!may_write && h->err != ERR_NOT_READ_ONLY)
         finding_set(&c->finding, c->now_us, "client.read_only", "client %u: op %d ends with %d without a quorum",
                     k->index, q.op, h->err);
@@ -393,7 +407,7 @@ static void answered(struct client *k, const struct wire_reply_header *h)
         disarm(k, any_watch, 0, slice_str(q.path));
 }
 
-static void heard(struct client *k, struct slice frame)
+static void heard(struct simclient *k, struct slice frame)
 {
     struct cluster *c = k->cluster;
     k->heard_us = c->now_us;
@@ -416,8 +430,12 @@ static void heard(struct client *k, struct slice frame)
         answered(k, &h);
 }
 
-void sim_client_received(struct client *k, uint32_t cable, struct slice bytes)
+void sim_client_received(struct simclient *k, uint32_t cable, struct slice bytes)
 {
+    if (k->library != NULL) {
+        library_received(k->library, cable, bytes);
+        return;
+    }
     while (bytes.n != 0 && k->state != CLIENT_IDLE && cable == k->cable) {
         struct slice frame = { 0 };
         size_t used = 0;
@@ -436,7 +454,7 @@ void sim_client_received(struct client *k, uint32_t cable, struct slice bytes)
 
 /* ---- its day ---- */
 
-static void work(struct client *k)
+static void work(struct simclient *k)
 {
     struct cluster *c = k->cluster;
     int64_t third_us = (int64_t)k->timeout_ms * 1000 / 3;
@@ -457,8 +475,12 @@ static void work(struct client *k)
     wake_at(k, next_us);
 }
 
-void client_woken(struct client *k, uint64_t mark)
+void simclient_woken(struct simclient *k, uint64_t mark)
 {
+    if (k->library != NULL) {
+        library_woken(k->library, mark);
+        return;
+    }
     struct cluster *c = k->cluster;
     if (mark != k->alarm_mark || c->finding.is)
         return;
@@ -475,7 +497,7 @@ void client_woken(struct client *k, uint64_t mark)
             c->now_us - patience_us > (opt(c, OPT_duration_ms) + opt(c, OPT_heal_ms) / 2) * 1000) {
             struct buf why;
             buf_init(&why, 1000);
-            client_describe(k, &why);
+            simclient_describe(k, &why);
             finding_set(&c->finding, c->now_us, "liveness.silent", "%.*s", SLICE_ARG(buf_slice(&why)));
             buf_fini(&why);
         }
@@ -490,26 +512,42 @@ void client_woken(struct client *k, uint64_t mark)
 
 /* ---- faults ---- */
 
-void client_cut(struct client *k)
+void simclient_cut(struct simclient *k)
 {
+    if (k->library != NULL) {
+        library_cut(k->library);
+        return;
+    }
     if (k->state != CLIENT_IDLE)
         cable_cut(k->cluster, k->cable);
 }
 
-void client_mute(struct client *k)
+void simclient_mute(struct simclient *k)
 {
+    if (k->library != NULL) {
+        library_mute(k->library);
+        return;
+    }
     if (k->state != CLIENT_IDLE)
         cable_mute(k->cluster, k->cable);
 }
 
-void client_away(struct client *k)
+void simclient_away(struct simclient *k)
 {
+    if (k->library != NULL) {
+        library_away(k->library);
+        return;
+    }
     int64_t timeout_ms = k->timeout_ms != 0 ? k->timeout_ms : opt(k->cluster, OPT_timeout_ms);
     let_go(k, dice_between(&k->dice, timeout_ms / 2, timeout_ms * 3) * 1000);
 }
 
-void client_back(struct client *k)
+void simclient_back(struct simclient *k)
 {
+    if (k->library != NULL) {
+        library_back(k->library);
+        return;
+    }
     if (k->state != CLIENT_IDLE) {
         if (k->cluster->outside[k->member])
             let_go(k, 1);
@@ -519,8 +557,12 @@ void client_back(struct client *k)
     wake_at(k, k->dial_us);
 }
 
-void client_close_session(struct client *k)
+void simclient_close_session(struct simclient *k)
 {
+    if (k->library != NULL) {
+        library_close_session(k->library);
+        return;
+    }
     if (k->state != CLIENT_CONNECTED || k->closing)
         return;
     struct client_request q = { .xid = k->next_xid++, .op = WIRE_OP_CLOSE_SESSION };
@@ -534,7 +576,7 @@ void client_close_session(struct client *k)
 
 /* ---- of a script ---- */
 
-void client_go(struct client *k, uint32_t member)
+void simclient_go(struct simclient *k, uint32_t member)
 {
     k->wanted = member;
     k->left = false;
@@ -543,22 +585,22 @@ void client_go(struct client *k, uint32_t member)
     wake_at(k, k->dial_us);
 }
 
-void client_leave(struct client *k)
+void simclient_leave(struct simclient *k)
 {
     k->left = true;
     let_go(k, 1);
 }
 
-bool client_is_connected(const struct client *k)
+bool simclient_is_connected(const struct simclient *k)
 {
     return k->state == CLIENT_CONNECTED;
 }
 
-uint32_t client_ask(struct client *k, const char *const *words, size_t count)
+uint32_t simclient_ask(struct simclient *k, const char *const *words, size_t count)
 {
     struct client_request q = { .ticket = k->tickets + 1 };
     buf_reset(&k->frame);
-    if (k->state != CLIENT_CONNECTED || !client_put_words(words, count, k->next_xid, &k->frame, &q))
+    if (k->state != CLIENT_CONNECTED || !simclient_put_words(words, count, k->next_xid, &k->frame, &q))
         return 0;
     k->next_xid++;
     k->outcomes = mem_realloc(k->outcomes, (++k->tickets + 1) * sizeof *k->outcomes);
@@ -569,19 +611,25 @@ uint32_t client_ask(struct client *k, const char *const *words, size_t count)
     return q.ticket;
 }
 
-enum client_outcome client_outcome(const struct client *k, uint32_t ticket, int32_t *err)
+enum client_outcome simclient_outcome(const struct simclient *k, uint32_t ticket, int32_t *err)
 {
     *err = k->outcomes[ticket].err;
     return k->outcomes[ticket].is;
 }
 
-bool client_is_at_rest(const struct client *k)
+bool simclient_is_at_rest(const struct simclient *k)
 {
+    if (k->library != NULL)
+        return library_is_at_rest(k->library);
     return k->left || (k->state == CLIENT_CONNECTED && k->sent_count == 0);
 }
 
-void client_describe(const struct client *k, struct buf *b)
+void simclient_describe(const struct simclient *k, struct buf *b)
 {
+    if (k->library != NULL) {
+        library_describe(k->library, b);
+        return;
+    }
     static const char *const names[] = { "idle", "dialling", "connected" };
     buf_printf(b, "client %u is %s at member %u, session 0x%llx", k->index, names[k->state], k->member + 1,
                (unsigned long long)k->session_id);

@@ -9,7 +9,7 @@
 #include "wire/proto.h"
 
 struct cluster;
-struct client;
+struct simclient;
 
 enum sim_watch { SIM_WATCH_DATA, SIM_WATCH_EXIST, SIM_WATCH_CHILD, SIM_WATCH_ALL, SIM_WATCH_BELOW };
 
@@ -24,56 +24,56 @@ struct client_request {
 };
 
 void sim_client_new(struct cluster *c, uint32_t index);
-void sim_client_free(struct client *k);
-struct dice *client_dice(struct client *k);
+void sim_client_free(struct simclient *k);
+struct dice *simclient_dice(struct simclient *k);
 
 /* From its cable. */
-void sim_client_received(struct client *k, uint32_t cable, struct slice bytes);
-void client_gone(struct client *k, uint32_t cable);
+void sim_client_received(struct simclient *k, uint32_t cable, struct slice bytes);
+void simclient_gone(struct simclient *k, uint32_t cable);
 /* Its alarm. */
-void client_woken(struct client *k, uint64_t mark);
+void simclient_woken(struct simclient *k, uint64_t mark);
 
 /* Faults. */
-void client_cut(struct client *k);
-void client_mute(struct client *k);
-void client_away(struct client *k);
+void simclient_cut(struct simclient *k);
+void simclient_mute(struct simclient *k);
+void simclient_away(struct simclient *k);
 /* It comes back at once if it is away. */
-void client_back(struct client *k);
-void client_close_session(struct client *k);
+void simclient_back(struct simclient *k);
+void simclient_close_session(struct simclient *k);
 
 /* Nothing is under way: every request has its answer and it is connected. */
-bool client_is_at_rest(const struct client *k);
+bool simclient_is_at_rest(const struct simclient *k);
 /* What it waits for, for messages. */
-void client_describe(const struct client *k, struct buf *b);
+void simclient_describe(const struct simclient *k, struct buf *b);
 
 /* ---- a script's client: it keeps its session and does nothing else by itself ---- */
 
 /* It connects there, now and whenever it has lost its connection. */
-void client_go(struct client *k, uint32_t member);
-/* It goes away and comes back with client_go only. */
-void client_leave(struct client *k);
-bool client_is_connected(const struct client *k);
+void simclient_go(struct simclient *k, uint32_t member);
+/* It goes away and comes back with simclient_go only. */
+void simclient_leave(struct simclient *k);
+bool simclient_is_connected(const struct simclient *k);
 /* Sends what "create /a", "create /a ephemeral sequential", "delete /a", "set /a", "get /a", "exists /a",
  * "children /a", "sync /a", "close" say (words, count of them). A ticket to ask for the answer with; 0: such a request
  * is unknown, or it is not connected. */
-uint32_t client_ask(struct client *k, const char *const *words, size_t count);
+uint32_t simclient_ask(struct simclient *k, const char *const *words, size_t count);
 enum client_outcome { CLIENT_WAITS, CLIENT_ANSWERED, CLIENT_LOST };
-enum client_outcome client_outcome(const struct client *k, uint32_t ticket, int32_t *err);
+enum client_outcome simclient_outcome(const struct simclient *k, uint32_t ticket, int32_t *err);
 /* client_directed.c: header and record of such a request; false: unknown. */
-bool client_put_words(const char *const *words, size_t count, int32_t xid, struct buf *b, struct client_request *q);
+bool simclient_put_words(const char *const *words, size_t count, int32_t xid, struct buf *b, struct client_request *q);
 
 /* client_ops.c: appends the next request (header and record) to b and fills q. */
-void client_next_request(struct client *k, struct dice *d, int32_t xid, struct buf *b, struct client_request *q);
+void simclient_next_request(struct simclient *k, struct dice *d, int32_t xid, struct buf *b, struct client_request *q);
 /* Appends the digest credentials of user number 0 to 2, as an auth request. */
-void client_put_auth(uint32_t user, struct buf *b);
+void simclient_put_auth(uint32_t user, struct buf *b);
 /* Does it become a transaction? */
-bool client_is_write(int32_t op);
-uint32_t client_user(const struct client *k);
-struct cluster *client_cluster(const struct client *k);
-uint32_t client_index(const struct client *k);
+bool simclient_is_write(int32_t op);
+uint32_t simclient_user(const struct simclient *k);
+struct cluster *simclient_cluster(const struct simclient *k);
+uint32_t simclient_index(const struct simclient *k);
 
 #define CLIENT_USERS 3u
 /* "user:base64(sha1(user:password))" */
-extern const char *const client_user_ids[CLIENT_USERS];
+extern const char *const simclient_user_ids[CLIENT_USERS];
 
 #endif

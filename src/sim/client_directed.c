@@ -88,7 +88,7 @@ static void put_record(struct buf *b, int32_t op, const char *const *words, size
     }
 }
 
-bool client_put_words(const char *const *words, size_t count, int32_t xid, struct buf *b, struct client_request *q)
+bool simclient_put_words(const char *const *words, size_t count, int32_t xid, struct buf *b, struct client_request *q)
 {
     for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++) {
         if (count == 0 || strcmp(words[0], ops[i].word) != 0 || (count < 2 && ops[i].op != WIRE_OP_CLOSE_SESSION))

@@ -2,10 +2,11 @@
  */
 #include "sim/client.h"
 #include "sim/cluster.h"
+#include "sim/model.h"
 #include "wire/records.h"
 #include <stdio.h>
 
-const char *const client_user_ids[CLIENT_USERS] = {
+const char *const simclient_user_ids[CLIENT_USERS] = {
     "alice:AIueg8ag5ALfqeEyKdLnva1Wvi0=",
     "bob:LcrmCNs/wfVD+i5a5yaz89GyjIM=",
     "carol:fZNmx4FXG2eKlMM0B59ZDbdBePE=",
@@ -13,13 +14,13 @@ const char *const client_user_ids[CLIENT_USERS] = {
 static const char *const secrets[CLIENT_USERS] = { "alice:a", "bob:b", "carol:c" };
 
 struct asking {
-    struct client *client;
+    struct simclient *client;
     struct dice *d;
     struct buf *b;
     struct client_request *q;
 };
 
-bool client_is_write(int32_t op)
+bool simclient_is_write(int32_t op)
 {
     switch (op) {
     case WIRE_OP_CREATE:
@@ -37,7 +38,7 @@ bool client_is_write(int32_t op)
     }
 }
 
-void client_put_auth(uint32_t user, struct buf *b)
+void simclient_put_auth(uint32_t user, struct buf *b)
 {
     wire_put_request_header(b, &(struct wire_request_header){ WIRE_XID_AUTH, WIRE_OP_AUTH });
     wire_put_auth_request(
@@ -47,7 +48,7 @@ void client_put_auth(uint32_t user, struct buf *b)
 static struct slice random_path(struct asking *a)
 {
     struct dice *d = a->d;
-    int64_t names = opt(client_cluster(a->client), OPT_names);
+    int64_t names = opt(simclient_cluster(a->client), OPT_names);
     int64_t depth = dice_one_in(d, 10) ? 3 : dice_between(d, 1, 2);
     size_t n = 0;
     for (int64_t i = 0; i < depth; i++)
@@ -69,9 +70,9 @@ static struct slice random_data(struct asking *a, char *to, size_t size)
 {
     if (dice_one_in(a->d, 20))
         return (struct slice){ 0 };
-    int64_t max = opt(client_cluster(a->client), OPT_data_bytes);
+    int64_t max = opt(simclient_cluster(a->client), OPT_data_bytes);
     memset(to, 'x', size);
-    int n = snprintf(to, size, "%u.%d.", client_index(a->client), a->q->xid);
+    int n = snprintf(to, size, "%u.%d.", simclient_index(a->client), a->q->xid);
     to[n] = 'x';
     return slice_of(to, (size_t)dice_between(a->d, 0, max < (int64_t)size ? max : (int64_t)size));
 }
@@ -94,7 +95,7 @@ static void put_random_acl(struct asking *a)
     case 1: /* others may look */
         wire_put_i32(b, 2);
         put_acl_one(b, WIRE_PERM_READ, "world", "anyone");
-        put_acl_one(b, WIRE_PERM_ALL, "digest", client_user_ids[dice_between(a->d, 0, CLIENT_USERS - 1)]);
+        put_acl_one(b, WIRE_PERM_ALL, "digest", simclient_user_ids[dice_between(a->d, 0, CLIENT_USERS - 1)]);
         return;
     case 2:
         wire_put_i32(b, 1);
@@ -109,7 +110,7 @@ static void put_random_acl(struct asking *a)
     case 5: /* one twice */
         wire_put_i32(b, 3);
         put_acl_one(b, WIRE_PERM_ALL, "world", "anyone");
-        put_acl_one(b, WIRE_PERM_READ, "digest", client_user_ids[0]);
+        put_acl_one(b, WIRE_PERM_READ, "digest", simclient_user_ids[0]);
         put_acl_one(b, WIRE_PERM_ALL, "world", "anyone");
         return;
     case 6:
@@ -195,6 +196,27 @@ static void put_multi(struct asking *a)
     wire_put_multi_header(a->b, &(struct wire_multi_header){ -1, true, -1 });
 }
 
+/* As the command-line client sets a quota, but at once; again and again, and only the first one counts. */
+static void put_quota(struct asking *a)
+{
+    size_t i = (size_t)dice_between(a->d, 0, MODEL_QUOTAS - 1);
+    char path[60], limits[100];
+    const char *const names[] = { "", "/zookeeper_limits", "/zookeeper_stats" };
+    (void)snprintf(limits, sizeof limits, "count=-1,bytes=-1=;byteHardLimit=%lld;countHardLimit=%lld",
+                   (long long)model_quota_bytes[i], (long long)model_quota_nodes[i]);
+    const char *const data[] = { "", limits, "count=0,bytes=0" };
+    for (size_t k = 0; k < ARRAY_COUNT(names); k++) {
+        (void)snprintf(path, sizeof path, "/zookeeper/quota%s%s", model_quota_paths[i], names[k]);
+        wire_put_multi_header(a->b, &(struct wire_multi_header){ WIRE_OP_CREATE, false, -1 });
+        wire_put_ustring(a->b, slice_str(path));
+        wire_put_buffer(a->b, slice_str(data[k]));
+        wire_put_i32(a->b, 1);
+        put_acl_one(a->b, WIRE_PERM_ALL, "world", "anyone");
+        wire_put_i32(a->b, WIRE_CREATE_PERSISTENT);
+    }
+    wire_put_multi_header(a->b, &(struct wire_multi_header){ -1, true, -1 });
+}
+
 /* ---- reads ---- */
 
 static void put_multi_read(struct asking *a)
@@ -270,11 +292,17 @@ static int32_t random_read(struct asking *a)
     return ops[dice_between(a->d, 0, ARRAY_COUNT(ops) - 1)];
 }
 
-void client_next_request(struct client *k, struct dice *d, int32_t xid, struct buf *b, struct client_request *q)
+void simclient_next_request(struct simclient *k, struct dice *d, int32_t xid, struct buf *b, struct client_request *q)
 {
     struct asking a = { .client = k, .d = d, .b = b, .q = q };
-    bool writes = dice_one_in(d, 2);
     q->xid = xid;
+    if (opt(simclient_cluster(k), OPT_quotas) != 0 && dice_one_in(d, 60)) {
+        q->op = WIRE_OP_MULTI;
+        wire_put_request_header(b, &(struct wire_request_header){ xid, q->op });
+        put_quota(&a);
+        return;
+    }
+    bool writes = dice_one_in(d, 2);
     q->op = !writes              ? random_read(&a)
             : dice_one_in(d, 6)  ? WIRE_OP_MULTI
             : dice_one_in(d, 12) ? WIRE_OP_SET_ACL

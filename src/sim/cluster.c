@@ -19,7 +19,7 @@ static struct sim_member *some_member(struct cluster *c, struct dice *d)
     return c->members[dice_between(d, 0, c->member_count - 1)];
 }
 
-static struct client *some_client(struct cluster *c, struct dice *d)
+static struct simclient *some_client(struct cluster *c, struct dice *d)
 {
     return c->clients[dice_between(d, 0, c->client_count - 1)];
 }
@@ -143,16 +143,16 @@ static void break_something(struct cluster *c, enum sim_option kind)
         damage(c, d, kind);
         break;
     case OPT_cut_ms:
-        client_cut(some_client(c, d));
+        simclient_cut(some_client(c, d));
         break;
     case OPT_mute_ms:
-        client_mute(some_client(c, d));
+        simclient_mute(some_client(c, d));
         break;
     case OPT_away_ms:
-        client_away(some_client(c, d));
+        simclient_away(some_client(c, d));
         break;
     case OPT_close_ms:
-        client_close_session(some_client(c, d));
+        simclient_close_session(some_client(c, d));
         break;
     default:
         break;
@@ -214,7 +214,7 @@ static void heal(struct cluster *c)
     simnet_heal(c);
     choose_core(c);
     for (uint32_t i = 0; i < c->client_count; i++)
-        client_back(c->clients[i]);
+        simclient_back(c->clients[i]);
     for (uint32_t i = 0; i < c->member_count; i++) {
         struct sim_member *m = c->members[i];
         disk_set_fault(m->disk, (struct disk_fault){ 0 });
@@ -393,7 +393,7 @@ static void happen(struct cluster *c, const struct agenda_item *it)
         c->disturbed_us = c->now_us;
         break;
     case HAPPEN_CLIENT:
-        client_woken(c->clients[it->who], it->mark);
+        simclient_woken(c->clients[it->who], it->mark);
         break;
     case HAPPEN_FAULT:
         fault(c, (enum sim_option)it->who);
@@ -434,7 +434,7 @@ static void run_until(struct cluster *c, int64_t until_us)
 static bool at_rest(struct cluster *c)
 {
     for (uint32_t i = 0; i < c->client_count; i++)
-        if (!client_is_at_rest(c->clients[i]))
+        if (!simclient_is_at_rest(c->clients[i]))
             return false;
     for (uint32_t i = 0; i < c->member_count; i++)
         if (!c->outside[i] &&
@@ -448,8 +448,8 @@ static void judge_rest(struct cluster *c)
     struct buf why;
     buf_init(&why, 4096);
     for (uint32_t i = 0; i < c->client_count && why.n == 0; i++)
-        if (!client_is_at_rest(c->clients[i]))
-            client_describe(c->clients[i], &why);
+        if (!simclient_is_at_rest(c->clients[i]))
+            simclient_describe(c->clients[i], &why);
     for (uint32_t i = 0; i < c->member_count && why.n == 0; i++) {
         const struct sim_member *m = c->members[i];
         if (!c->outside[i] && !m->up)
@@ -511,7 +511,7 @@ static void make(struct cluster *c, uint32_t client_count)
     c->ghost.digest = GHOST_FIRST_DIGEST;
     c->member_count = (uint32_t)(opt(c, OPT_members) + opt(c, OPT_observers));
     c->members = mem_zalloc(c->member_count * sizeof(struct sim_member *));
-    c->clients = mem_zalloc(client_count * sizeof(struct client *));
+    c->clients = mem_zalloc(client_count * sizeof(struct simclient *));
     simnet_init(c);
     make_ensemble(c);
     for (uint32_t i = 0; i < c->member_count; i++)

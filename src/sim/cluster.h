@@ -16,7 +16,7 @@
 #define CLUSTER_SCRIPT_CLIENTS 26u /* at most, of a script */
 
 struct sim_member;
-struct client;
+struct simclient;
 struct directed;
 
 /* Kinds of agenda items: who is the index of what the comment names; mark as told. */
@@ -57,7 +57,7 @@ struct cluster {
     struct agenda agenda;
     struct sim_member **members;
     uint32_t member_count;
-    struct client **clients;
+    struct simclient **clients;
     uint32_t client_count;
     struct cable *cables;
     size_t cable_cap; /* their number is chronicle.cables */

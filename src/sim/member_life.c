@@ -37,6 +37,7 @@ static struct core_options core_options(const struct sim_member *m)
         .outstanding_limit = 1000,
         .snap_count = opt(c, OPT_snap_count),
         .leader_serves = true,
+        .enforce_quota = opt(c, OPT_quotas) != 0,
         .read_only = opt(c, OPT_read_only) != 0,
         .local_sessions = opt(c, OPT_local_sessions) != 0,
         .local_sessions_upgrade = opt(c, OPT_local_sessions) == 1,

@@ -194,6 +194,7 @@ void model_fini(struct model *m)
     mem_free(m->buckets);
     mem_free(m->sessions);
     mem_free(m->ended);
+    model_quotas_fini(m);
     mem_free(m->events);
     mem_free(m->undo);
     buf_fini(&m->reply);
@@ -362,6 +363,8 @@ static int32_t make_node(struct model *m, const struct model_caller *who, const 
         err = ERR_NODE_EXISTS;
     if (err == 0 && is_ephemeral(parent))
         err = ERR_NO_CHILDREN_FOR_EPHEMERALS;
+    if (err == 0 && model_quota_refuses(m, path, 1, (int64_t)q->data.n))
+        err = ERR_QUOTA_EXCEEDED;
     if (err == 0) {
         stat_changes(m, parent);
         parent->stat.cversion++;
@@ -415,6 +418,8 @@ static int32_t change_data(struct model *m, const struct model_caller *who, cons
         return ERR_NO_NODE;
     if (!model_allows(n, who, WIRE_PERM_WRITE))
         return ERR_NO_AUTH;
+    if (model_quota_refuses(m, q->path, 0, (int64_t)q->data.n - (int64_t)n->data_n))
+        return ERR_QUOTA_EXCEEDED;
     if (q->version != -1 && q->version != n->stat.version)
         return ERR_BAD_VERSION;
     struct model_undo *u = add_undo(m, UNDO_DATA, n);
@@ -566,6 +571,7 @@ static int32_t multi(struct model *m, const struct model_caller *who, struct wir
     for (; at < count && err == 0; at++) {
         struct wire_multi_header h = wire_get_multi_header(&r);
         size_t before = m->reply.n;
+        m->op_at = at;
         bool made = h.type == WIRE_OP_CREATE_CONTAINER || h.type == WIRE_OP_CREATE_TTL;
         put_result_header(&m->reply, made ? WIRE_OP_CREATE2 : h.type, false, 0);
         err = one(m, who, h.type, &r, &m->reply);
@@ -604,6 +610,7 @@ int32_t model_write(struct model *m, const struct model_caller *who, int32_t op,
         return ERR_SESSION_EXPIRED;
     struct wire_reader r = wire_reader_of(record);
     int32_t failed = 0;
+    m->op_at = 0;
     int32_t err = op == WIRE_OP_MULTI ? multi(m, who, r, &failed) : one(m, who, op, &r, &m->reply);
     if (err != 0)
         buf_reset(&m->reply);

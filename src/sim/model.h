@@ -39,6 +39,18 @@ struct model_event {
     bool by_multi, by_close;
 };
 
+/* What was used below a limited path after a transaction. */
+struct model_quota_used {
+    int64_t zxid, nodes, bytes;
+};
+
+struct model_quota {
+    struct model_quota_used *used; /* empty: there is no limit yet */
+    size_t count, cap;
+};
+
+#define MODEL_QUOTAS 2
+
 struct model_undo;
 
 struct model {
@@ -58,7 +70,11 @@ struct model {
     size_t event_count, event_cap;
     struct model_undo *undo;
     size_t undo_count, undo_cap;
-    struct buf reply; /* what its client must be told behind the header */
+    struct model_quota quotas[MODEL_QUOTAS];
+    int64_t quota_seen;       /* who prepared it had applied at least this */
+    int32_t quota_refused_at; /* the operation of it that was refused for a quota; -1 none */
+    int32_t op_at;            /* the operation of a multi that is being judged */
+    struct buf reply;         /* what its client must be told behind the header */
 };
 
 void model_init(struct model *m);
@@ -89,6 +105,17 @@ void model_settle(struct model *m);
 /* True if this is the answer to the read: err and body. Otherwise why tells. */
 bool model_read_is(struct model *m, const struct model_caller *who, int32_t op, struct slice record, int32_t err,
                    struct slice body, struct buf *why);
+
+/* ---- model_quota.c ---- */
+
+/* The paths that clients limit, and how: -1 no limit. */
+extern const char *const model_quota_paths[MODEL_QUOTAS];
+extern const int64_t model_quota_nodes[MODEL_QUOTAS], model_quota_bytes[MODEL_QUOTAS];
+void model_quotas_fini(struct model *m);
+/* After each transaction of a simulation with quotas. */
+void model_quota_note(struct model *m, int64_t zxid);
+/* Is so much more at this path too much? Where both are right: what the transaction says. */
+bool model_quota_refuses(const struct model *m, struct slice path, int64_t nodes, int64_t bytes);
 
 /* ---- model_acl.c ---- */
 

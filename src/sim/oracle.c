@@ -39,6 +39,21 @@ static void count_write(struct oracle *o, const struct oracle_request *q, const 
         cover(c, COVER_lost_replies_committed);
 }
 
+/* Which operation of it was refused for a quota; -1 none. */
+static int32_t refused_at(const struct txn *t)
+{
+    if (t->op.type == WIRE_OP_ERROR)
+        return t->op.err == ERR_QUOTA_EXCEEDED ? 0 : -1;
+    if (t->op.type != WIRE_OP_MULTI)
+        return -1;
+    struct slice rest = t->op.sub_raw;
+    struct txn_op sub;
+    for (int32_t i = 0; txn_next_sub(&rest, &sub); i++)
+        if (sub.type == WIRE_OP_ERROR && sub.err == ERR_QUOTA_EXCEEDED)
+            return i;
+    return -1;
+}
+
 /* Of a client: what it asked for, in its turn, once, and after what it could know. */
 static void replay_request(struct oracle *o, const struct txn *t, struct oracle_request *q)
 {
@@ -62,6 +77,10 @@ static void replay_request(struct oracle *o, const struct txn *t, struct oracle_
     o->last_xid[client] = q->xid;
     count_write(o, q, t);
     int32_t logged = t->op.type == WIRE_OP_ERROR ? t->op.err : 0;
+    o->model.quota_seen = q->seen;
+    o->model.quota_refused_at = refused_at(t);
+    if (o->model.quota_refused_at >= 0)
+        cover(&o->c->coverage, COVER_err_quota_exceeded);
     o->model.said_expired = logged == ERR_SESSION_EXPIRED;
     if (q->op == WIRE_OP_CLOSE_SESSION) {
         bool open = model_session(&o->model, h->session_id) != NULL;
@@ -132,6 +151,8 @@ static void replay(struct oracle *o, const struct chronicle_txn *ct)
                      (unsigned long long)ct->zxid, t.header.type, (unsigned long long)o->model.digest,
                      (unsigned long long)ct->digest);
     oracle_events(o);
+    if (opt(o->c, OPT_quotas) != 0)
+        model_quota_note(&o->model, ct->zxid);
 }
 
 /* ---- sessions ---- */

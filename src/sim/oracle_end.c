@@ -1,6 +1,7 @@
 #include "core/view.h"
 #include "sim/member.h"
 #include "sim/oracle_internal.h"
+#include <stdio.h>
 
 static bool node_is(const struct tree *t, const struct model_node *n)
 {
@@ -16,6 +17,25 @@ static bool node_is(const struct tree *t, const struct model_node *n)
     return memcmp(a, b, sizeof a) == 0 && slice_eq(data, slice_of(n->data, n->data_n)) &&
            slice_is_null(data) == (n->data == NULL) && acl.count == n->acl_count &&
            slice_eq(acl.raw, slice_of(n->acl, n->acl_n));
+}
+
+/* What a member has counted itself. */
+static void compare_quotas(struct oracle *o, const struct sim_member *m)
+{
+    for (size_t i = 0; i < MODEL_QUOTAS; i++) {
+        const struct model_quota *q = &o->model.quotas[i];
+        char path[60], want[60];
+        if (q->count == 0)
+            continue;
+        (void)snprintf(path, sizeof path, "/zookeeper/quota%s/zookeeper_stats", model_quota_paths[i]);
+        (void)snprintf(want, sizeof want, "count=%lld,bytes=%lld", (long long)q->used[q->count - 1].nodes,
+                       (long long)q->used[q->count - 1].bytes);
+        node_id stats = tree_find(core_tree(m->core), slice_str(path));
+        struct slice have = stats == NODE_NONE ? slice_str("nothing") : tree_data(core_tree(m->core), stats);
+        if (!slice_eq_str(have, want))
+            oracle_wrong(o, "oracle.quota", "member %u counts %.*s below %s, the model %s", m->index + 1,
+                         SLICE_ARG(have), model_quota_paths[i], want);
+    }
 }
 
 static void compare_member(struct oracle *o, struct sim_member *m)
@@ -41,6 +61,7 @@ static void compare_member(struct oracle *o, struct sim_member *m)
     if (tree_session_count(t) != model->session_count)
         oracle_wrong(o, "oracle.session", "member %u has %zu sessions in the end, the model %zu", m->index + 1,
                      tree_session_count(t), model->session_count);
+    compare_quotas(o, m);
 }
 
 /* A session without a sign of life must have ended by now: every one began anew when the faults ended, or soon after,

@@ -149,12 +149,12 @@ static void add_cable(struct oracle *o, const struct chronicle_entry *e)
 static void connected(struct oracle *o, const struct chronicle_entry *e)
 {
     struct oracle_cable *k = &o->cables[e->cable];
-    uint32_t user = client_user(o->c->clients[e->client]);
+    uint32_t user = simclient_user(o->c->clients[e->client]);
     struct wire_reader r = wire_reader_of(chronicle_frame(o->h, e));
     k->read_only = wire_get_connect_response(&r).read_only;
     k->session_id = e->session_id;
     k->who.session_id = e->session_id;
-    k->who.user = user < CLIENT_USERS ? slice_str(client_user_ids[user]) : (struct slice){ 0 };
+    k->who.user = user < CLIENT_USERS ? slice_str(simclient_user_ids[user]) : (struct slice){ 0 };
 }
 
 static int by_zxid(const void *a, const void *b, void *ctx)
@@ -202,6 +202,9 @@ void oracle_index(struct oracle *o)
         case CHRONICLE_RECEIVED:
             if (!o->cables[e->cable].read_only)
                 add_item(o, i);
+            break;
+        case CHRONICLE_TAKEN_OVER:
+            o->highest[e->client] = 0;
             break;
         case CHRONICLE_REFUSED:
         case CHRONICLE_GONE:

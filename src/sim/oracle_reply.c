@@ -313,7 +313,7 @@ void oracle_item(struct oracle *o, struct oracle_item *it)
     count_error(o, it->err);
     if (q->op == WIRE_OP_SET_WATCHES || q->op == WIRE_OP_SET_WATCHES2)
         judge_set_watches(o, it, q);
-    else if (client_is_write(q->op))
+    else if (simclient_is_write(q->op))
         judge_write(o, it, q);
     else if (q->op != WIRE_OP_PING && !judge_watch_request(o, it, q))
         judge_read(o, it, q);

@@ -17,7 +17,7 @@ struct words {
 
 struct script_client {
     char name[16];
-    struct client *client;
+    struct simclient *client;
     uint32_t ticket; /* of its last request */
 };
 

@@ -441,16 +441,16 @@ static bool do_client(struct scenario *s, const struct words *w)
     }
     if (k == NULL || strcmp(w->w[2], "leaves") == 0) {
         if (k != NULL)
-            client_leave(k->client);
+            simclient_leave(k->client);
         return k != NULL;
     }
     const struct sim_member *m = w->n < 4 ? NULL : scenario_member(s, w->w[3]);
     if (m == NULL)
         return false;
-    client_go(k->client, m->index);
+    simclient_go(k->client, m->index);
     if (strcmp(w->w[2], "calls") == 0)
         return true;
-    for (int64_t end_us = s->c.now_us + SCENARIO_PATIENCE_US; !client_is_connected(k->client);)
+    for (int64_t end_us = s->c.now_us + SCENARIO_PATIENCE_US; !simclient_is_connected(k->client);)
         if (!scenario_next(s, end_us)) {
             scenario_wrong(s, "client %s does not get a connection to member %s", k->name, w->w[3]);
             return false;
@@ -468,7 +468,7 @@ static int32_t error_of(const char *word)
 
 static bool await_connection(struct scenario *s, const struct script_client *k)
 {
-    for (int64_t end_us = s->c.now_us + SCENARIO_PATIENCE_US; !client_is_connected(k->client);)
+    for (int64_t end_us = s->c.now_us + SCENARIO_PATIENCE_US; !simclient_is_connected(k->client);)
         if (!scenario_next(s, end_us)) {
             scenario_wrong(s, "client %s has no connection", k->name);
             return false;
@@ -480,7 +480,7 @@ static bool ask(struct scenario *s, struct script_client *k, const struct words 
 {
     if (!await_connection(s, k))
         return false;
-    k->ticket = client_ask(k->client, w->w + first, count);
+    k->ticket = simclient_ask(k->client, w->w + first, count);
     if (k->ticket == 0)
         scenario_wrong(s, "client %s cannot ask this", k->name);
     return k->ticket != 0;
@@ -491,7 +491,7 @@ static bool await_answer(struct scenario *s, struct script_client *k, int32_t wa
     int32_t err = 0;
     enum client_outcome is;
     int64_t end_us = s->c.now_us + SCENARIO_PATIENCE_US;
-    while ((is = client_outcome(k->client, k->ticket, &err)) == CLIENT_WAITS && scenario_next(s, end_us))
+    while ((is = simclient_outcome(k->client, k->ticket, &err)) == CLIENT_WAITS && scenario_next(s, end_us))
         continue;
     if (is == CLIENT_ANSWERED && err == want)
         return true;
@@ -505,7 +505,7 @@ static bool await_answer(struct scenario *s, struct script_client *k, int32_t wa
 static bool judge_outcome(struct scenario *s, const struct script_client *k, const char *word)
 {
     int32_t err = 0;
-    enum client_outcome is = k->ticket == 0 ? CLIENT_LOST : client_outcome(k->client, k->ticket, &err);
+    enum client_outcome is = k->ticket == 0 ? CLIENT_LOST : simclient_outcome(k->client, k->ticket, &err);
     bool so = is == (strcmp(word, "lost") == 0 ? CLIENT_LOST : CLIENT_WAITS);
     if (!so)
         scenario_wrong(s, "the last request of %s is %s", k->name, is == CLIENT_ANSWERED ? "answered" : "not so");
@@ -521,7 +521,7 @@ static bool try_for_long(struct scenario *s, struct script_client *k, const stru
         if (!ask(s, k, w, 2, w->n - 2))
             return false;
         int64_t end_us = s->c.now_us + SCENARIO_PATIENCE_US;
-        while ((is = client_outcome(k->client, k->ticket, &err)) == CLIENT_WAITS && scenario_next(s, end_us))
+        while ((is = simclient_outcome(k->client, k->ticket, &err)) == CLIENT_WAITS && scenario_next(s, end_us))
             continue;
         if (is != CLIENT_LOST)
             return err == ERR_NODE_EXISTS || await_answer(s, k, want);
@@ -634,7 +634,7 @@ static bool all_rest(struct scenario *s)
 {
     struct cluster *c = &s->c;
     for (uint32_t i = 0; i < c->client_count; i++)
-        if (!client_is_at_rest(c->clients[i]))
+        if (!simclient_is_at_rest(c->clients[i]))
             return false;
     for (uint32_t i = 0; i < c->member_count; i++) {
         const struct sim_member *m = c->members[i];
@@ -674,8 +674,8 @@ bool scenario_verify(struct scenario *s)
     struct buf why;
     buf_init(&why, 4096);
     for (uint32_t i = 0; i < c->client_count && why.n == 0; i++)
-        if (!client_is_at_rest(c->clients[i]))
-            client_describe(c->clients[i], &why);
+        if (!simclient_is_at_rest(c->clients[i]))
+            simclient_describe(c->clients[i], &why);
     for (uint32_t i = 0; i < c->member_count && why.n == 0; i++)
         if (!c->members[i]->up || !member_serves(c->members[i]) || c->members[i]->seen_zxid != c->ghost.committed)
             buf_printf(&why, "member %u is not with the others", i + 1);

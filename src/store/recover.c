@@ -178,12 +178,25 @@ static int check_order(struct recovery *v, const char *name, const struct log_re
                  v->dirs->log_dir, name, (uint64_t)zxid, (uint64_t)last);
         return 1;
     }
+    struct store_path path;
+    store_path_join(&path, v->dirs->log_dir, name);
     return store_fail(
         v->err, ERR_GAP,
-        "%s/%s: offset %" PRIu64 ": zxid 0x%" PRIx64 " follows 0x%" PRIx64
+        "%s: offset %" PRIu64 ": zxid 0x%" PRIx64 " follows 0x%" PRIx64
         ": transactions between them are missing%s%.300s. Put the missing log file back; else " STORE_LOG_REPAIR_HINT,
-        v->dirs->log_dir, name, r->offset, (uint64_t)zxid, (uint64_t)last, v->walk.torn ? "; " : "",
-        v->walk.torn ? v->walk.torn_text.text : "", name);
+        path.text, r->offset, (uint64_t)zxid, (uint64_t)last, v->walk.torn ? "; " : "",
+        v->walk.torn ? v->walk.torn_text.text : "", path.text);
+}
+
+static int fail_undecodable(struct recovery *v, const char *name, const struct log_record *r, int why)
+{
+    struct store_path path;
+    store_path_join(&path, v->dirs->log_dir, name);
+    return store_fail(v->err, ERR_CORRUPT,
+                      "%s: offset %" PRIu64 ": a record with a right checksum cannot be decoded (%s); the record "
+                      "before it has zxid 0x%" PRIx64
+                      ". A newer version may have written it; else " STORE_LOG_REPAIR_HINT,
+                      path.text, r->offset, err_text(why), (uint64_t)v->last_zxid, path.text);
 }
 
 static int replay_record(struct recovery *v, const struct log_record *r)
@@ -192,11 +205,7 @@ static int replay_record(struct recovery *v, const struct log_record *r)
     struct txn txn;
     int rc = txn_decode(r->payload, &txn);
     if (rc != 0)
-        return store_fail(
-            v->err, ERR_CORRUPT,
-            "%s/%s: offset %" PRIu64 ": a record with a right checksum cannot be decoded (%s); the record "
-            "before it has zxid 0x%" PRIx64 ". A newer version may have written it; else " STORE_LOG_REPAIR_HINT,
-            v->dirs->log_dir, name, r->offset, err_text(rc), (uint64_t)v->last_zxid, name);
+        return fail_undecodable(v, name, r, rc);
     rc = check_order(v, name, r);
     if (rc <= 0)
         return rc;

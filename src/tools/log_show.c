@@ -101,13 +101,21 @@ static void show_record(struct show *s, const char *file, const struct logfile_r
     s->shown++;
 }
 
+static void show_damage_json(struct show *s, const struct logfile *l, uint64_t offset, uint64_t bytes, const char *what)
+{
+    buf_reset(&s->line);
+    buf_printf(&s->line, "{\"file\":");
+    text_put_json(&s->line, slice_str(file_base(logfile_name(l))));
+    buf_printf(&s->line, ",\"offset\":%" PRIu64 ",\"damage\":\"%s\",\"bytes\":%" PRIu64 "}", offset, what, bytes);
+    put_line(s->c, &s->line);
+}
+
 static void show_damage(struct show *s, const struct logfile *l, const struct logfile_record *r, uint64_t next)
 {
     const char *what = logfile_state_text(r->state);
     s->damaged = true;
     if (s->c->json)
-        fprintf(s->c->out, "{\"file\":\"%s\",\"offset\":%" PRIu64 ",\"damage\":\"%s\",\"bytes\":%" PRIu64 "}\n",
-                file_base(logfile_name(l)), r->offset, what, next - r->offset);
+        show_damage_json(s, l, r->offset, next - r->offset, what);
     else
         fprintf(s->c->out, "DAMAGED at offset %" PRIu64 ": %s; %" PRIu64 " bytes passed\n", r->offset, what,
                 next - r->offset);
@@ -199,8 +207,11 @@ int log_show(const struct log_context *c, char *const *names, size_t count, cons
     int rc = show_begin(&s, c, select);
     for (size_t i = 0; i < count && rc == 0; i++)
         rc = file_list_expand(&files, c->fs, names[i], "log", &s.err);
-    for (size_t i = first_file(&files, select->from); i < files.count && rc == 0; i++)
+    for (size_t i = first_file(&files, select->from); i < files.count && rc == 0; i++) {
+        if (files.count > 1 && !c->json)
+            fprintf(c->out, "%s:\n", files.at[i]);
         rc = show_file(&s, files.at[i]);
+    }
     if (rc < 0)
         fprintf(c->err, "zokor: %s\n", s.err.text);
     file_list_fini(&files);
@@ -243,10 +254,10 @@ static int follow_enter(struct follow *f)
         return rc == ERR_NOT_FOUND && f->dir ? 0 : rc;
     }
     size_t i = files.count - 1;
-    if (f->l != NULL) { /* the one behind the open one */
-        for (i = 0; i < files.count && strcmp(files.at[i], logfile_name(f->l)) != 0; i++)
+    if (f->l != NULL) { /* the one behind the open one, which may be gone by now */
+        int64_t open_zxid = store_name_zxid(file_base(logfile_name(f->l)), "log");
+        for (i = 0; i < files.count && store_name_zxid(file_base(files.at[i]), "log") <= open_zxid; i++)
             ;
-        i++;
     } else {
         i = first_file(&files, f->last_zxid == INT64_MAX ? INT64_MAX : f->last_zxid + 1);
     }
@@ -330,11 +341,11 @@ int log_follow(const struct log_context *c, const char *name, const struct log_s
     f.select.from = 0;
     while (rc >= 0) {
         rc = f.l == NULL ? 0 : follow_read(&f);
+        fflush(c->out);
         if (rc == 0)
             rc = follow_enter(&f);
         if (rc != 0)
             continue;
-        fflush(c->out);
         if (ferror(c->out) || !(wait == NULL ? wait_a_little : wait)(ctx))
             break;
     }

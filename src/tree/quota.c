@@ -2,6 +2,7 @@
  * themselves the index of limited paths: a path has a quota if its shadow there has a child
  * zookeeper_limits. So there is nothing beside the tree to keep in step, and a tree without quotas
  * pays one look at /zookeeper/quota a change. */
+#include "base/museum.h"
 #include "tree/tree_internal.h"
 
 #define QUOTA_TEXT_BYTES_MAX 1024 /* of a text; what follows is ignored. Real ones have some 80 bytes */
@@ -172,7 +173,7 @@ static void stats_store(struct tree *t, node_id stats, const struct quota_text *
 void quota_changed(struct tree *t, struct slice path, int64_t count, int64_t bytes)
 {
     node_id shadow = quota_of(t, path);
-    if (LIKELY(shadow == NODE_NONE))
+    if (LIKELY(shadow == NODE_NONE) || (SIM_BUG(quota_counts_the_dead) && count < 0))
         return;
     node_id stats = child_named(t, shadow, "zookeeper_stats");
     if (stats == NODE_NONE)

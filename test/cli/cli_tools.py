@@ -108,9 +108,9 @@ class Piped:
             self.send(line)
         return self._until(self.streams[0], "Not connected")
 
-    def close(self):
-        self.process.stdin.close()
-        return self.process.wait(SECONDS)
+    def rest(self):
+        """What stdout still had, once the program has ended."""
+        return self._until(self.streams[0], None)
 
     def kill(self):
         if self.process.poll() is None:
@@ -196,8 +196,11 @@ class Terminal:
     def kill(self):
         if self.status is None:
             os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
-        os.close(self.fd)
+            _, status = os.waitpid(self.pid, 0)
+            self.status = os.waitstatus_to_exitcode(status)
+        if self.fd >= 0:
+            os.close(self.fd)
+        self.fd = -1
 
 
 def render(text, columns=100):

@@ -1,10 +1,13 @@
 """The prompt, through a pseudo-terminal, as a person types."""
 import os
 import signal
+import subprocess
+import time
 
 import pytest
 
 import cli_tools
+import zkraw
 
 UP, LEFT, CTRL_A, CTRL_C, CTRL_D, TAB = "\x1b[A", "\x1b[D", "\x01", "\x03", "\x04", "\t"
 BACKSPACE = "\x7f"
@@ -117,6 +120,16 @@ class TestCompletion:
         t.wait_screen("addWatch -m PERSISTENT_RECURSIVE")
 
 
+    def test_files(self, terminal, tmp_path):
+        (tmp_path / "exported.json").write_text("")
+        (tmp_path / "folder").mkdir()
+        t = terminal()
+        t.type("import -n %s/exp" % tmp_path + TAB + "\n")
+        t.wait_screen("line 0: the export ends too early")
+        t.type("import %s/f" % tmp_path + TAB + "x")
+        t.wait_screen("folder/x")
+
+
 class TestEvents:
     def test_they_do_not_tear_the_line(self, terminal, zk, base):
         t = terminal()
@@ -189,6 +202,46 @@ def test_ctrl_c_ends_the_waiting(own_server, zokor):
         t.kill()
 
 
+def test_ctrl_c_ends_a_command_of_a_script(own_server, zokor, tmp_path):
+    """In good order: no half file stays, the session is closed."""
+    srv = own_server()
+    name = str(tmp_path / "export.json")
+    run = subprocess.Popen(
+        [*zokor, "-q", "-server", srv.hosts, "export", "/", name], stderr=subprocess.PIPE, env=cli_tools.environment()
+    )
+    srv.signal(signal.SIGSTOP)  # before it is done or after: both ends are orderly
+    run.send_signal(signal.SIGINT)
+    srv.signal(signal.SIGCONT)
+    _, err = run.communicate(timeout=cli_tools.SECONDS)
+    assert run.returncode in (-signal.SIGINT, 0), err
+    assert os.listdir(tmp_path) in ([], ["s0"], ["export.json", "s0"], ["s0", "export.json"])
+
+
+def test_an_expired_session(own_server, zokor):
+    srv = own_server()
+    watcher = zkraw.Client(srv.port)
+    t = cli_tools.Terminal([*zokor, "-timeout", "2000", "-server", srv.hosts])
+    try:
+        t.prompt(0)
+        t.run("create -e /e", 1)
+        os.kill(t.pid, signal.SIGSTOP)
+        while watcher.exists("/e").err == 0:
+            watcher.ping()
+            time.sleep(0.1)
+        os.kill(t.pid, signal.SIGCONT)
+        t.wait_screen("state:Expired")
+        t.wait_screen("(CLOSED) 1]")
+        t.type("ls /\n")
+        t.wait_screen("Not connected")
+        t.run("connect", 3)
+        t.run("ls /", 4)
+        assert "[zookeeper]" in t.screen()
+    finally:
+        os.kill(t.pid, signal.SIGCONT)
+        t.kill()
+        watcher.close()
+
+
 class TestHistory:
     def test_up(self, terminal, base):
         t = terminal()
@@ -205,8 +258,7 @@ class TestHistory:
         t.run("addauth digest bob:secret", 1)
         t.run(" ls /hidden", 2)
         t.run("ls /zookeeper", 3)
-        t.type("quit\n")
-        t.end()
+        t.kill()  # as when its window is closed
         with open(path) as f:
             text = f.read()
         assert "zookeeper" in text and "secret" not in text and "hidden" not in text
@@ -257,11 +309,24 @@ class TestWhatIsShown:
         env["TERM"] = "dumb"
         t = terminal(env=env, connected=False)
         t.wait("JLine support is disabled")
+        t.wait(" 0] ")
         t.type("ls /zookeeper\n")
         t.wait("[config, quota]")
+        t.wait(" 1] ")
         t.type(CTRL_D)
         assert t.end() == 0
         assert "\x1b" not in t.seen
+
+
+def test_without_libedit(terminal, tmp_path):
+    (tmp_path / "libedit.so.2").write_bytes(b"")
+    t = terminal(env=cli_tools.environment(LD_LIBRARY_PATH=str(tmp_path)), connected=False)
+    t.wait("no line editing: ")
+    t.wait(" 0] ")
+    t.type("ls /zookeeper\n")
+    t.wait("[config, quota]")
+    t.type("quit\n")
+    assert t.end() == 0
 
 
 @pytest.mark.parametrize("columns", [20, 300])

@@ -137,3 +137,47 @@ def test_wrong_files(build, program, srv, pki):
 def test_library_is_not_loaded_without_need(build):
     out = subprocess.run(["ldd", build.library], capture_output=True, text=True, check=True).stdout
     assert "libssl" not in out and "libcrypto" not in out
+
+
+# -- the command line --------------------------------------------------------------------------------
+
+
+def zokor_cli(host, *words, settings=None, env=None, tmp_path=None):
+    command = [*server_module.server_command(), "cli", "-server", host, "-timeout", "5000"]
+    if settings:
+        path = tmp_path / "client.properties"
+        path.write_text("".join("%s=%s\n" % kv for kv in settings.items()))
+        command += ["-client-configuration", str(path)]
+    return subprocess.run(
+        [*command, *words], capture_output=True, text=True, timeout=60, env={**os.environ, **(env or {})}
+    )
+
+
+def settings_of(pki, trust="ca.pem"):
+    return {
+        "zookeeper.client.secure": "true",
+        "zookeeper.clientCnxnSocket": "org.apache.zookeeper.ClientCnxnSocketNetty",
+        "zookeeper.ssl.trustStore.location": pki.path(trust),
+        "zookeeper.ssl.keyStore.location": pki.path("alice.pem"),
+    }
+
+
+def test_command_line_by_file(srv, pki, tmp_path):
+    out = zokor_cli("localhost:%d" % srv.secure_port, "whoami", settings=settings_of(pki), tmp_path=tmp_path)
+    assert out.returncode == 0, out.stderr
+    assert "x509: " + tls.ALICE in out.stdout
+
+
+def test_command_line_by_java_flags(srv, pki):
+    flags = " ".join("-D%s=%s" % kv for kv in settings_of(pki).items())
+    out = zokor_cli("localhost:%d" % srv.secure_port, "ls", "/", env={"CLIENT_JVMFLAGS": flags})
+    assert out.returncode == 0, out.stderr
+    assert "zookeeper" in out.stdout
+
+
+def test_command_line_says_why(srv, pki, tmp_path):
+    host = "localhost:%d" % srv.secure_port
+    out = zokor_cli(host, "-waitforconnection", settings=settings_of(pki, "nothing.pem"), tmp_path=tmp_path)
+    assert out.returncode != 0 and "nothing.pem" in out.stderr
+    out = zokor_cli(host, "ls", "/", settings=settings_of(pki, "other-ca.pem"), tmp_path=tmp_path)
+    assert out.returncode != 0 and "trust" in out.stderr

@@ -4,6 +4,7 @@
 
 /* The protocol's numbers. */
 #define OP_DELETE 2
+#define OP_SET 5
 #define OP_CREATE2 15
 #define OP_CREATE_CONTAINER 19
 
@@ -113,18 +114,21 @@ static void test_parents(void)
 static void test_background(void)
 {
     struct zokor_framework *f = open_direct();
+    static char node[160], gone_node[160]; /* read by the thread that calls back */
+    snprintf(node, sizeof(node), "%s/n", base);
+    snprintf(gone_node, sizeof(gone_node), "%s/gone", base);
     EQ(ZOK, zokor_framework_create(f, base, NULL, 0, 0, 0, NULL));
     for (int i = 0; i < 500; i++) {
-        const struct zokor_request q = { .operation = ZOKOR_CREATE, .path = at("/n"), .flags = ZOKOR_OR_SET };
-        EQ(ZOK, zokor_framework_do_background(f, &q, on_result, at("/n")));
+        const struct zokor_request q = { .operation = ZOKOR_CREATE, .path = node, .flags = ZOKOR_OR_SET };
+        EQ(ZOK, zokor_framework_do_background(f, &q, on_result, node));
     }
     EVENTUALLY(atomic_load(&calls) == 500);
     struct Stat stat;
-    EQ(ZOK, zokor_framework_exists(f, at("/n"), &stat));
+    EQ(ZOK, zokor_framework_exists(f, node, &stat));
     EQ(499, stat.version);
     EQ(ZBADARGUMENTS, zokor_framework_do_background(f, &(struct zokor_request){ .operation = ZOKOR_GET }, NULL, NULL));
-    const struct zokor_request gone = { .operation = ZOKOR_GET, .path = at("/gone") };
-    EQ(ZOK, zokor_framework_do_background(f, &gone, on_result, at("/gone")));
+    const struct zokor_request gone = { .operation = ZOKOR_GET, .path = gone_node };
+    EQ(ZOK, zokor_framework_do_background(f, &gone, on_result, gone_node));
     EVENTUALLY(atomic_load(&calls) == 501);
     EQ(ZNONODE, atomic_load(&last_rc));
     EQ(ZOK, zokor_framework_close(f));
@@ -247,13 +251,27 @@ static void test_compression(void)
     EQ(ZOK, zokor_framework_close(f));
 }
 
+static zhandle_t *make_handle(const char *where, watcher_fn watcher, int timeout_ms, void *watcher_context, int flags,
+                              void *made)
+{
+    atomic_fetch_add((atomic_int *)made, 1);
+    if (atomic_load((atomic_int *)made) == 2)
+        return NULL; /* it tries again */
+    return zookeeper_init(where, watcher, timeout_ms, NULL, watcher_context, flags);
+}
+
 static void test_states(void)
 {
+    static atomic_int handles;
     struct proxy *x = proxy_start(port);
     char where[64];
     snprintf(where, sizeof(where), "127.0.0.1:%d", x->port);
-    struct zokor_framework *f = zokor_framework_open(&(struct zokor_framework_options){
-        .hosts = where, .session_timeout_ms = 4000, .retry = zokor_retry_forever(50) });
+    struct zokor_framework *f =
+        zokor_framework_open(&(struct zokor_framework_options){ .hosts = where,
+                                                                .session_timeout_ms = 4000,
+                                                                .retry = zokor_retry_forever(50),
+                                                                .make_handle = make_handle,
+                                                                .make_context = &handles });
     zokor_framework_listen(f, on_state, NULL);
     EVENTUALLY(atomic_load(&states[ZOKOR_CONNECTED]) == 1);
     int64_t session = zokor_framework_session_id(f);
@@ -276,6 +294,7 @@ static void test_states(void)
     EVENTUALLY(atomic_load(&states[ZOKOR_RECONNECTED]) == 2);
     CHECK(zokor_framework_session_id(f) != session);
     EVENTUALLY(atomic_load(&calls) == 3); /* the persistent one is set again */
+    EQ(3, atomic_load(&handles));
     EQ(ZOK, zokor_framework_create(f, at("/n"), NULL, 0, 0, 0, NULL));
     EVENTUALLY(atomic_load(&calls) >= 4);
     EVENTUALLY(zokor_framework_exists(f, at("/e"), NULL) == ZNONODE);
@@ -304,11 +323,21 @@ static void test_lost_replies(void)
     EQ(ZOK, zokor_framework_create(f, at("/plain"), "d", 1, 0, ZOKOR_IDEMPOTENT, NULL));
     proxy_lose_reply(x, OP_CREATE2);
     EQ(ZNODEEXISTS, zokor_framework_create(f, at("/plain2"), "d", 1, 0, 0, NULL));
+    struct zokor_request set = { .operation = ZOKOR_SET, .path = at("/plain"), .data = "e", .data_len = 1 };
+    set.has_version = 1;
+    set.flags = ZOKOR_IDEMPOTENT;
+    proxy_lose_reply(x, OP_SET);
+    EQ(ZOK, zokor_framework_do(f, &set, NULL));
+    EQ(ZBADVERSION, zokor_framework_do(f, &set, NULL)); /* nothing was lost: not its own work */
+    set.version = 1;
+    set.flags = 0;
+    proxy_lose_reply(x, OP_SET);
+    EQ(ZBADVERSION, zokor_framework_do(f, &set, NULL));
     proxy_lose_reply(x, OP_DELETE);
     EQ(ZOK, zokor_framework_delete(f, at("/plain"), ZOKOR_GUARANTEED));
     proxy_lose_reply(x, OP_DELETE);
     EQ(ZNONODE, zokor_framework_delete(f, at("/plain2"), 0));
-    EQ(9, proxy_lost(x));
+    EQ(11, proxy_lost(x));
     EQ(ZOK, zokor_framework_close(f));
     proxy_end(x);
 }
@@ -356,6 +385,35 @@ static void test_close_ends_requests(void)
     proxy_end(x);
 }
 
+/* A reply that comes after the request's deadline sets a watch that nobody asked for any more. */
+static void test_late_replies(void)
+{
+    struct proxy *x = proxy_start(port);
+    char where[64];
+    snprintf(where, sizeof(where), "127.0.0.1:%d", x->port);
+    struct zokor_framework *f = zokor_framework_open(&(struct zokor_framework_options){
+        .hosts = where, .session_timeout_ms = 20000, .request_timeout_ms = 300, .retry = zokor_retry_n_times(1, 10) });
+    struct zokor_framework *direct = open_direct();
+    EQ(ZOK, zokor_framework_create(f, base, NULL, 0, 0, 0, NULL));
+    const struct zokor_request q = { .operation = ZOKOR_GET, .path = base, .watch = on_event };
+    proxy_freeze(x, 1);
+    for (int i = 0; i < 4; i++)
+        EQ(ZREQUESTTIMEOUT, zokor_framework_do(f, &q, NULL));
+    struct zokor_watch *w = zokor_watch_start(f, base, ZOKOR_WATCH_PERSISTENT, on_event, NULL);
+    proxy_freeze(x, 0);
+    EVENTUALLY(atomic_load(&calls) == 1); /* the persistent watch is set, at last */
+    while (zokor_framework_do(f, &q, NULL) != ZOK)
+        poll(NULL, 0, 5);
+    EQ(ZOK, zokor_framework_set(direct, base, "1", 1, -1));
+    EVENTUALLY(atomic_load(&calls) == 3); /* one for each that was set, none for what was given up */
+    EQ(ZOK, zokor_framework_do(f, &(struct zokor_request){ .operation = ZOKOR_SYNC, .path = base }, NULL));
+    EQ(3, atomic_load(&calls));
+    zokor_watch_stop(w);
+    EQ(ZOK, zokor_framework_close(f));
+    EQ(ZOK, zokor_framework_close(direct));
+    proxy_end(x);
+}
+
 static void test_policies(void)
 {
     struct zokor_retry p = zokor_retry_exponential(10, 3);
@@ -395,6 +453,7 @@ int main(int argc, char **argv)
         { "lost_replies", test_lost_replies },
         { "given_up", test_given_up },
         { "close_ends_requests", test_close_ends_requests },
+        { "late_replies", test_late_replies },
         { "policies", test_policies },
     };
     return run_tests(argc, argv, tests, sizeof(tests) / sizeof(tests[0]));

@@ -83,6 +83,7 @@ static void *contend(void *arg)
         if (n > atomic_load(&most))
             atomic_store(&most, n);
         int64_t token = zokor_mutex_token(c->mutex);
+        poll(NULL, 0, 1);                                   /* time for others to come in, if they can */
         CHECK(token > atomic_exchange(&told_token, token)); /* each holder's is higher than the last one's */
         atomic_fetch_add(&turns, 1);
         atomic_fetch_sub(&inside, 1);
@@ -192,6 +193,22 @@ static void test_cancel(void)
     EQ(ZOK, zokor_framework_close(f));
 }
 
+/* The framework is closed while a thread waits for a lock: it is told, and has returned before the close does. */
+static void test_close_ends_waiting(void)
+{
+    struct zokor_framework *f = open_direct(), *g = open_direct();
+    struct zokor_mutex *m = zokor_mutex_new(f, base), *n = zokor_mutex_new(g, base);
+    EQ(ZOK, zokor_mutex_acquire(n, -1));
+    struct helper *h = start(m, -1);
+    EVENTUALLY(waiters(g) == 2);
+    EQ(ZOK, zokor_framework_close(f));
+    EQ(ZCLOSING, finish(h));
+    EVENTUALLY(waiters(g) == 1);
+    zokor_mutex_free(m);
+    zokor_mutex_free(n);
+    EQ(ZOK, zokor_framework_close(g));
+}
+
 static void test_lost_replies(void)
 {
     struct proxy *x = proxy_start(port);
@@ -273,18 +290,50 @@ static void test_session_expires(void)
     proxy_end(x);
 }
 
+static void count_reconnections(struct zokor_framework *f, enum zokor_connection_state state, void *context)
+{
+    (void)f;
+    if (state == ZOKOR_RECONNECTED)
+        atomic_fetch_add((atomic_int *)context, 1);
+}
+
+/* A transaction that checks the holder's node cannot come too late. */
+static void test_guarded_transaction(void)
+{
+    struct zokor_framework *f = open_direct(), *g = open_direct();
+    struct zokor_mutex *m = zokor_mutex_new(f, at("/lock"));
+    CHECK(zokor_mutex_node(m) == NULL);
+    EQ(ZOK, zokor_mutex_acquire(m, -1));
+    char *node = zokor_mutex_node(m);
+    for (int i = 0; i < 2; i++) {
+        struct zokor_transaction *t = zokor_transaction_new();
+        zokor_transaction_check(t, node, -1);
+        zokor_transaction_create(t, i == 0 ? at("/first") : at("/second"), NULL, 0, 0, 0, NULL);
+        EQ(i == 0 ? ZOK : ZNONODE, zokor_transaction_commit(f, t, NULL));
+        zokor_transaction_free(t);
+        EQ(i == 0 ? ZOK : ZNONODE, zokor_framework_delete(g, node, 0)); /* it does not know that it has lost */
+        EQ(ZOKOR_HELD, zokor_mutex_hold(m));
+    }
+    EQ(ZNONODE, zokor_framework_exists(f, at("/second"), NULL));
+    free(node);
+    zokor_mutex_free(m);
+    EQ(ZOK, zokor_framework_close(f));
+    EQ(ZOK, zokor_framework_close(g));
+}
+
 static void test_waiter_reconnects(void)
 {
+    static atomic_int reconnections;
     struct proxy *x = proxy_start(port);
     struct zokor_framework *f = open_through(x->port, SHORT_SESSION_MS), *g = open_direct();
     struct zokor_mutex *m = zokor_mutex_new(f, base), *n = zokor_mutex_new(g, base);
     EQ(ZOK, zokor_mutex_acquire(n, -1));
     struct helper *h = start(m, -1);
     EVENTUALLY(waiters(g) == 2);
-    for (int i = 0; i < 3; i++) {
+    zokor_framework_listen(f, count_reconnections, &reconnections);
+    for (int i = 1; i <= 3; i++) {
         proxy_cut(x);
-        EVENTUALLY(!zokor_framework_is_connected(f));
-        EVENTUALLY(zokor_framework_is_connected(f));
+        EVENTUALLY(atomic_load(&reconnections) == i);
     }
     EQ(2, waiters(g));
     int64_t session = zokor_framework_session_id(f);
@@ -571,9 +620,11 @@ int main(int argc, char **argv)
         { "reentrant", test_reentrant },
         { "order", test_order },
         { "cancel", test_cancel },
+        { "close_ends_waiting", test_close_ends_waiting },
         { "lost_replies", test_lost_replies },
         { "holder_reconnects", test_holder_reconnects },
         { "session_expires", test_session_expires },
+        { "guarded_transaction", test_guarded_transaction },
         { "waiter_reconnects", test_waiter_reconnects },
         { "revocation", test_revocation },
         { "read_write", test_read_write },

@@ -1,6 +1,7 @@
 """zokor log beside Apache's TxnLogToolkit, and what it does with damaged files."""
 import json
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -8,7 +9,7 @@ import time
 import zlib
 
 import pytest
-from conftest import GOLDEN, ENVIRONMENT, files, golden_files, short
+from conftest import ApacheServer, GOLDEN, ENVIRONMENT, files, golden_files, short
 from server import Server
 
 SMALL = os.path.join(GOLDEN, "small", "version-2", "log.1")
@@ -379,22 +380,80 @@ def test_what_is_lost_is_filled_or_cut(tool, damaged, tmp_path):
     assert [int(r["zxid"], 16) for r in show(tool, path + ".fixed")] == list(range(1, 0x15))
 
 
+def lose_one_cleanly(data, at):
+    """A record is gone as if it had never been: its neighbours are whole."""
+    del data[at[30][0]:at[31][0]]
+
+
+def not_a_transaction(data, at):
+    """The checksum is right, the type is one that nobody knows."""
+    offset, n = at[30]
+    data[offset + 12 + 28:offset + 12 + 32] = struct.pack(">i", 99)
+    data[offset:offset + 8] = struct.pack(">q", zlib.adler32(data[offset + 12:offset + 12 + n]))
+
+
+@pytest.mark.parametrize("change", [lose_one_cleanly, not_a_transaction])
+def test_what_a_whole_file_lacks(tool, damaged, change):
+    path = damaged(change)
+    assert tool("log", "verify", path).returncode == 1
+    run = tool("log", "repair", path, stdin=b"f\n")
+    assert run.returncode == 0 and b"They held zxid 0x1f to 0x1f, 1 transactions." in run.stdout, run.stdout
+    rows = show(tool, path + ".fixed")
+    assert [int(r["zxid"], 16) for r in rows] == list(range(1, 61)) and rows[30]["type"] == "error"
+    os.remove(path + ".fixed")
+    run = tool("log", "repair", "-y", "--lost=cut", path)
+    assert run.returncode == 0 and len(show(tool, path + ".fixed")) == 30
+
+
+def copy_of(name, place):
+    """A data directory of its own of one of the golden ones."""
+    shutil.copytree(os.path.join(GOLDEN, name), place / "data")
+    for base, _, names in os.walk(place / "data"):
+        for file in names:
+            os.chmod(os.path.join(base, file), 0o644)
+    return place / "data" / "version-2"
+
+
+def follow_the_advice(tool, srv, *more):
+    """The server refuses; what it says to run is run."""
+    srv.spawn()
+    assert srv.wait() == 3, srv.log()
+    command = re.findall(r"run `zokor (log repair [^`]+)`", srv.log())[-1].split()
+    return tool(*command, "--replace", *more)
+
+
+def test_a_log_that_is_missing_between_two(tool, tmp_path):
+    """The advice for a gap between files names the second one, where the gap is filled."""
+    version = copy_of("fuzzy", tmp_path)
+    os.remove(version / "log.c8")
+    srv = Server(tmp_path)
+    run = follow_the_advice(tool, srv, "--lost=fill")
+    assert run.returncode == 0 and b"They held zxid 0xc8 to 0x117, 80 transactions." in run.stdout, run.stdout
+    with srv:
+        assert srv.zxid() >= 0x179
+
+
+@pytest.mark.parametrize("content", [b"", b"ZKLG", b"\0" * 16 + b"rubbish"])
+def test_a_middle_log_without_a_header(tool, tmp_path, content):
+    version = copy_of("fuzzy", tmp_path)
+    (version / "log.c8").write_bytes(content)
+    srv = Server(tmp_path)
+    assert follow_the_advice(tool, srv, "-y").returncode == 0
+    assert (version / "log.c8").read_bytes() == b"ZKLG\0\0\0\2" + b"\0" * 8
+    run = follow_the_advice(tool, srv, "--lost=fill")
+    assert run.returncode == 0, run.stderr
+    with srv:
+        assert srv.zxid() >= 0x179
+
+
 def test_a_server_starts_again_after_the_repair_it_named(tool, zokor, tmp_path):
     """Damage, refusal with the command to run, that command, a start."""
-    import re
-    shutil.copytree(os.path.join(GOLDEN, "small"), tmp_path / "data")
-    for base, _, names in os.walk(tmp_path / "data"):
-        for name in names:
-            os.chmod(os.path.join(base, name), 0o644)
-    log = tmp_path / "data" / "version-2" / "log.1"
+    log = copy_of("small", tmp_path) / "log.1"
     data = bytearray(log.read_bytes())
     no_end_byte(data, list(records(data)))
     log.write_bytes(data)
     srv = Server(tmp_path)
-    srv.spawn()
-    assert srv.wait() == 3, srv.log()
-    command = re.search(r"run `zokor (log repair \S+)`", srv.log()).group(1).split()
-    run = tool(*command, "--replace")
+    run = follow_the_advice(tool, srv)
     assert run.returncode == 0, run.stderr
     kept = log.parent / "damaged-log.1"
     assert kept.read_bytes() == data
@@ -419,7 +478,28 @@ def test_trim(tool, directory, tmp_path):
     assert os.path.exists(tmp_path / ("untrimmed-" + os.path.basename(path)))
 
 
-def test_apache_opens_what_was_filled_in(tool, apache, damaged):
-    path = damaged(lose_three)
-    assert tool("log", "repair", "--lost", "fill", path).returncode == 0
-    same(tool("log", "toolkit", path + ".fixed"), apache("persistence.TxnLogToolkit", path + ".fixed"))
+@pytest.mark.parametrize("lost,last", [("fill", 0x3c), ("cut", 0x14)])
+def test_apache_starts_on_what_was_repaired(tool, tmp_path, lost, last):
+    log = copy_of("small", tmp_path) / "log.1"
+    data = bytearray(log.read_bytes())
+    lose_three(data, list(records(data)))
+    log.write_bytes(data)
+    run = tool("log", "repair", "--replace", "--lost", lost, log)
+    assert run.returncode == 0, run.stderr
+    kazoo_client = pytest.importorskip("kazoo.client", reason="python3-kazoo is not installed")
+    with ApacheServer(tmp_path) as srv:
+        assert srv.zxid() == last
+        client = kazoo_client.KazooClient(srv.hosts)
+        client.start(30)
+        assert client.get("/a")[0] == b"alpha3", "from in front of the damage"
+        assert (client.exists("/keep") is not None) == (lost == "fill"), "from behind it"
+        client.stop()
+        client.close()
+
+
+def test_apache_starts_on_what_was_trimmed(tool, tmp_path):
+    log = copy_of("small", tmp_path) / "log.1"
+    log.write_bytes(log.read_bytes() + bytes(100000))
+    assert tool("log", "trim", "--replace", "--to", "0x30", log).returncode == 0
+    with ApacheServer(tmp_path) as srv:
+        assert srv.zxid() == 0x30

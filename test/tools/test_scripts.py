@@ -163,6 +163,43 @@ def test_status_finds_the_port(place, lines, said):
     assert run.returncode == 1 and said.format(**names) in run.stdout, run.stdout
 
 
+DEBIANS = "/usr/share/zookeeper/bin/zkServer.sh"
+
+
+@pytest.mark.skipif(not os.path.exists(DEBIANS), reason="Debian's package zookeeper (its scripts) is not installed")
+@pytest.mark.skipif(shutil.which("java") is None, reason="java is not installed")
+@pytest.mark.parametrize("verb", ["stop", "status", "begin"])
+@pytest.mark.parametrize("lines", [
+    ["clientPort={port}"], ["clientPort={port}", "clientPortAddress=127.0.0.1"],
+    ["server.1=127.0.0.1:1:2;127.0.0.1:{port}"], ["server.1=h:1:2;[::1]:{port}"],
+    ["dynamicConfigFile={conf}/dyn"], ["secureClientPort={port}"], ["secureClientPort={port}",
+                                                                    "secureClientPortAddress=127.0.0.1"], []])
+def test_words_and_status_are_those_of_debians_script(place, verb, lines):
+    """Where no server runs: Debian's script takes no configuration directory, so both get the file by its path."""
+    (place.conf / "dyn").write_text("server.1=127.0.0.1:1:2:participant;%d\n" % place.port)
+    place.data.mkdir()
+    (place.data / "myid").write_text("1\n")
+    place.write("dataDir=%s" % place.data, *(x.format(port=place.port, conf=place.conf) for x in lines))
+    ours = place.run("zkServer.sh", verb, place.conf / "zoo.cfg", config=False)
+    theirs = subprocess.run([DEBIANS, verb, str(place.conf / "zoo.cfg")], stdin=subprocess.DEVNULL,
+                            capture_output=True, text=True, timeout=60, env={**ENVIRONMENT, "JMXDISABLE": "true"})
+    assert ours.returncode == theirs.returncode, (ours.stdout, theirs.stdout)
+
+    def essence(text):
+        """A TLS client of Java's has other properties to be told of."""
+        return [x.split() for x in text.splitlines() if x.strip() and "-Dzookeeper." not in x]
+
+    assert essence(ours.stdout) == essence(theirs.stdout)
+
+
+def test_scripts_are_sound():
+    if shutil.which("shellcheck") is None:
+        pytest.skip("shellcheck is not installed")
+    found = [os.path.join(SCRIPTS, name) for name in sorted(os.listdir(SCRIPTS))]
+    run = subprocess.run(["shellcheck", "-S", "warning", *found], capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, run.stdout
+
+
 # ---- init ----
 
 
@@ -284,6 +321,19 @@ def test_status_asks(tool, tmp_path):
     run = tool("status", srv.hosts)
     assert run.returncode == 1 and b"Error contacting service. It is probably not running." in run.stderr
     assert tool("status", "a", "b", "toolong").returncode == 2
+
+
+def test_status_of_several(tool, tmp_path):
+    with Server(tmp_path / "a") as a, Server(tmp_path / "b") as b:
+        run = tool("status", "%s,[127.0.0.1]:%d,%s" % (a.hosts, a.port, b.hosts))
+        rows = run.stdout.decode().splitlines()
+        assert run.returncode == 0 and rows[0].split()[:4] == ["server", "mode", "zxid", "connections"]
+        assert rows[1].split()[:3] == [a.hosts, "standalone", "0x0"]
+        assert [row.split()[1] for row in rows[1:]] == ["standalone"] * 3
+        b.stop()
+        run = tool("status", a.hosts + "," + b.hosts)
+        assert run.returncode == 1 and b"Connection refused" in run.stdout.splitlines()[2]
+    assert tool("status", "a:1,b").returncode == 2
 
 
 def test_status_over_tls(tool, tmp_path):
