@@ -212,6 +212,37 @@ def test_strangers_on_the_ports(tmp_path, pki):
         assert set(e.stop().values()) == {0}
 
 
+def test_a_crowd_does_not_keep_members_out(tmp_path, pki):
+    """Hundreds of connections that begin a handshake and go no further: the oldest of them make room."""
+    with Ensemble(tmp_path, "zzz", extra=lines(pki)) as e:
+        lead = e.wait_serving()
+        crowd = []
+
+        def come(port):
+            try:
+                s = socket.create_connection(("127.0.0.1", port), timeout=30)
+                s.sendall(b"\x16\x03\x01\x02\x00\x01")
+                crowd.append(s)
+            except OSError:
+                pass
+
+        for i in range(200):
+            for m in e:
+                come(m.election_port)
+            come(lead.quorum_port)
+        lead.kill()
+        fill(e.wait_serving(), "/n", 20)
+        for i in range(100):
+            for m in e.running():
+                come(m.election_port)
+        lead.start(wait=False)
+        lead.wait_serving()
+        assert children_everywhere(e, "/n") == {20}
+        for s in crowd:
+            s.close()
+        assert set(e.stop().values()) == {0}
+
+
 @pytest.mark.parametrize(
     "change, says",
     [
