@@ -3,11 +3,12 @@ from plain to TLS while clients work. Certificates are made by the openssl comma
 import shutil
 import socket
 import ssl
+import subprocess
 
 import pytest
 import zkraw
 from ensemble import Ensemble, has_apache, until
-from server import ServerDied, use_apache
+from server import ServerDied, server_command, use_apache
 from test_ensemble_members import children_everywhere, fill
 from test_tls import Pki
 
@@ -64,12 +65,15 @@ def hello_of(port):
 
 
 def test_three_on_tls(tmp_path, pki):
+    """And what --check says of their configuration."""
     with Ensemble(tmp_path, "zzz", observers="z", extra=lines(pki)) as e:
         lead = e.wait_serving()
         sessions_work(e)
         fill(lead, "/many", 2000, size=500)
         assert children_everywhere(e, "/many") == {2000}
         assert not any("peer.tls" in m.log() for m in e)
+        done = subprocess.run(server_command() + ["server", "--check", e[1].cfg], capture_output=True, text=True)
+        assert done.returncode == 0 and "quorum.tls certificate=" in done.stderr, done
         for m in e:
             assert hello_of(m.election_port)
         assert hello_of(lead.quorum_port)
@@ -262,6 +266,8 @@ def test_a_broken_configuration_stops_the_start(tmp_path, pki, change, says):
     e = Ensemble(tmp_path, "zzz", extra=lines(pki, **change))
     with pytest.raises(ServerDied, match=says):
         e[1].start()
+    done = subprocess.run(server_command() + ["server", "--check", e[1].cfg], capture_output=True, text=True)
+    assert done.returncode == 2 and says in done.stderr, done
 
 
 # ---- from plain to TLS --------------------------------------------------------------------------
