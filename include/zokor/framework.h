@@ -145,7 +145,7 @@ enum zokor_request_flags {
     /* CREATE */
     ZOKOR_PROTECTED = 1 << 3,  /* name is _c_<uuid>-name, so that the node is found if the reply was lost */
     ZOKOR_OR_SET = 1 << 4,     /* if the node is there: set its data, if it has the version */
-    ZOKOR_IDEMPOTENT = 1 << 5, /* success if a retry finds its own work done */
+    ZOKOR_IDEMPOTENT = 1 << 5, /* also SET with a version, DELETE: success if a retry finds its own work done */
     /* DELETE */
     ZOKOR_GUARANTEED = 1 << 6, /* if the connection fails, go on in the background until it is done */
     ZOKOR_RECURSIVE = 1 << 7,  /* with everything below */

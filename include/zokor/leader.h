@@ -27,6 +27,8 @@ void zokor_leader_latch_free(struct zokor_leader_latch *l, int notify);
 int zokor_leader_latch_leads(struct zokor_leader_latch *l);
 /* -1: does not lead. */
 int64_t zokor_leader_latch_token(struct zokor_leader_latch *l);
+/* The node's path, as zokor_mutex_node; NULL: does not lead. */
+char *zokor_leader_latch_node(struct zokor_leader_latch *l);
 /* Until it leads: ZOK, or ZOPERATIONTIMEOUT. timeout_ms -1: for ever. */
 int zokor_leader_latch_await(struct zokor_leader_latch *l, int timeout_ms);
 /* All candidates, the leader first. To be freed with zokor_participants_free. */

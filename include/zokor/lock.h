@@ -30,6 +30,9 @@ void zokor_mutex_cancel(struct zokor_mutex *m);
 /* About the hold of this thread. */
 enum zokor_hold zokor_mutex_hold(struct zokor_mutex *m);
 int64_t zokor_mutex_token(struct zokor_mutex *m); /* -1: not held */
+/* The node's path, to be freed with free; NULL: not held. A transaction that checks it (zokor_transaction_check,
+ * version -1) is carried out only while the lock is held: no token needed. */
+char *zokor_mutex_node(struct zokor_mutex *m);
 /* Does any thread hold it by this object? */
 int zokor_mutex_is_acquired(struct zokor_mutex *m);
 /* Before the first acquire: data of the nodes; who is told of a lost hold; who is asked to give it back, by anybody's

@@ -25,7 +25,7 @@ _zokor() {
             ;;
         snap)
             options='-h --help'
-            words='show info summary compare export'
+            words='show info summary compare diff export'
             ;;
         start)
             options='--pidfile --logfile --wait -h --help'

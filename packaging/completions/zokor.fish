@@ -50,7 +50,7 @@ complete -c zokor -n '__fish_seen_subcommand_from log' -l replace -d 'put the ne
 complete -c zokor -n '__fish_seen_subcommand_from log' -s h -l help -d 'print a summary'
 
 complete -c zokor -n '__fish_seen_subcommand_from snap' -f
-complete -c zokor -n '__fish_seen_subcommand_from snap' -a 'show info summary compare export'
+complete -c zokor -n '__fish_seen_subcommand_from snap' -a 'show info summary compare diff export'
 complete -c zokor -n '__fish_seen_subcommand_from snap' -s h -l help -d 'print a summary'
 
 complete -c zokor -n '__fish_seen_subcommand_from start' -l pidfile -r -d 'where its process id is kept'

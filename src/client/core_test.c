@@ -289,7 +289,40 @@ static void events_go_below_the_chroot(void **state)
     d = fake_done(&f);
     assert_true(slice_eq_str(slice_of(d->body, d->body_n), "/rooted"));
     assert_null(fake_done(&f));
-    assert_int_equal(client_last_zxid(f.c), 0); /* events do not say what was seen */
+    assert_int_equal(client_last_zxid(f.c), 78); /* an event shows what a server that is behind does not know */
+    fake_fini(&f);
+}
+
+/* Two nodes change in one transaction, and the connection breaks between the two events: the next server must not be
+ * behind what was told, and must still tell the other. */
+static void an_event_is_seen_but_others_of_its_transaction_are_asked_for(void **state)
+{
+    (void)state;
+    struct fake f;
+    struct fake_request r;
+    int ctx;
+    const struct client_watcher w = { fake_somebody, &ctx };
+    fake_init(&f, (struct client_config){ .seed = 1 });
+    fake_up(&f);
+    assert_int_equal(fake_ask(&f, WIRE_OP_GET_DATA, "/a", 1, 0, NULL), 0);
+    fake_answer(&f, 1, 42, 0);
+    client_watches_add(client_watch_tables(f.c), CLIENT_WATCH_DATA, slice_str("/a"), w);
+    client_watches_add(client_watch_tables(f.c), CLIENT_WATCH_DATA, slice_str("/b"), w);
+    fake_event(&f, WIRE_EVENT_DATA_CHANGED, "/a", 43);
+    for (int i = 0; i < 2; i++) { /* nor is it known when only the answer to setWatches has come */
+        client_lost(f.c, ERR_CONNECTION_LOSS, f.now);
+        f.now = client_wake_ms(f.c);
+        fake_turn(&f, true);
+        struct wire_connect_request q = fake_connect_request(&f);
+        assert_int_equal(q.last_zxid_seen, 43 + i);
+        fake_connect_answer(&f, 0x77, FAKE_TIMEOUT_MS, false);
+        assert_true(fake_request(&f, &r));
+        assert_int_equal(r.op, WIRE_OP_SET_WATCHES);
+        struct wire_set_watches_request s = wire_get_set_watches_request(&r.body);
+        assert_int_equal(s.relative_zxid, 42);
+        assert_int_equal(s.data.count, 1);
+        fake_answer(&f, WIRE_XID_SET_WATCHES, 44, 0);
+    }
     fake_fini(&f);
 }
 
@@ -554,6 +587,7 @@ int main(void)
         cmocka_unit_test(identities_are_proved_on_every_connection),
         cmocka_unit_test(watches_come_back_in_batches),
         cmocka_unit_test(events_go_below_the_chroot),
+        cmocka_unit_test(an_event_is_seen_but_others_of_its_transaction_are_asked_for),
         cmocka_unit_test(close_waits_for_answers_but_not_for_ever),
         cmocka_unit_test(nonsense_drops_the_connection),
         cmocka_unit_test(large_frames_arrive_whole),

@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/museum.h"
 #include "client/core.h"
 #include "wire/records.h"
 
@@ -65,7 +66,10 @@ struct client_core {
     int32_t timeout_ms;
     int64_t session_id;
     uint8_t passwd[WIRE_PASSWD_BYTES];
-    int64_t last_zxid;
+    int64_t last_zxid; /* the newest in any frame: a server that is behind it would show the past */
+    /* The newest in an answer: no event up to it is missing. That of an event says less: others of its transaction may
+     * still be on the way when the connection breaks, and setWatches must ask for them. */
+    int64_t settled_zxid;
     int32_t next_xid;
     struct rng rng;
 

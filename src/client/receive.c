@@ -109,8 +109,8 @@ static void on_reply(struct client_core *c, const struct wire_reply_header *h, c
         client_drop_link(c, ERR_RUNTIME_INCONSISTENCY, now_ms);
         return;
     }
-    if (h->zxid > 0)
-        c->last_zxid = h->zxid;
+    if (h->zxid > c->settled_zxid)
+        c->settled_zxid = h->zxid;
     if (p->on_answer != NULL)
         settle(c, p->on_answer, h->err);
     if (!p->answered && (p->call.fn != NULL || p->call.extra != NULL)) {
@@ -140,13 +140,15 @@ static void on_frame(struct client_core *c, struct slice frame, int64_t now_ms)
         client_drop_link(c, ERR_RUNTIME_INCONSISTENCY, now_ms);
         return;
     }
+    if (h.zxid > c->last_zxid)
+        c->last_zxid = h.zxid;
     switch (h.xid) {
     case WIRE_XID_NOTIFICATION:
         on_event(c, &in, h.zxid, now_ms);
         break;
     case WIRE_XID_PING:
-        if (h.zxid > 0)
-            c->last_zxid = h.zxid;
+        if (h.zxid > c->settled_zxid)
+            c->settled_zxid = h.zxid;
         if (c->ping_n > 0)
             c->ping_n--;
         break;

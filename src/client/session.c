@@ -60,7 +60,7 @@ void client_drop_link(struct client_core *c, int32_t rc, int64_t now_ms)
     } else if (round_over) {
         c->retry_at_ms = now_ms + backoff_ms(c);
     }
-    if (was_up || round_over) {
+    if (was_up || round_over || SIM_BUG(library_gives_up_early)) {
         client_fail_all(c, rc);
         if (c->resolve_delay_ms >= 0 && now_ms - c->resolved_at_ms >= c->resolve_delay_ms)
             c->resolved = false;
@@ -87,7 +87,7 @@ void client_opened(struct client_core *c, int64_t now_ms)
     if (c->link != CLIENT_LINK_OPENING || c->drop)
         return;
     const struct wire_connect_request r = {
-        .last_zxid_seen = c->last_zxid,
+        .last_zxid_seen = SIM_BUG(library_events_unseen) ? c->settled_zxid : c->last_zxid,
         .timeout_ms = c->config.timeout_ms,
         /* The session of a read-only server is local to it; only one that a writing server has seen can move. */
         .session_id = c->seen_writable ? c->session_id : 0,
@@ -114,9 +114,10 @@ void client_write_auth(struct client_core *c, const struct client_auth *a)
 /* The order of Apache's clients: identities, watches, then what waited. */
 static void prime(struct client_core *c)
 {
-    for (size_t i = 0; i < c->auth_n; i++)
+    for (size_t i = 0; i < c->auth_n && !(SIM_BUG(library_proves_once) && c->auths[i].told); i++)
         client_write_auth(c, &c->auths[i]);
-    client_watches_rearm(&c->watches, &c->out, c->last_zxid, CLIENT_REARM_BYTES);
+    int64_t since = SIM_BUG(library_rearms_since_event) ? c->last_zxid : c->settled_zxid;
+    client_watches_rearm(&c->watches, &c->out, since, CLIENT_REARM_BYTES);
     buf_append_slice(&c->out, buf_slice(&c->queue));
     buf_fini(&c->queue);
 }
@@ -166,7 +167,7 @@ static void pass_deadlines(struct client_core *c, int64_t now_ms)
             c->deadline_next = p->deadline_ms < c->deadline_next ? p->deadline_ms : c->deadline_next;
             continue;
         }
-        p->answered = true;
+        p->answered = !SIM_BUG(library_answers_twice);
         client_tell(c, &p->call, ERR_REQUEST_TIMEOUT);
         if (p->on_answer != NULL && !p->on_answer->forgets) { /* who was told of a failure expects no events */
             mem_free(p->on_answer);

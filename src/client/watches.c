@@ -1,6 +1,7 @@
 #include "client/watches.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "base/museum.h"
 #include "wire/path.h"
 #include "wire/proto.h"
 #include "wire/records.h"
@@ -192,7 +193,7 @@ struct client_watchers *client_watches_fire(struct client_watches *w, int32_t ty
             if ((kinds & CLIENT_WATCH_BIT(k)) == 0)
                 continue;
             gather(&g, &(*at)->lists[k]);
-            if (k != CLIENT_WATCH_PERSISTENT && k != CLIENT_WATCH_RECURSIVE)
+            if (k < (SIM_BUG(library_watch_stays) ? CLIENT_WATCH_CHILD : CLIENT_WATCH_PERSISTENT))
                 empty_list(w, *at, k);
         }
         drop_if_unused(w, at);
@@ -336,7 +337,7 @@ size_t client_watches_rearm(const struct client_watches *w, struct buf *out, int
     for (size_t i = 0; i < w->bucket_count; i++) {
         for (const struct client_watch_node *n = w->buckets[i]; n != NULL; n = n->next) {
             for (int k = 0; k < CLIENT_WATCH_KINDS; k++) {
-                if (n->lists[k].n == 0)
+                if (n->lists[k].n == 0 || (SIM_BUG(library_forgets_exists) && k == CLIENT_WATCH_EXIST))
                     continue;
                 if (b.bytes > 0 && b.bytes + n->n > batch_bytes) {
                     batch_put(&b, out, last_zxid);

@@ -213,8 +213,7 @@ static void was_set(struct op *op, int rc)
 /* An earlier try of ours made it, if the data is ours. */
 static void compared(struct op *op, int rc)
 {
-    bool same = rc == ZOK && op->result.data_len == op->sending_len &&
-                (op->sending_len <= 0 || memcmp(op->result.data, op->sending, (size_t)op->sending_len) == 0);
+    bool same = rc == ZOK && op_data_is_own(op);
     mem_free(op->result.data);
     op->result.data = NULL;
     op->result.data_len = -1;

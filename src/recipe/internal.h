@@ -222,6 +222,7 @@ void op_send(struct op *op, int (*send)(struct op *, zhandle_t *), void (*answer
 void op_finish(struct op *op, int rc);
 void op_retry(struct op *op, int rc); /* from its beginning, as far as the policy lets it */
 void op_end(struct op *op, int rc);   /* one of the two, as rc asks for */
+bool op_data_is_own(const struct op *op); /* what was read is what was sent */
 void op_void_done(int rc, const void *data);
 void op_stat_done(int rc, const struct Stat *stat, const void *data);
 void op_string_done(int rc, const char *path, const void *data);

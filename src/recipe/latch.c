@@ -403,6 +403,14 @@ int64_t zokor_leader_latch_token(struct zokor_leader_latch *l)
     return token;
 }
 
+char *zokor_leader_latch_node(struct zokor_leader_latch *l)
+{
+    lock(l);
+    char *path = l->leads ? recipe_copy(l->path) : NULL;
+    unlock(l);
+    return path;
+}
+
 int zokor_leader_latch_await(struct zokor_leader_latch *l, int timeout_ms)
 {
     struct client *c = l->f->client;

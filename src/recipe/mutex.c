@@ -173,6 +173,12 @@ int64_t zokor_mutex_token(struct zokor_mutex *m)
     return c == NULL ? -1 : c->token;
 }
 
+char *zokor_mutex_node(struct zokor_mutex *m)
+{
+    const struct claim *c = mutex_claim(m);
+    return c == NULL ? NULL : recipe_copy(c->path);
+}
+
 int zokor_mutex_is_acquired(struct zokor_mutex *m)
 {
     pthread_mutex_lock(&m->lock);

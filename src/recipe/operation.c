@@ -304,6 +304,37 @@ static void exists_answered(struct op *op, int rc)
         op_end(op, rc);
 }
 
+static int send_get(struct op *op, zhandle_t *zh)
+{
+    return zoo_aget(zh, op->path, 0, op_data_done, op);
+}
+
+/* An earlier try, whose reply was lost, did it: the data is ours, and the version the one after. */
+static void set_compared(struct op *op, int rc)
+{
+    bool same = rc == ZOK && op->result.stat.version == op->q.version + 1 && op_data_is_own(op);
+    mem_free(op->result.data);
+    op->result.data = NULL;
+    op->result.data_len = -1;
+    op_end(op, rc != ZOK ? rc : same ? ZOK : ZBADVERSION);
+}
+
+static void set_answered(struct op *op, int rc)
+{
+    if (rc == ZBADVERSION && op->lost && (op->q.flags & ZOKOR_IDEMPOTENT) != 0) {
+        op_send(op, send_get, set_compared);
+        return;
+    }
+    op->lost = op->lost || zokor_is_retryable(rc);
+    op_end(op, rc);
+}
+
+bool op_data_is_own(const struct op *op)
+{
+    return op->result.data_len == op->sending_len &&
+           (op->sending_len <= 0 || memcmp(op->result.data, op->sending, (size_t)op->sending_len) == 0);
+}
+
 static void begin(struct op *op)
 {
     switch (op->q.operation) {
@@ -318,6 +349,9 @@ static void begin(struct op *op)
         break;
     case ZOKOR_EXISTS:
         op_send(op, send_simple, exists_answered);
+        break;
+    case ZOKOR_SET:
+        op_send(op, send_simple, set_answered);
         break;
     default:
         op_send(op, send_simple, op_end);
@@ -373,9 +407,11 @@ static int op_new(struct zokor_framework *f, const struct zokor_request *q, stru
     op->retry = q->retry != NULL ? *q->retry : c->retry;
     op->result.data_len = -1;
     op->path = view_path(f, q->path == NULL ? "/" : q->path);
-    pthread_mutex_lock(&c->lock);
-    recipe_copy_acl(q->acl != NULL ? q->acl : &c->acl, &op->acl);
-    pthread_mutex_unlock(&c->lock);
+    if (q->operation == ZOKOR_CREATE || q->operation == ZOKOR_SET_ACL || q->operation == ZOKOR_TRANSACTION) {
+        pthread_mutex_lock(&c->lock);
+        recipe_copy_acl(q->acl != NULL ? q->acl : &c->acl, &op->acl);
+        pthread_mutex_unlock(&c->lock);
+    }
     int rc = take_data(op, q);
     if (rc == ZOK && q->operation == ZOKOR_TRANSACTION)
         transaction_take(op);

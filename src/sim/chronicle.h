@@ -6,12 +6,13 @@
 #include "base/buf.h"
 
 enum chronicle_kind {
-    CHRONICLE_DIALLED,   /* a connection was begun: its first frame, a ConnectRequest */
-    CHRONICLE_CONNECTED, /* a ConnectResponse with a session came: the frame */
-    CHRONICLE_REFUSED,   /* a ConnectResponse without one */
-    CHRONICLE_SENT,      /* a request frame */
-    CHRONICLE_RECEIVED,  /* a reply or an event: the frame */
-    CHRONICLE_GONE,      /* the client knows that the connection is over */
+    CHRONICLE_DIALLED,    /* a connection was begun: its first frame, a ConnectRequest */
+    CHRONICLE_CONNECTED,  /* a ConnectResponse with a session came: the frame */
+    CHRONICLE_REFUSED,    /* a ConnectResponse without one */
+    CHRONICLE_SENT,       /* a request frame */
+    CHRONICLE_RECEIVED,   /* a reply or an event: the frame */
+    CHRONICLE_TAKEN_OVER, /* the client has given its session to a new one, which has seen nothing yet */
+    CHRONICLE_GONE,       /* the client knows that the connection is over */
 };
 
 struct chronicle_entry {

@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "sim/cluster.h"
+#include "sim/library.h"
 #include "sim/member.h"
 #include "wire/records.h"
 #include <stdio.h>
@@ -21,8 +22,9 @@ struct outcome {
 struct simclient {
     struct cluster *cluster;
     uint32_t index;
-    struct dice dice;  /* delays and what it does */
-    struct dice works; /* its requests */
+    struct library *library; /* it is one; NULL: it speaks for itself */
+    struct dice dice;        /* delays and what it does */
+    struct dice works;       /* its requests */
     enum simclient_state state;
     uint32_t cable, member;
     uint32_t user;  /* CLIENT_USERS: proves nothing */
@@ -111,12 +113,19 @@ void sim_client_new(struct cluster *c, uint32_t index)
         k->left = true;
         return;
     }
+    struct dice is_library = dice_of(c->opt.seed, "is library", index);
+    if (dice_between(&is_library, 0, 99) < opt(c, OPT_library_pct)) {
+        k->library = library_new(k, k->modest);
+        return;
+    }
     k->dial_us = dice_between(&k->dice, 1, 500000);
     wake_at(k, k->dial_us);
 }
 
 void sim_client_free(struct simclient *k)
 {
+    if (k->library != NULL)
+        library_free(k->library);
     mem_free(k->sent);
     mem_free(k->armed);
     mem_free(k->outcomes);
@@ -307,6 +316,10 @@ static void let_go(struct simclient *k, int64_t wait_us)
 
 void simclient_gone(struct simclient *k, uint32_t cable)
 {
+    if (k->library != NULL) {
+        library_gone(k->library, cable);
+        return;
+    }
     if (k->state != CLIENT_IDLE && cable == k->cable)
         idle(k, dice_wait(&k->dice, 100000));
 }
@@ -419,6 +432,10 @@ static void heard(struct simclient *k, struct slice frame)
 
 void sim_client_received(struct simclient *k, uint32_t cable, struct slice bytes)
 {
+    if (k->library != NULL) {
+        library_received(k->library, cable, bytes);
+        return;
+    }
     while (bytes.n != 0 && k->state != CLIENT_IDLE && cable == k->cable) {
         struct slice frame = { 0 };
         size_t used = 0;
@@ -460,6 +477,10 @@ static void work(struct simclient *k)
 
 void simclient_woken(struct simclient *k, uint64_t mark)
 {
+    if (k->library != NULL) {
+        library_woken(k->library, mark);
+        return;
+    }
     struct cluster *c = k->cluster;
     if (mark != k->alarm_mark || c->finding.is)
         return;
@@ -493,24 +514,40 @@ void simclient_woken(struct simclient *k, uint64_t mark)
 
 void simclient_cut(struct simclient *k)
 {
+    if (k->library != NULL) {
+        library_cut(k->library);
+        return;
+    }
     if (k->state != CLIENT_IDLE)
         cable_cut(k->cluster, k->cable);
 }
 
 void simclient_mute(struct simclient *k)
 {
+    if (k->library != NULL) {
+        library_mute(k->library);
+        return;
+    }
     if (k->state != CLIENT_IDLE)
         cable_mute(k->cluster, k->cable);
 }
 
 void simclient_away(struct simclient *k)
 {
+    if (k->library != NULL) {
+        library_away(k->library);
+        return;
+    }
     int64_t timeout_ms = k->timeout_ms != 0 ? k->timeout_ms : opt(k->cluster, OPT_timeout_ms);
     let_go(k, dice_between(&k->dice, timeout_ms / 2, timeout_ms * 3) * 1000);
 }
 
 void simclient_back(struct simclient *k)
 {
+    if (k->library != NULL) {
+        library_back(k->library);
+        return;
+    }
     if (k->state != CLIENT_IDLE) {
         if (k->cluster->outside[k->member])
             let_go(k, 1);
@@ -522,6 +559,10 @@ void simclient_back(struct simclient *k)
 
 void simclient_close_session(struct simclient *k)
 {
+    if (k->library != NULL) {
+        library_close_session(k->library);
+        return;
+    }
     if (k->state != CLIENT_CONNECTED || k->closing)
         return;
     struct client_request q = { .xid = k->next_xid++, .op = WIRE_OP_CLOSE_SESSION };
@@ -578,11 +619,17 @@ enum client_outcome simclient_outcome(const struct simclient *k, uint32_t ticket
 
 bool simclient_is_at_rest(const struct simclient *k)
 {
+    if (k->library != NULL)
+        return library_is_at_rest(k->library);
     return k->left || (k->state == CLIENT_CONNECTED && k->sent_count == 0);
 }
 
 void simclient_describe(const struct simclient *k, struct buf *b)
 {
+    if (k->library != NULL) {
+        library_describe(k->library, b);
+        return;
+    }
     static const char *const names[] = { "idle", "dialling", "connected" };
     buf_printf(b, "client %u is %s at member %u, session 0x%llx", k->index, names[k->state], k->member + 1,
                (unsigned long long)k->session_id);

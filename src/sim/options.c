@@ -38,6 +38,7 @@ static const struct {
     { OPT_quotas, 1, 1, 12 },
     { OPT_local_sessions, 1, 2, 13 },
     { OPT_read_only, 1, 1, 12 },
+    { OPT_library_pct, 12, 100, 6 },
     { OPT_kill_ms, 1000, 16000, 7 },
     { OPT_power_ms, 1000, 16000, 7 },
     { OPT_blackout_ms, 4000, 16000, 10 },

@@ -203,6 +203,9 @@ void oracle_index(struct oracle *o)
             if (!o->cables[e->cable].read_only)
                 add_item(o, i);
             break;
+        case CHRONICLE_TAKEN_OVER:
+            o->highest[e->client] = 0;
+            break;
         case CHRONICLE_REFUSED:
         case CHRONICLE_GONE:
             break;

@@ -2,7 +2,10 @@
  * and that a seed is one story. */
 #include "base/log.h"
 #include "sim/agenda.h"
+#include "base/err.h"
+#include "base/mem.h"
 #include "sim/cluster.h"
+#include "sim/library_judge.h"
 #include "sim/minimise.h"
 #include "sim/model_watch.h"
 #include <setjmp.h>
@@ -187,6 +190,180 @@ static void a_seed_is_one_story(void **state)
     }
 }
 
+/* The client library in its core as it is; every kind of what befalls it. */
+static void libraries_survive_everything(void **state)
+{
+    (void)state;
+    static const enum coverage_mark marks[] = { COVER_library_rearmed,  COVER_library_lost_requests,
+                                                COVER_library_waited,   COVER_library_deadlines,
+                                                COVER_library_closings, COVER_library_handed_over };
+    struct coverage sum = { 0 };
+    for (uint64_t seed = 1; seed <= 6; seed++) {
+        struct sim_options o;
+        struct sim_result first, second;
+        options_default(&o);
+        options_set(&o, seed % 2 == 0 ? "members=1" : "members=3");
+        options_set(&o, "library_pct=100");
+        options_set(&o, "duration_ms=6000");
+        options_set(&o, "op_ms=60");
+        options_draw(&o, seed);
+        cluster_run(&o, &first);
+        cluster_run(&o, &second);
+        if (first.finding.is)
+            fail_msg("seed %llu: %s: %s", (unsigned long long)seed, first.finding.rule, first.finding.text);
+        assert_true(first.trace == second.trace);
+        assert_memory_equal(&first.coverage, &second.coverage, sizeof first.coverage);
+        coverage_add(&sum, &first.coverage);
+    }
+    for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++)
+        assert_true(sum.n[marks[i]] > 0);
+}
+
+static void library_watches_fire_as_specified(void **state)
+{
+    (void)state;
+    struct library_watches w = { 0 };
+    struct slice a = slice_str("/a"), ab = slice_str("/a/b");
+    library_watch_add(&w, CLIENT_WATCH_DATA, a, 0);
+    library_watch_add(&w, CLIENT_WATCH_DATA, a, 0);
+    library_watch_add(&w, CLIENT_WATCH_CHILD, a, 1);
+    library_watch_add(&w, CLIENT_WATCH_PERSISTENT, ab, 2);
+    library_watch_add(&w, CLIENT_WATCH_RECURSIVE, slice_str("/"), 3);
+    assert_int_equal(library_watch_count(&w), 4);
+    assert_int_equal(library_watch_fire(&w, WIRE_EVENT_CHILDREN_CHANGED, ab), 1u << 2);
+    assert_int_equal(library_watch_fire(&w, WIRE_EVENT_CREATED, ab), 1u << 2 | 1u << 3);
+    assert_int_equal(library_watch_fire(&w, WIRE_EVENT_DATA_CHANGED, a), 1u << 0 | 1u << 3);
+    assert_int_equal(library_watch_fire(&w, WIRE_EVENT_DELETED, a), 1u << 1 | 1u << 3);
+    assert_false(library_watch_has(&w, CLIENT_WATCH_CHILD, a));
+    assert_int_equal(library_watch_everybody(&w), 1u << 2 | 1u << 3);
+    library_watch_forget(&w, ab);
+    assert_int_equal(library_watch_everybody(&w), 1u << 3);
+    library_watches_fini(&w);
+}
+
+/* A request on connection 5, accepted as number 1. */
+static struct cluster *judged(struct library_judge *j)
+{
+    struct cluster *c = mem_zalloc(sizeof *c);
+    c->now_us = 1000000;
+    judge_init(j, c, 0);
+    judge_servers(j, 2);
+    judge_dialled(j, 5);
+    j->up = true;
+    j->state = CLIENT_STATE_CONNECTED;
+    j->timeout_ms = 6000;
+    assert_int_equal(judge_accepted(j, (struct library_asked){ .xid = 1, .op = WIRE_OP_SYNC }), 1);
+    return c;
+}
+
+static void judge_sends(struct library_judge *j)
+{
+    struct buf b;
+    buf_init(&b, 100);
+    wire_put_request_header(&b, &(struct wire_request_header){ 1, WIRE_OP_SYNC });
+    judge_sent(j, buf_slice(&b));
+    buf_fini(&b);
+}
+
+static void judge_answers(struct library_judge *j)
+{
+    struct buf b;
+    buf_init(&b, 100);
+    wire_put_reply_header(&b, &(struct wire_reply_header){ 1, 7, 0 });
+    assert_true(judge_received(j, buf_slice(&b)));
+    buf_fini(&b);
+}
+
+static void ends(struct library_judge *j, int32_t rc)
+{
+    const struct client_done d = { .rc = rc, .zxid = rc == 0 ? 7 : -1, .call = { .data = (const void *)1 } };
+    judge_done(j, &d);
+}
+
+static void must_find(struct cluster *c, struct library_judge *j, const char *rule)
+{
+    if (rule == NULL)
+        assert_false(c->finding.is);
+    else
+        assert_string_equal(c->finding.rule, rule);
+    judge_fini(j);
+    mem_free(c);
+}
+
+static void the_judge_of_libraries_judges(void **state)
+{
+    (void)state;
+    struct library_judge j;
+    struct cluster *c = judged(&j);
+    judge_sends(&j);
+    judge_answers(&j);
+    ends(&j, 0);
+    judge_settled(&j, false);
+    must_find(c, &j, NULL);
+
+    c = judged(&j);
+    judge_sends(&j);
+    judge_answers(&j);
+    judge_settled(&j, false);
+    must_find(c, &j, "library.lost");
+
+    c = judged(&j);
+    judge_sends(&j);
+    judge_answers(&j);
+    ends(&j, 0);
+    ends(&j, 0);
+    must_find(c, &j, "library.twice");
+
+    c = judged(&j);
+    judge_sends(&j);
+    judge_answers(&j);
+    ends(&j, ERR_NO_NODE);
+    must_find(c, &j, "library.answer");
+
+    c = judged(&j);
+    judge_sends(&j);
+    ends(&j, ERR_CONNECTION_LOSS);
+    must_find(c, &j, "library.failure");
+
+    c = judged(&j);
+    judge_sends(&j);
+    judge_disconnected(&j, false);
+    judge_settled(&j, false);
+    must_find(c, &j, "library.lost");
+
+    c = judged(&j);
+    judge_disconnected(&j, true);
+    must_find(c, &j, "library.left");
+
+    c = judged(&j);
+    judge_closes(&j, false);
+    judge_settled(&j, true);
+    must_find(c, &j, "library.lost");
+}
+
+/* Whatever a seed draws seldom, at once. */
+static void everything_together(void **state)
+{
+    (void)state;
+    static const char *const always[] = { "groups=1",     "quotas=1",       "library_pct=50",   "rot_ms=900",
+                                          "wipe_ms=2000", "restore_ms=700", "duration_ms=5000", "kill_ms=1500" };
+    static const char *const kinds[] = { "local_sessions=0", "local_sessions=1", "local_sessions=2" };
+    for (uint64_t seed = 1; seed <= 6; seed++) {
+        struct sim_options o;
+        struct sim_result r;
+        options_default(&o);
+        for (size_t i = 0; i < ARRAY_COUNT(always); i++)
+            assert_int_equal(options_set(&o, always[i]), 0);
+        assert_int_equal(options_set(&o, seed % 2 == 0 ? "read_only=1" : "read_only=0"), 0);
+        assert_int_equal(options_set(&o, kinds[seed % 3]), 0);
+        options_draw(&o, seed);
+        cluster_run(&o, &r);
+        if (r.finding.is)
+            fail_msg("seed %llu: %s: %s", (unsigned long long)seed, r.finding.rule, r.finding.text);
+        assert_true(r.coverage.n[COVER_library_waited] > 0);
+    }
+}
+
 int main(void)
 {
     log_set_sink(NULL, NULL, LOG_ERROR);
@@ -198,6 +375,10 @@ int main(void)
         cmocka_unit_test(model_watches_fire_once_or_stay),
         cmocka_unit_test(minimiser_keeps_what_matters),
         cmocka_unit_test(a_seed_is_one_story),
+        cmocka_unit_test(everything_together),
+        cmocka_unit_test(libraries_survive_everything),
+        cmocka_unit_test(library_watches_fire_as_specified),
+        cmocka_unit_test(the_judge_of_libraries_judges),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

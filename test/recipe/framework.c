@@ -4,6 +4,7 @@
 
 /* The protocol's numbers. */
 #define OP_DELETE 2
+#define OP_SET 5
 #define OP_CREATE2 15
 #define OP_CREATE_CONTAINER 19
 
@@ -322,11 +323,21 @@ static void test_lost_replies(void)
     EQ(ZOK, zokor_framework_create(f, at("/plain"), "d", 1, 0, ZOKOR_IDEMPOTENT, NULL));
     proxy_lose_reply(x, OP_CREATE2);
     EQ(ZNODEEXISTS, zokor_framework_create(f, at("/plain2"), "d", 1, 0, 0, NULL));
+    struct zokor_request set = { .operation = ZOKOR_SET, .path = at("/plain"), .data = "e", .data_len = 1 };
+    set.has_version = 1;
+    set.flags = ZOKOR_IDEMPOTENT;
+    proxy_lose_reply(x, OP_SET);
+    EQ(ZOK, zokor_framework_do(f, &set, NULL));
+    EQ(ZBADVERSION, zokor_framework_do(f, &set, NULL)); /* nothing was lost: not its own work */
+    set.version = 1;
+    set.flags = 0;
+    proxy_lose_reply(x, OP_SET);
+    EQ(ZBADVERSION, zokor_framework_do(f, &set, NULL));
     proxy_lose_reply(x, OP_DELETE);
     EQ(ZOK, zokor_framework_delete(f, at("/plain"), ZOKOR_GUARANTEED));
     proxy_lose_reply(x, OP_DELETE);
     EQ(ZNONODE, zokor_framework_delete(f, at("/plain2"), 0));
-    EQ(9, proxy_lost(x));
+    EQ(11, proxy_lost(x));
     EQ(ZOK, zokor_framework_close(f));
     proxy_end(x);
 }

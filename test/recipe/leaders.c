@@ -94,6 +94,39 @@ static void test_latch_reconnects(void)
     proxy_end(x);
 }
 
+/* By the session policy a broken connection is no reason to step back; and all this works in a namespace. */
+static void test_latch_session_policy(void)
+{
+    struct proxy *x = proxy_start(port);
+    char where[64];
+    snprintf(where, sizeof(where), "127.0.0.1:%d", x->port);
+    struct zokor_framework *f = zokor_framework_open(&(struct zokor_framework_options){
+        .hosts = where,
+        .name_space = base + 1,
+        .session_timeout_ms = SHORT_SESSION_MS,
+        .error_policy = ZOKOR_ERRORS_SESSION,
+        .retry = zokor_retry_forever(50),
+    });
+    struct zokor_framework *g = open_direct();
+    struct zokor_leader_latch *a = zokor_leader_latch_new(f, "/l", "a", on_leader, NULL);
+    EQ(ZOK, zokor_leader_latch_start(a));
+    EQ(ZOK, zokor_leader_latch_await(a, WAIT_MS));
+    EQ(1, count_children(g, at("/l")));
+    EVENTUALLY(atomic_load(&gained) == 1);
+    proxy_shut(x, 1);
+    EVENTUALLY(zokor_framework_state(f) == ZOKOR_SUSPENDED);
+    EQ(1, zokor_leader_latch_leads(a));
+    EVENTUALLY(!zokor_leader_latch_leads(a)); /* but a lost session is */
+    EVENTUALLY(atomic_load(&gone) == 1);
+    proxy_shut(x, 0);
+    EVENTUALLY(zokor_leader_latch_leads(a));
+    EQ(1, count_children(g, at("/l")));
+    zokor_leader_latch_free(a, 0);
+    EQ(ZOK, zokor_framework_close(f));
+    EQ(ZOK, zokor_framework_close(g));
+    proxy_end(x);
+}
+
 /* CURATOR-620: the leader's session ends while it cannot be reached. */
 static void test_latch_session_lost(void)
 {
@@ -457,6 +490,7 @@ int main(int argc, char **argv)
     static const struct test tests[] = {
         { "latch", test_latch },
         { "latch_reconnects", test_latch_reconnects },
+        { "latch_session_policy", test_latch_session_policy },
         { "latch_session_lost", test_latch_session_lost },
         { "latch_node_vanished", test_latch_node_vanished },
         { "latch_lost_reply", test_latch_lost_reply },

@@ -297,6 +297,30 @@ static void count_reconnections(struct zokor_framework *f, enum zokor_connection
         atomic_fetch_add((atomic_int *)context, 1);
 }
 
+/* A transaction that checks the holder's node cannot come too late. */
+static void test_guarded_transaction(void)
+{
+    struct zokor_framework *f = open_direct(), *g = open_direct();
+    struct zokor_mutex *m = zokor_mutex_new(f, at("/lock"));
+    CHECK(zokor_mutex_node(m) == NULL);
+    EQ(ZOK, zokor_mutex_acquire(m, -1));
+    char *node = zokor_mutex_node(m);
+    for (int i = 0; i < 2; i++) {
+        struct zokor_transaction *t = zokor_transaction_new();
+        zokor_transaction_check(t, node, -1);
+        zokor_transaction_create(t, i == 0 ? at("/first") : at("/second"), NULL, 0, 0, 0, NULL);
+        EQ(i == 0 ? ZOK : ZNONODE, zokor_transaction_commit(f, t, NULL));
+        zokor_transaction_free(t);
+        EQ(i == 0 ? ZOK : ZNONODE, zokor_framework_delete(g, node, 0)); /* it does not know that it has lost */
+        EQ(ZOKOR_HELD, zokor_mutex_hold(m));
+    }
+    EQ(ZNONODE, zokor_framework_exists(f, at("/second"), NULL));
+    free(node);
+    zokor_mutex_free(m);
+    EQ(ZOK, zokor_framework_close(f));
+    EQ(ZOK, zokor_framework_close(g));
+}
+
 static void test_waiter_reconnects(void)
 {
     static atomic_int reconnections;
@@ -600,6 +624,7 @@ int main(int argc, char **argv)
         { "lost_replies", test_lost_replies },
         { "holder_reconnects", test_holder_reconnects },
         { "session_expires", test_session_expires },
+        { "guarded_transaction", test_guarded_transaction },
         { "waiter_reconnects", test_waiter_reconnects },
         { "revocation", test_revocation },
         { "read_write", test_read_write },

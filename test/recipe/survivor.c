@@ -1,6 +1,7 @@
 /* Takes turns with others of its kind until its input ends, whatever happens to the servers.
  *
  *     survivor HOSTS BASE CONTEST NAME
+ *     survivor HOSTS BASE CONTEST hold      takes it, says so, and keeps it until it dies
  *
  * In each turn it writes its token to a node. Whoever still holds what it holds must never see a higher token than its
  * own there, nor be overtaken between reading and writing. */
@@ -205,7 +206,7 @@ int main(int argc, char **argv)
     CHECK(argc == 5);
     hosts = argv[1];
     snprintf(base, sizeof(base), "%s-%s", argv[2], argv[3]);
-    f = open_direct();
+    f = open_at(hosts, 5000);
     int rc = zokor_framework_create(f, at("/last"), "0", 1, 0, ZOKOR_PARENTS, NULL);
     CHECK(rc == ZOK || rc == ZNODEEXISTS);
     EQ(0, pthread_create(&t, NULL, read_input, &ended));
@@ -214,6 +215,12 @@ int main(int argc, char **argv)
             continue;
         void *x = things[i].make();
         int turns = 0;
+        if (strcmp(argv[4], "hold") == 0) {
+            EQ(ZOK, things[i].take(x));
+            printf("holding\n");
+            fflush(stdout);
+            pthread_join(t, NULL);
+        }
         for (int number = 0; !atomic_load(&ended) || turns < 20; number++) {
             if (!turn(&things[i], x, argv[4], number))
                 continue;

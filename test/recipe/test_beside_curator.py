@@ -44,7 +44,8 @@ def outcome(build, shared_server, program, tmp_path_factory):
 @pytest.mark.parametrize("contest", CONTESTS)
 def test_contest(outcome, contest):
     ours, theirs = outcome
-    assert "PASS %s\n" % contest in ours.stdout and "PASS %s\n" % contest in theirs, ours.stdout[-3000:] + theirs[-3000:]
+    passed = "PASS %s\n" % contest
+    assert passed in ours.stdout and passed in theirs, ours.stdout[-3000:] + theirs[-3000:]
 
 
 def test_both_ended_well(outcome):
