@@ -10,6 +10,7 @@
 struct held {
     struct list link;
     const struct zokor_queue *queue;
+    const struct client *client;
     char *name;
 };
 static struct list all_held = { .next = &all_held, .prev = &all_held };
@@ -38,12 +39,12 @@ static bool hold_here(const struct zokor_queue *q, const char *name)
     LIST_FOR(it, &all_held)
     {
         const struct held *h = CONTAINER_OF(it, struct held, link);
-        is_held = is_held || (strcmp(h->name, name) == 0 && h->queue->f->client == q->f->client &&
+        is_held = is_held || (strcmp(h->name, name) == 0 && h->client == q->f->client &&
                               strcmp(h->queue->lock_path, q->lock_path) == 0);
     }
     if (!is_held) {
         struct held *h = mem_zalloc(sizeof(*h));
-        *h = (struct held){ .queue = q, .name = recipe_copy(name) };
+        *h = (struct held){ .queue = q, .client = q->f->client, .name = recipe_copy(name) };
         list_push_back(&all_held, &h->link);
     }
     pthread_mutex_unlock(&held_lock);
