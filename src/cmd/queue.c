@@ -1,6 +1,8 @@
 /* zokor queue: puts into and takes from Curator's queues. */
 #include "cmd/hold.h"
 #include "base/buf.h"
+#include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +14,8 @@
 
 struct queue_args {
     struct hold_args common;
-    const char *kind, *lock_path, *id, *priority;
+    const char *kind, *lock_path, *id, *priority_text;
+    int priority;
     int count, delay_ms, lines;
     struct zokor_queue *queue;
 };
@@ -57,13 +60,25 @@ static int kind_of(const char *word, enum zokor_queue_kind *kind)
     return cmd_usage_error("queue: --kind '%s' is none of fifo, simple, id, priority, delay", word);
 }
 
+/* Any int, below zero, too. */
+static int priority_of(const char *text, int *priority)
+{
+    char *end = NULL;
+    errno = 0;
+    long v = text == NULL ? 0 : strtol(text, &end, 10);
+    if (text != NULL && (*text == 0 || *end != 0 || errno != 0 || v < INT_MIN || v > INT_MAX))
+        return cmd_usage_error("queue: --priority wants a number from %d to %d, not '%s'", INT_MIN, INT_MAX, text);
+    *priority = (int)v;
+    return CMD_OK;
+}
+
 static int put_one(const struct queue_args *a, const char *data, size_t n)
 {
     struct timespec t;
     clock_gettime(CLOCK_REALTIME, &t);
     const struct zokor_put put = {
         .id = a->id,
-        .priority = a->priority == NULL ? 0 : atoi(a->priority),
+        .priority = a->priority,
         .not_before = (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000 + a->delay_ms,
     };
     return zokor_queue_put(a->queue, data, (int)n, &put);
@@ -137,7 +152,7 @@ int cmd_queue(int argc, char **argv)
     enum zokor_queue_kind kind = ZOKOR_QUEUE_FIFO;
     const struct hold_option options[] = {
         { .name = "--kind", .value = &a.kind },       { .name = "--lock", .value = &a.lock_path },
-        { .name = "--id", .value = &a.id },           { .name = "--priority", .value = &a.priority },
+        { .name = "--id", .value = &a.id },           { .name = "--priority", .value = &a.priority_text },
         { .name = "--delay", .number = &a.delay_ms }, { .name = "--count", .number = &a.count },
         { .name = "--lines", .flag = &a.lines },
     };
@@ -146,6 +161,8 @@ int cmd_queue(int argc, char **argv)
     int status = hold_parse(argc, argv, options, ARRAY_COUNT(options), &a.common);
     if (status == CMD_OK)
         status = kind_of(a.kind, &kind);
+    if (status == CMD_OK)
+        status = priority_of(a.priority_text, &a.priority);
     if (status != CMD_OK)
         return status;
     bool puts = a.common.words_count > 0 && strcmp(a.common.words[0], "put") == 0;

@@ -261,7 +261,7 @@ char *zokor_json_quote(const char *text)
             *out++ = '\\';
             *out++ = to[at - from];
         } else if ((unsigned char)*p < 0x20) {
-            out += sprintf(out, "\\u%04X", (unsigned)*p); /* Jackson's upper case */
+            out += snprintf(out, 7, "\\u%04X", (unsigned)*p); /* Jackson's upper case */
         } else {
             *out++ = *p;
         }
