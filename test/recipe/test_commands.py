@@ -3,6 +3,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 
 import pytest
 from conftest import ROOT
@@ -66,7 +67,8 @@ def test_status_and_environment(zokor, base, zk, command, more):
 @pytest.mark.parametrize("command,more", HOLDERS)
 def test_one_at_a_time_and_signals(zokor, base, command, more):
     path = base + "/h"
-    holder = zokor.start(command, path, *more, "--", "sh", "-c", "trap 'echo got it; exit 5' TERM; echo in; while :; do sleep 0.05; done")
+    script = "trap 'echo got it; exit 5' TERM; echo in; while :; do sleep 0.05; done"
+    holder = zokor.start(command, path, *more, "--", "sh", "-c", script)
     assert holder.stdout.readline() == "in\n"
     assert zokor(command, path, *more, "--wait", "0", "--", "true").returncode == 124
     waiting = zokor.start(command, path, *more, "--", "echo", "mine")
@@ -94,10 +96,13 @@ def test_a_signal_ends_the_waiting(zokor, base, zk, command, more):
 
 def test_a_lost_lock_ends_the_command(zokor, base, zk):
     path = base + "/h"
-    holder = zokor.start("lock", path, "--", "sh", "-c", "trap 'echo ends; exit 0' TERM; echo in; while :; do sleep 0.05; done")
+    script = "trap 'echo ends; exit 0' TERM; echo in; while :; do sleep 0.05; done"
+    holder = zokor.start("lock", path, "--session", "1000", "--", "sh", "-c", script)
     assert holder.stdout.readline() == "in\n"
-    for name in zk.ls(path).children:
-        zk.delete(path + "/" + name)
+    holder.send_signal(signal.SIGSTOP)
+    while zk.ls(path).children:  # until its session is over
+        time.sleep(0.05)
+    holder.send_signal(signal.SIGCONT)
     out = holder.communicate(timeout=SECONDS)[0]
     assert holder.returncode == 125 and "ends\n" in out and "is lost" in out
 
