@@ -30,7 +30,8 @@ Brings the server with its service, a shell, a load generator and tools for
 logs and snapshots.")
 # Loaded when something needs them: the HTTP port, SASL, the prompt of the shell; Kerberos.
 set(CPACK_DEBIAN_ZOKOR_PACKAGE_RECOMMENDS "libmicrohttpd12, libsasl2-2, libedit2")
-set(CPACK_DEBIAN_ZOKOR_PACKAGE_SUGGESTS "libsasl2-modules, libsasl2-modules-gssapi-mit, libkrb5-3, libgssapi-krb5-2, libzokor0")
+set(CPACK_DEBIAN_ZOKOR_PACKAGE_SUGGESTS
+    "libsasl2-modules, libsasl2-modules-gssapi-mit, libkrb5-3, libgssapi-krb5-2, libzokor0")
 set(CPACK_DEBIAN_ZOKOR_PACKAGE_CONTROL_EXTRA
     "${debian}/conffiles;${debian}/postinst;${debian}/prerm;${debian}/postrm")
 

@@ -1,10 +1,11 @@
 # Sourced by the other scripts: finds the program and the configuration, as Apache ZooKeeper's scripts find theirs.
 # shellcheck shell=bash
 #
-#   ZOKOR         the program (default: beside the scripts, in ../bin or ../build/release, or in PATH)
+#   ZOKOR         the program (default: beside the scripts, in ../bin, ../../../bin or ../build/release, or in PATH)
 #   ZOOCFGDIR     where zoo.cfg is (default: ../conf, else /etc/zookeeper/conf, else /etc/zokor); also: --config DIR first
 #   ZOOCFG        the name of the file there (default: zoo.cfg)
-#   ZOO_LOG_DIR   where the server's output goes (default: /var/log/zookeeper if it can be written, else ../logs)
+#   ZOO_LOG_DIR   where the server's output goes (default: /var/log/zookeeper or /var/log/zokor, which can be written,
+#                 else ../logs)
 
 if [ $# -gt 1 ] && [ "$1" = "--config" ]; then
     ZOOCFGDIR=$2
@@ -27,17 +28,20 @@ if [ -f "$ZOOCFGDIR/java.env" ]; then
     . "$ZOOCFGDIR/java.env"
 fi
 if [ -z "${ZOO_LOG_DIR:-}" ]; then
-    if [ -w /var/log/zookeeper ]; then
-        ZOO_LOG_DIR=/var/log/zookeeper
-    else
-        ZOO_LOG_DIR=$ZOOBINDIR/../logs
-    fi
+    ZOO_LOG_DIR=$ZOOBINDIR/../logs
+    for candidate in /var/log/zookeeper /var/log/zokor; do
+        if [ -w "$candidate" ]; then
+            ZOO_LOG_DIR=$candidate
+            break
+        fi
+    done
 fi
 # The program takes its -D words from these by itself.
 export JVMFLAGS="${JVMFLAGS:-}" SERVER_JVMFLAGS="${SERVER_JVMFLAGS:-}" CLIENT_JVMFLAGS="${CLIENT_JVMFLAGS:-}"
 
 if [ -z "${ZOKOR:-}" ]; then
-    for candidate in "$ZOOBINDIR/zokor" "$ZOOBINDIR/../bin/zokor" "$ZOOBINDIR/../build/release/zokor"; do
+    for candidate in "$ZOOBINDIR/zokor" "$ZOOBINDIR/../bin/zokor" "$ZOOBINDIR/../../../bin/zokor" \
+        "$ZOOBINDIR/../build/release/zokor"; do
         if [ -x "$candidate" ] && [ -f "$candidate" ]; then
             ZOKOR=$candidate
             break

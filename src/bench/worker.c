@@ -566,7 +566,9 @@ static void run_stage(struct worker *w, const struct stage *stage)
             load_due(w);
         flush(w);
         wait_events(w);
-        if (w->now_ns - w->ticked_ns >= TICK_NS)
+        bool may_open = stage->kind == STAGE_CONNECT && w->opening_count < OPENING_MAX / 2 &&
+                        w->ready_count + w->opening_count < w->conn_count;
+        if (may_open || w->now_ns - w->ticked_ns >= TICK_NS)
             tick(w);
     }
     flush(w);

@@ -60,14 +60,13 @@ static char *quote_if_needed(char *path, bool quoted)
     return word;
 }
 
-static void add_paths(struct cli_completion *c, const char *prefix, bool quoted, cli_children_fn children,
-                      void *context)
+static void add_paths(struct cli_completion *c, const char *prefix, bool quoted, const struct cli_sources *sources)
 {
     struct String_vector names = { 0 };
     const char *slash = strrchr(prefix, '/');
     char *parent = slash == prefix ? strdup("/") : strndup(prefix, (size_t)(slash - prefix));
     size_t n = strlen(slash + 1);
-    if (children(context, parent, &names) == 0) {
+    if (sources->children(sources->context, parent, &names) == 0) {
         for (int32_t i = 0; i < names.count; i++) {
             if (strncmp(names.data[i], slash + 1, n) == 0)
                 add(c, quote_if_needed(cli_path_join(parent, names.data[i]), quoted));
@@ -78,7 +77,7 @@ static void add_paths(struct cli_completion *c, const char *prefix, bool quoted,
     /* The path is complete: a slash leads to its children, if it has any. */
     if (c->n == 1 && strcmp(c->words[0], prefix) == 0) {
         struct String_vector below = { 0 };
-        if (children(context, prefix, &below) == 0 && below.count > 0) {
+        if (sources->children(sources->context, prefix, &below) == 0 && below.count > 0) {
             char *word = mem_realloc(c->words[0], strlen(prefix) + 2);
             memcpy(word + strlen(prefix), "/", 2);
             c->words[0] = word;
@@ -88,6 +87,40 @@ static void add_paths(struct cli_completion *c, const char *prefix, bool quoted,
         deallocate_String_vector(&below);
     }
     free(parent);
+}
+
+static void add_files(struct cli_completion *c, const char *prefix, bool quoted, const struct cli_sources *sources)
+{
+    struct String_vector names = { 0 };
+    const char *slash = strrchr(prefix, '/');
+    size_t n = slash == NULL ? 0 : (size_t)(slash - prefix) + 1;
+    char *directory = strndup(prefix, n);
+    if (sources->files(sources->context, directory, &names) == 0) {
+        for (int32_t i = 0; i < names.count; i++) {
+            if (strncmp(names.data[i], prefix + n, strlen(prefix + n)) != 0)
+                continue;
+            char *word = mem_alloc(n + strlen(names.data[i]) + 1);
+            memcpy(word, directory, n);
+            memcpy(word + n, names.data[i], strlen(names.data[i]) + 1);
+            add(c, quote_if_needed(word, quoted));
+        }
+        c->shown_from = n;
+    }
+    deallocate_String_vector(&names);
+    free(directory);
+    c->is_final = c->n == 1 && !quoted && c->words[0][strlen(c->words[0]) - 1] != '/';
+}
+
+/* The word is a file's name: import FILE, export path FILE, reconfig -file FILE. */
+static bool is_file_wanted(const struct cli_words *before, const char *prefix)
+{
+    size_t words = 0;
+    for (size_t i = 1; i < before->n; i++)
+        words += before->at[i][0] != '-';
+    if (prefix[0] == '-')
+        return false;
+    return (strcmp(before->at[0], "import") == 0 && words == 0) ||
+           (strcmp(before->at[0], "export") == 0 && words == 1) || strcmp(before->at[before->n - 1], "-file") == 0;
 }
 
 static void find_common(struct cli_completion *c)
@@ -130,7 +163,7 @@ static void add_arguments(struct cli_completion *c, const struct cli_words *befo
     }
 }
 
-struct cli_completion cli_complete(const char *line, size_t cursor, cli_children_fn children, void *context)
+struct cli_completion cli_complete(const char *line, size_t cursor, const struct cli_sources *sources)
 {
     struct cli_completion c = { .from = cli_words_begin_at(line, cursor) };
     char *head = strndup(line, c.from), *prefix = strndup(line + c.from, cursor - c.from);
@@ -138,8 +171,10 @@ struct cli_completion cli_complete(const char *line, size_t cursor, cli_children
     struct cli_words before = cli_words_split(head);
     if (before.n == 0)
         add_commands(&c, prefix);
+    else if (is_file_wanted(&before, prefix))
+        add_files(&c, prefix, quoted, sources);
     else if (prefix[0] == '/')
-        add_paths(&c, prefix, quoted, children, context);
+        add_paths(&c, prefix, quoted, sources);
     else
         add_arguments(&c, &before, prefix);
     find_common(&c);

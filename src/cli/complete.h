@@ -1,5 +1,5 @@
 /* complete: what the word under the cursor may become: a command, an option, a word that an option takes, a path of the
- * live tree. Pure but for the function that lists a node's children. */
+ * live tree, a file. Pure but for the functions that list nodes and files. */
 #ifndef ZOKOR_CLI_COMPLETE_H
 #define ZOKOR_CLI_COMPLETE_H
 
@@ -7,8 +7,14 @@
 #include <stddef.h>
 #include <zookeeper/zookeeper.h>
 
-/* Names of the children of a node, sorted; 0, or not 0 if they cannot be had. The caller frees them. */
-typedef int (*cli_children_fn)(void *context, const char *path, struct String_vector *names);
+/* Where names come from; both give 0, or not 0 if they cannot be had. The caller frees them. */
+struct cli_sources {
+    void *context;
+    /* Names of the children of a node, sorted. */
+    int (*children)(void *context, const char *path, struct String_vector *names);
+    /* Names in a directory ("" is here), sorted; those of directories end with '/'. */
+    int (*files)(void *context, const char *directory, struct String_vector *names);
+};
 
 struct cli_completion {
     size_t from;  /* the candidates stand for the line's bytes from here to the cursor */
@@ -20,7 +26,7 @@ struct cli_completion {
 };
 
 /* Free with cli_completion_free. */
-struct cli_completion cli_complete(const char *line, size_t cursor, cli_children_fn children, void *context);
+struct cli_completion cli_complete(const char *line, size_t cursor, const struct cli_sources *sources);
 void cli_completion_free(struct cli_completion *c);
 
 #endif

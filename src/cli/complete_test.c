@@ -31,6 +31,21 @@ static int children(void *context, const char *path, struct String_vector *names
     return 0;
 }
 
+/* Files: a folder in/ with x.json, and two beside it. */
+static int files(void *context, const char *directory, struct String_vector *names)
+{
+    static const char *const here[] = { "a b.json", "app.json", "in/", NULL };
+    static const char *const in[] = { "x.json", NULL };
+    const char *const *list = directory[0] == '\0' ? here : in;
+    (void)context;
+    if (directory[0] != '\0' && strcmp(directory, "in/") != 0)
+        return -1;
+    *names = (struct String_vector){ .data = calloc(8, sizeof(char *)) };
+    for (; *list != NULL; list++)
+        names->data[names->count++] = strdup(*list);
+    return 0;
+}
+
 static int asked;
 
 /* "from:common|word|word" and "." if one alone is final. */
@@ -38,7 +53,8 @@ static const char *complete(const char *line)
 {
     static char out[1024];
     asked = 0;
-    struct cli_completion c = cli_complete(line, strlen(line), children, &asked);
+    const struct cli_sources sources = { .context = &asked, .children = children, .files = files };
+    struct cli_completion c = cli_complete(line, strlen(line), &sources);
     size_t n = (size_t)snprintf(out, sizeof(out), "%zu:%zu", c.from, c.common);
     for (size_t i = 0; i < c.n; i++)
         n += (size_t)snprintf(out + n, sizeof(out) - n, "|%s", c.words[i]);
@@ -88,6 +104,20 @@ static void letters_are_not_cut(void **state)
     assert_string_equal(complete("get /app/ü"), "4:8|/app/üben|/app/übrig");
 }
 
+static void names_of_files(void **state)
+{
+    (void)state;
+    assert_string_equal(complete("import "), "7:0|\"a b.json|app.json|in/");
+    assert_string_equal(complete("import -n ap"), "10:8|app.json.");
+    assert_string_equal(complete("import i"), "7:3|in/");
+    assert_string_equal(complete("import in/"), "7:9|in/x.json.");
+    assert_string_equal(complete("import no/"), "7:0");
+    assert_string_equal(complete("import app.json /a"), "16:4|/app");
+    assert_string_equal(complete("export /app ap"), "12:8|app.json.");
+    assert_string_equal(complete("export /a"), "7:4|/app");
+    assert_string_equal(complete("reconfig -file ap"), "15:8|app.json.");
+}
+
 static void what_options_take(void **state)
 {
     (void)state;
@@ -107,6 +137,7 @@ int main(void)
         cmocka_unit_test(paths),
         cmocka_unit_test(names_that_need_quotes),
         cmocka_unit_test(letters_are_not_cut),
+        cmocka_unit_test(names_of_files),
         cmocka_unit_test(what_options_take),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

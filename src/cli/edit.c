@@ -6,6 +6,7 @@
 #include "cli/internal.h"
 #include "cli/numbers.h"
 #include "os/library.h"
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <histedit.h>
@@ -179,6 +180,35 @@ static int list_children(void *context, const char *path, struct String_vector *
     return rc;
 }
 
+static int by_bytes(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static int list_files(void *context, const char *directory, struct String_vector *names)
+{
+    DIR *d = opendir(directory[0] == '\0' ? "." : directory);
+    struct dirent *entry;
+    (void)context;
+    if (d == NULL)
+        return -1;
+    while ((entry = readdir(d)) != NULL && names->count < CHILDREN_SHOWN_MAX) {
+        if (entry->d_name[0] == '.')
+            continue;
+        size_t n = strlen(entry->d_name);
+        char *name = mem_alloc(n + 2);
+        memcpy(name, entry->d_name, n + 1);
+        if (entry->d_type == DT_DIR)
+            memcpy(name + n, "/", 2);
+        names->data = mem_realloc(names->data, (size_t)(names->count + 1) * sizeof(*names->data));
+        names->data[names->count++] = name;
+    }
+    closedir(d);
+    if (names->count > 1)
+        qsort(names->data, (size_t)names->count, sizeof(*names->data), by_bytes);
+    return 0;
+}
+
 /* The candidates in columns under the line. */
 static void list_candidates(struct cli_editor *e, const struct cli_completion *found)
 {
@@ -213,7 +243,8 @@ static unsigned char complete(EditLine *el, int character)
     size_t cursor = (size_t)(info->cursor - info->buffer);
     unsigned char result = CC_ERROR;
     (void)character;
-    struct cli_completion found = cli_complete(line, cursor, list_children, e->c);
+    const struct cli_sources sources = { .context = e->c, .children = list_children, .files = list_files };
+    struct cli_completion found = cli_complete(line, cursor, &sources);
     bool longer = found.n > 0 && (found.common > cursor - found.from ||
                                   strncmp(found.words[0], line + found.from, cursor - found.from) != 0);
     if (longer || (found.n == 1 && found.is_final)) {
@@ -312,6 +343,8 @@ static void remember(struct cli_editor *e)
     if (e->line[0] == '\0' || e->line[0] == ' ' || strncmp(e->line, "addauth", strlen("addauth")) == 0)
         return;
     e->history(e->past, &event, H_ENTER, e->line);
+    if (e->history_path != NULL) /* at once: a terminal may be closed at any time */
+        e->history(e->past, &event, H_SAVE, e->history_path);
 }
 
 const char *cli_editor_line(struct cli_editor *e)
@@ -338,11 +371,8 @@ const char *cli_editor_line(struct cli_editor *e)
 
 void cli_editor_close(struct cli_editor *e)
 {
-    HistEvent event;
     if (e == NULL)
         return;
-    if (e->past != NULL && e->history_path != NULL)
-        e->history(e->past, &event, H_SAVE, e->history_path);
     if (e->past != NULL)
         e->history_end(e->past);
     if (e->el != NULL)

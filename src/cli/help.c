@@ -3,24 +3,22 @@
 
 void cli_print_help(void)
 {
-    printf(
-        "usage: zokor cli [OPTIONS] [COMMAND [ARGUMENTS]]\n\n"
-        "Talks to ZooKeeper servers, Apache's or ours, with the commands and options of zkCli.sh. Without a command "
-        "it\n"
-        "reads them: with a prompt and Tab completion on a terminal, one a line otherwise.\n\n"
-        "options:\n"
-        "  -server LIST                 host:port,host:port/path (default: localhost:2181)\n"
-        "  -timeout MS                  session timeout (default: 30000)\n"
-        "  -r                           a server without a quorum will do, read only\n"
-        "  -waitforconnection           fail if there is no connection within the timeout\n"
-        "  -client-configuration FILE   Java properties: zookeeper.request.timeout; TLS:\n"
-        "                               zookeeper.client.secure, zookeeper.ssl.keyStore.location, ... (docs/cli.md)\n"
-        "  --auth SCHEME:AUTH           prove who you are first: digest:user:password, or digest:@FILE\n"
-        "  --json                       results and errors as one JSON object a line\n"
-        "  -q, --quiet                  no greeting and no events of the session, results alone\n"
-        "  --color auto|never|always    default: on a terminal, unless NO_COLOR is set\n"
-        "  --log off|warn|info|debug    the client library's log, on stderr\n\n"
-        "commands (help COMMAND in the prompt says more):\n");
+    printf("usage: zokor cli [OPTIONS] [COMMAND [ARGUMENTS]]\n\n"
+           "Talks to ZooKeeper servers, Apache's or ours, with the commands and options of zkCli.sh. Without a command "
+           "it\n"
+           "reads them: with a prompt and Tab completion on a terminal, one a line otherwise.\n\n"
+           "options:\n"
+           "  -server LIST                 host:port,host:port/path (default: localhost:2181)\n"
+           "  -timeout MS                  session timeout (default: 30000)\n"
+           "  -r                           a server without a quorum will do, read only\n"
+           "  -waitforconnection           fail if there is no connection within the timeout\n"
+           "  -client-configuration FILE   Java properties: TLS (docs/cli.md), zookeeper.request.timeout\n"
+           "  --auth SCHEME:AUTH           prove who you are first: digest:user:password, or digest:@FILE\n"
+           "  --json                       results and errors as one JSON object a line\n"
+           "  -q, --quiet                  no greeting and no events of the session, results alone\n"
+           "  --color auto|never|always    default: on a terminal, unless NO_COLOR is set\n"
+           "  --log off|warn|info|debug    the client library's log, on stderr\n\n"
+           "commands (help COMMAND in the prompt says more):\n");
     for (size_t i = 0; i < cli_commands_n; i++)
         printf("  %-22s %s\n", cli_commands[i].name, cli_commands[i].summary);
     printf(

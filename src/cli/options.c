@@ -2,7 +2,6 @@
 #include "base/properties.h"
 #include "cli/numbers.h"
 #include <limits.h>
-#include <stdlib.h>
 
 enum kind { FLAG, TEXT, NUMBER, COLOR, LOG, AUTH, END };
 
@@ -97,7 +96,8 @@ static const struct option_row *find_row(const char *word)
 
 int cli_options_parse(struct cli_options *out, int argc, char **argv, struct buf *error, struct buf *warnings)
 {
-    *out = (struct cli_options){ .server = "localhost:2181", .timeout_ms = 30000 };
+    *out = (struct cli_options){ .server = "localhost:2181", .timeout_ms = 30000, .tls = { .size = sizeof(out->tls) } };
+    arena_init(&out->strings, 4096);
     int i = 1;
     for (; i < argc && argv[i][0] == '-'; i++) {
         const struct option_row *row = find_row(argv[i]);
@@ -117,74 +117,74 @@ int cli_options_parse(struct cli_options *out, int argc, char **argv, struct buf
     return 0;
 }
 
-static bool is_true(const struct property *p)
+void cli_options_fini(struct cli_options *options)
 {
-    return slice_eq_str(p->value, "true");
+    arena_fini(&options->strings);
 }
 
-/* 1: it was one of them; 0: it was not; -1: it is too long. */
-static int take_tls_text(struct cli_tls *tls, const char *name, const struct property *p, struct buf *error)
+#define TLS(member) offsetof(struct cli_options, tls.member)
+
+/* The keys of Java's client (ZKClientConfig, ClientX509Util). */
+static const struct key_row {
+    const char *key;
+    enum { TLS_TEXT, TLS_PROTOCOL, SECURE, NAMES, REQUEST_TIMEOUT, NO_MATTER } kind;
+    size_t at; /* of the member of struct cli_options */
+} keys[] = {
+    { "zookeeper.client.secure", SECURE, 0 },
+    { "zookeeper.request.timeout", REQUEST_TIMEOUT, 0 },
+    { "zookeeper.ssl.trustStore.location", TLS_TEXT, TLS(trust) },
+    { "zookeeper.ssl.trustStore.password", TLS_TEXT, TLS(trust_password) },
+    { "zookeeper.ssl.trustStore.passwordPath", TLS_TEXT, TLS(trust_password_file) },
+    { "zookeeper.ssl.trustStore.type", TLS_TEXT, TLS(trust_type) },
+    { "zookeeper.ssl.keyStore.location", TLS_TEXT, TLS(key) },
+    { "zookeeper.ssl.keyStore.password", TLS_TEXT, TLS(key_password) },
+    { "zookeeper.ssl.keyStore.passwordPath", TLS_TEXT, TLS(key_password_file) },
+    { "zookeeper.ssl.keyStore.type", TLS_TEXT, TLS(key_type) },
+    { "zookeeper.ssl.protocol", TLS_PROTOCOL, TLS(protocols) },
+    { "zookeeper.ssl.enabledProtocols", TLS_TEXT, TLS(protocols) },
+    { "zookeeper.ssl.ciphersuites", TLS_TEXT, TLS(ciphers) },
+    { "zookeeper.ssl.hostnameVerification", NAMES, 0 },
+    { "zookeeper.clientCnxnSocket", NO_MATTER, 0 }, /* Java needs another class for TLS */
+    { "zookeeper.sasl.client", NO_MATTER, 0 },
+};
+
+static const struct key_row *find_key(struct slice key)
 {
-    static const char *const keys[CLI_TLS_TEXTS] = {
-        [CLI_TLS_TRUST] = "trustStore.location",
-        [CLI_TLS_TRUST_PASSWORD] = "trustStore.password",
-        [CLI_TLS_TRUST_PASSWORD_FILE] = "trustStore.passwordPath",
-        [CLI_TLS_TRUST_TYPE] = "trustStore.type",
-        [CLI_TLS_KEY] = "keyStore.location",
-        [CLI_TLS_KEY_PASSWORD] = "keyStore.password",
-        [CLI_TLS_KEY_PASSWORD_FILE] = "keyStore.passwordPath",
-        [CLI_TLS_KEY_TYPE] = "keyStore.type",
-        [CLI_TLS_PROTOCOL] = "protocol",
-        [CLI_TLS_PROTOCOLS] = "enabledProtocols",
-        [CLI_TLS_CIPHERS] = "ciphersuites",
-    };
-    static const char prefix[] = "zookeeper.ssl.";
-    if (p->key.n < sizeof prefix || memcmp(p->key.p, prefix, sizeof prefix - 1) != 0)
-        return 0;
-    for (size_t i = 0; i < CLI_TLS_TEXTS; i++) {
-        if (strcmp((const char *)p->key.p + sizeof prefix - 1, keys[i]) != 0)
-            continue;
-        if (p->value.n >= CLI_TLS_TEXT_BYTES) {
-            buf_printf(error, "%s: line %d: %s has %zu bytes, at most %d", name, p->line, (const char *)p->key.p,
-                       p->value.n, CLI_TLS_TEXT_BYTES - 1);
-            return -1;
-        }
-        memcpy(tls->texts[i], p->value.p, p->value.n + 1); /* with its 0 */
-        return 1;
+    for (size_t i = 0; i < ARRAY_COUNT(keys); i++) {
+        if (slice_eq_str(key, keys[i].key))
+            return &keys[i];
     }
-    return 0;
+    return NULL;
 }
 
-static int take_property(struct cli_options *out, const char *name, const struct property *p, struct buf *error,
-                         struct buf *warnings)
+static int take_key(struct cli_options *out, const struct key_row *row, struct slice value, struct buf *error)
 {
-    int64_t ms;
-    if (slice_eq_str(p->key, "zookeeper.request.timeout")) {
-        if (cli_number((const char *)p->value.p, 10, 0, INT_MAX, &ms) != 0) {
-            buf_printf(error, "%s: line %d: zookeeper.request.timeout: '%s' is not a number (0..%d ms)", name, p->line,
-                       (const char *)p->value.p, INT_MAX);
-            return -1;
-        }
-        out->request_timeout_ms = (int)ms;
+    const char *text = (const char *)arena_dup(&out->strings, value).p;
+    int64_t ms = 0;
+    switch (row->kind) {
+    case TLS_PROTOCOL: /* the one there is, if no list says more */
+        if (out->tls.protocols == NULL)
+            out->tls.protocols = text;
         return 0;
+    case TLS_TEXT:
+        *(const char **)((char *)out + row->at) = text[0] == '\0' ? NULL : text;
+        return 0;
+    case SECURE:
+        out->secure = strcmp(text, "true") == 0;
+        return 0;
+    case NAMES:
+        out->tls.any_name = strcmp(text, "false") == 0;
+        return 0;
+    case NO_MATTER:
+        return 0;
+    default:
+        break;
     }
-    if (slice_eq_str(p->key, "zookeeper.client.secure")) {
-        out->tls.secure = is_true(p);
-        return 0;
+    if (cli_number(text, 10, 0, INT_MAX, &ms) != 0) {
+        buf_printf(error, "%s: '%s' is not a number (0..%d ms)", row->key, text, INT_MAX);
+        return -1;
     }
-    if (slice_eq_str(p->key, "zookeeper.ssl.hostnameVerification")) {
-        out->tls.any_name = slice_eq_str(p->value, "false");
-        return 0;
-    }
-    if (slice_eq_str(p->key, "zookeeper.clientCnxnSocket")) /* which of Java's sockets: TLS needs one of them there */
-        return 0;
-    int taken = take_tls_text(&out->tls, name, p, error);
-    if (taken != 0)
-        return taken < 0 ? -1 : 0;
-    if (slice_eq_str(p->key, "zookeeper.sasl.client") && !is_true(p))
-        return 0;
-    buf_printf(warnings, "%s: line %d: %s has no meaning for this client and is ignored\n", name, p->line,
-               (const char *)p->key.p);
+    out->request_timeout_ms = (int)ms;
     return 0;
 }
 
@@ -198,8 +198,18 @@ int cli_configuration_parse(struct cli_options *out, const char *name, const cha
     arena_init(&arena, 4096);
     properties_init(&lines, slice_of(text, n), &arena);
     while ((rc = properties_next(&lines, &p)) == 1) {
-        rc = take_property(out, name, &p, error, warnings);
-        if (rc != 0)
+        const struct key_row *row = find_key(p.key);
+        struct buf why;
+        buf_init(&why, SIZE_MAX / 2);
+        if (row == NULL) {
+            buf_printf(warnings, "%s: line %d: %s has no meaning for this client and is ignored\n", name, p.line,
+                       (const char *)p.key.p);
+        } else if (take_key(out, row, p.value, &why) != 0) {
+            buf_printf(error, "%s: line %d: %.*s", name, p.line, (int)why.n, (const char *)why.p);
+            rc = -1;
+        }
+        buf_fini(&why);
+        if (rc == -1)
             break;
     }
     if (rc != 0 && rc != -1)
@@ -208,25 +218,23 @@ int cli_configuration_parse(struct cli_options *out, const char *name, const cha
     return rc == 0 ? 0 : -1;
 }
 
-int cli_java_flags_parse(struct cli_options *out, const char *name, const char *flags, struct buf *error)
+int cli_flags_parse(struct cli_options *out, const char *name, const char *flags, struct buf *error)
 {
-    struct buf ignored;
-    int rc = 0;
-    char *copy = strdup(flags), *rest = NULL;
-    if (copy == NULL) {
-        buf_printf(error, "%s: no memory", name);
-        return -1;
+    while (flags[0] != '\0') {
+        size_t n = strcspn(flags, " \t\n"), skip = strspn(flags + n, " \t\n");
+        const char *equal = memchr(flags, '=', n);
+        if (n > 2 && strncmp(flags, "-D", 2) == 0 && equal != NULL) {
+            const struct key_row *row = find_key(slice_of(flags + 2, (size_t)(equal - flags) - 2));
+            struct buf why;
+            buf_init(&why, SIZE_MAX / 2);
+            int rc = row == NULL ? 0 : take_key(out, row, slice_of(equal + 1, (size_t)(flags + n - equal) - 1), &why);
+            if (rc != 0)
+                buf_printf(error, "%s: %.*s", name, (int)why.n, (const char *)why.p);
+            buf_fini(&why);
+            if (rc != 0)
+                return -1;
+        }
+        flags += n + skip;
     }
-    buf_init(&ignored, SIZE_MAX / 2);
-    for (char *word = strtok_r(copy, " \t\n", &rest); word != NULL && rc == 0; word = strtok_r(NULL, " \t\n", &rest)) {
-        char *equals = strncmp(word, "-D", 2) == 0 ? strchr(word, '=') : NULL;
-        if (equals == NULL)
-            continue;
-        *equals = '\0';
-        struct property p = { .key = slice_str(word + 2), .value = slice_str(equals + 1), .line = 1 };
-        rc = take_property(out, name, &p, error, &ignored);
-    }
-    buf_fini(&ignored);
-    free(copy);
-    return rc;
+    return 0;
 }

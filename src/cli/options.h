@@ -2,29 +2,11 @@
 #ifndef ZOKOR_CLI_OPTIONS_H
 #define ZOKOR_CLI_OPTIONS_H
 
+#include "base/arena.h"
 #include "base/buf.h"
+#include <zokor/client.h>
 
-enum { CLI_AUTHS_MAX = 8, CLI_TLS_TEXT_BYTES = 512 };
-
-/* zookeeper.client.secure and zookeeper.ssl.*; "" is not set. */
-enum cli_tls_text {
-    CLI_TLS_TRUST,
-    CLI_TLS_TRUST_PASSWORD,
-    CLI_TLS_TRUST_PASSWORD_FILE,
-    CLI_TLS_TRUST_TYPE,
-    CLI_TLS_KEY,
-    CLI_TLS_KEY_PASSWORD,
-    CLI_TLS_KEY_PASSWORD_FILE,
-    CLI_TLS_KEY_TYPE,
-    CLI_TLS_PROTOCOL,
-    CLI_TLS_PROTOCOLS,
-    CLI_TLS_CIPHERS,
-    CLI_TLS_TEXTS,
-};
-struct cli_tls {
-    bool secure, any_name;
-    char texts[CLI_TLS_TEXTS][CLI_TLS_TEXT_BYTES];
-};
+enum { CLI_AUTHS_MAX = 8 };
 
 struct cli_options {
     const char *server, *configuration;
@@ -35,21 +17,24 @@ struct cli_options {
     enum { CLI_LOG_OFF = 0, CLI_LOG_WARN, CLI_LOG_INFO, CLI_LOG_DEBUG } log;
     const char *auths[CLI_AUTHS_MAX]; /* "scheme:auth" or "scheme:@file" */
     size_t auths_n;
-    struct cli_tls tls;
     int command_at; /* the index in argv of a command to run; argc if there is none */
+    bool secure;    /* TLS, as `tls` says */
+    struct zokor_tls tls;
+    struct arena strings; /* of the configuration */
 };
 
 /* 0; -1: `error` says what is wrong. An option that is unknown is told of in `warnings` and ignored, as zkCli.sh does.
- */
+ * cli_options_fini in both cases. */
 int cli_options_parse(struct cli_options *out, int argc, char **argv, struct buf *error, struct buf *warnings);
+void cli_options_fini(struct cli_options *options);
 
-/* Reads a client configuration, a Java properties file. 0; -1: `error` says why. Keys without a meaning here are told of
- * in `warnings`. */
+/* Reads a client configuration, a Java properties file. 0; -1: `error` says why. Keys without a meaning here are told
+ * of in `warnings`. */
 int cli_configuration_parse(struct cli_options *out, const char *name, const char *text, size_t n, struct buf *error,
                             struct buf *warnings);
 
-/* Reads what CLIENT_JVMFLAGS or JVMFLAGS give to Java: -Dkey=value, between blanks. Keys that mean nothing here, and what
- * is no -D, are Java's. 0; -1: `error` says why. */
-int cli_java_flags_parse(struct cli_options *out, const char *name, const char *flags, struct buf *error);
+/* The same with the words -Dkey=value of a variable like JVMFLAGS; all others, and keys without a meaning, are the
+ * business of Java. */
+int cli_flags_parse(struct cli_options *out, const char *name, const char *flags, struct buf *error);
 
 #endif

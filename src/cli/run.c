@@ -18,14 +18,13 @@ static void interrupted(int number)
     cli_interrupted = number;
 }
 
-/* The command ran, if it needs a session without one it says so, as zkCli.sh does: on stdout, and that is no failure.
- */
-static int run_with_session(struct cli *c, const struct cli_command *command, struct cli_args *args)
+/* What a command is for that needs a session when there is none: as zkCli.sh, it is told on stdout, and no failure. */
+static int run_without_session(struct cli *c, const struct cli_command *command, const struct cli_words *words)
 {
-    if ((command->marks & CLI_ALONE) != 0 || cli_is_alive(c))
-        return command->run(c, args);
-    bool needs_none = command->run == cli_history || command->run == cli_redo || command->run == cli_printwatches;
-    int status = needs_none ? command->run(c, args) : CLI_DONE;
+    struct cli_args args = { .words = words->at, .n = words->n };
+    int status = CLI_DONE;
+    if (command->run == cli_history || command->run == cli_redo || command->run == cli_printwatches)
+        status = command->run(c, &args);
     if (c->options.json)
         return cli_fail(c, "Not connected");
     cli_print(c, "Not connected\n");
@@ -44,25 +43,29 @@ static int unknown_command(struct cli *c, const char *name)
     return CLI_NOT_FOUND;
 }
 
+static int run_command(struct cli *c, const struct cli_command *command, const struct cli_words *words)
+{
+    struct cli_args args = { .words = words->at, .n = words->n };
+    struct buf error;
+    int status;
+    if ((command->marks & CLI_ALONE) == 0 && !cli_is_alive(c))
+        return run_without_session(c, command, words);
+    if ((command->marks & CLI_CRUDE_WORDS) != 0)
+        return command->run(c, &args);
+    buf_init(&error, SIZE_MAX / 2);
+    if (cli_args_parse(&args, command->flags, words, &error) == 0)
+        status = command->run(c, &args);
+    else
+        status = cli_fail(c, "%.*s", (int)error.n, (const char *)error.p);
+    cli_args_free(&args);
+    buf_fini(&error);
+    return status;
+}
+
 int cli_run_words(struct cli *c, const struct cli_words *words)
 {
-    struct cli_args args = { 0 };
-    struct buf error;
     const struct cli_command *command = cli_find_command(words->at[0]);
-    buf_init(&error, SIZE_MAX / 2);
-    if (command == NULL)
-        c->status = unknown_command(c, words->at[0]);
-    else if ((command->marks & CLI_CRUDE_WORDS) != 0)
-        c->status = run_with_session(c, command, &(struct cli_args){ .words = words->at, .n = words->n });
-    else if (!cli_is_alive(c) && (command->marks & CLI_ALONE) == 0)
-        c->status = run_with_session(c, command, &args);
-    else if (cli_args_parse(&args, command->flags, words, &error) != 0)
-        c->status = cli_fail(c, "%.*s", (int)error.n, (const char *)error.p);
-    else
-        c->status = run_with_session(c, command, &args);
-    if ((command == NULL || (command->marks & CLI_CRUDE_WORDS) == 0))
-        cli_args_free(&args);
-    buf_fini(&error);
+    c->status = command == NULL ? unknown_command(c, words->at[0]) : run_command(c, command, words);
     cli_flush(c);
     return c->status;
 }
@@ -232,16 +235,16 @@ static int read_configuration(struct cli_options *options, struct buf *error, st
     return cli_configuration_parse(options, options->configuration, text, n, error, warnings);
 }
 
-/* What the shell's variables give to Java, then the file, which wins. */
-static int read_settings(struct cli_options *options, struct buf *error, struct buf *warnings)
+/* What zkCli.sh gives to Java; the later one wins, and the file over both. */
+static int read_flags(struct cli_options *options, struct buf *error)
 {
-    static const char *const variables[] = { "JVMFLAGS", "CLIENT_JVMFLAGS" };
-    for (size_t i = 0; i < ARRAY_COUNT(variables); i++) {
-        const char *flags = getenv(variables[i]);
-        if (flags != NULL && cli_java_flags_parse(options, variables[i], flags, error) != 0)
+    static const char *const names[] = { "CLIENT_JVMFLAGS", "JVMFLAGS" };
+    for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
+        const char *flags = getenv(names[i]);
+        if (flags != NULL && cli_flags_parse(options, names[i], flags, error) != 0)
             return -1;
     }
-    return read_configuration(options, error, warnings);
+    return 0;
 }
 
 int cli_main(int argc, char **argv, const struct cli_program *program)
@@ -252,8 +255,8 @@ int cli_main(int argc, char **argv, const struct cli_program *program)
     buf_init(&warnings, SIZE_MAX / 2);
     setlocale(LC_CTYPE, "");
     int bad = cli_options_parse(&c.options, argc, argv, &error, &warnings);
-    if (bad == 0)
-        bad = read_settings(&c.options, &error, &warnings) != 0 ? 2 : 0; /* the status of zkCli.sh */
+    if (bad == 0 && (read_flags(&c.options, &error) != 0 || read_configuration(&c.options, &error, &warnings) != 0))
+        bad = 2; /* the status of zkCli.sh */
     fwrite(warnings.n > 0 ? (const char *)warnings.p : "", 1, warnings.n, stderr);
     if (bad != 0)
         fprintf(stderr, "%.*s\n", (int)error.n, (const char *)error.p);
@@ -271,6 +274,7 @@ int cli_main(int argc, char **argv, const struct cli_program *program)
             raise(SIGINT);
         }
     }
+    cli_options_fini(&c.options);
     buf_fini(&error);
     buf_fini(&warnings);
     if (fflush(stdout) != 0 || ferror(stdout) != 0) {

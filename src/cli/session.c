@@ -67,17 +67,24 @@ void cli_print_events(struct cli *c)
     pthread_mutex_unlock(&c->lock);
 }
 
-void cli_show_event(struct cli *c, int type, int state, const char *path, int64_t zxid)
+/* The editor looks at what there is for it. */
+static void wake_editor(struct cli *c)
 {
     const uint64_t one = 1;
+    ssize_t n = write(c->wake_fd, &one, sizeof(one));
+    (void)n; /* a full counter wakes, too */
+}
+
+void cli_show_event(struct cli *c, int type, int state, const char *path, int64_t zxid)
+{
     bool silent = c->options.quiet && type == ZOO_SESSION_EVENT;
     pthread_mutex_lock(&c->lock);
     if (c->print_watches && !silent) {
         event_text(c, &c->events, type, state, path, zxid);
-        if (!c->editing)
+        if (c->editing)
+            wake_editor(c);
+        else
             write_events(c);
-        else if (write(c->wake_fd, &one, sizeof(one)) < 0)
-            buf_reset(&c->events); /* cannot be: a full counter wakes, too */
     }
     pthread_mutex_unlock(&c->lock);
 }
@@ -86,9 +93,8 @@ void cli_watcher(zhandle_t *zh, int type, int state, const char *path, void *con
 {
     struct cli *c = context;
     bool session = type == ZOO_SESSION_EVENT;
-    const uint64_t one = 1;
-    if (session && write(c->wake_fd, &one, sizeof(one)) < 0) /* the prompt shows the state */
-        (void)c;                                             /* cannot be: a full counter wakes, too */
+    if (session)
+        wake_editor(c); /* the prompt shows the state */
     if (session && (state == ZOO_CONNECTED_STATE || state == ZOO_READONLY_STATE)) {
         pthread_mutex_lock(&c->lock);
         c->connected = true;
@@ -145,33 +151,14 @@ static int wait_connected(struct cli *c)
                     c->options.timeout_ms, why[0] == '\0' ? "" : ": ", why);
 }
 
-static const char *text_or_null(const struct cli_tls *tls, enum cli_tls_text i)
+/* There is no handle: the library's log knows more if the files of TLS are to blame. */
+static int fail_open(struct cli *c, int error)
 {
-    return tls->texts[i][0] == '\0' ? NULL : tls->texts[i];
-}
-
-static zhandle_t *open_handle(struct cli *c)
-{
-    const struct cli_tls *t = &c->options.tls;
-    int flags = ZOO_NO_LOG_CLIENTENV | (c->options.read_only ? ZOO_READONLY : 0);
-    if (!t->secure)
-        return zookeeper_init2(c->host, cli_watcher, c->options.timeout_ms, NULL, c, flags, take_log);
-    const char *protocols = text_or_null(t, CLI_TLS_PROTOCOLS);
-    struct zokor_tls tls = {
-        .size = sizeof tls,
-        .trust = text_or_null(t, CLI_TLS_TRUST),
-        .trust_password = text_or_null(t, CLI_TLS_TRUST_PASSWORD),
-        .trust_password_file = text_or_null(t, CLI_TLS_TRUST_PASSWORD_FILE),
-        .trust_type = text_or_null(t, CLI_TLS_TRUST_TYPE),
-        .key = text_or_null(t, CLI_TLS_KEY),
-        .key_password = text_or_null(t, CLI_TLS_KEY_PASSWORD),
-        .key_password_file = text_or_null(t, CLI_TLS_KEY_PASSWORD_FILE),
-        .key_type = text_or_null(t, CLI_TLS_KEY_TYPE),
-        .protocols = protocols != NULL ? protocols : text_or_null(t, CLI_TLS_PROTOCOL),
-        .ciphers = text_or_null(t, CLI_TLS_CIPHERS),
-        .any_name = t->any_name,
-    };
-    return zokor_init_tls(c->host, &tls, cli_watcher, c->options.timeout_ms, NULL, c, flags, take_log);
+    char why[512];
+    cli_last_log(why, sizeof(why));
+    if (why[0] != '\0')
+        return cli_fail(c, "%s: %s", c->host, why);
+    return cli_fail(c, "'%s' is no list of servers (host:port,host:port/path): %s", c->host, strerror(error));
 }
 
 int cli_connect(struct cli *c, const char *host)
@@ -183,16 +170,18 @@ int cli_connect(struct cli *c, const char *host)
     mem_free(c->host);
     c->host = name;
     c->connected = false;
+    pthread_mutex_lock(&last_log_lock);
+    last_log[0] = '\0'; /* the connection before is no reason */
+    pthread_mutex_unlock(&last_log_lock);
     log_shown = c->options.log != CLI_LOG_OFF;
     zoo_set_debug_level(levels[c->options.log]);
-    c->zh = open_handle(c);
-    if (c->zh == NULL && c->options.tls.secure) { /* a file that cannot be used is in the log */
-        char why[256] = "";
-        cli_last_log(why, sizeof why);
-        return cli_fail(c, "no connection over TLS to '%s': %s", c->host, why[0] == '\0' ? strerror(errno) : why);
-    }
+    int flags = ZOO_NO_LOG_CLIENTENV | (c->options.read_only ? ZOO_READONLY : 0);
+    if (c->options.secure)
+        c->zh = zokor_init_tls(c->host, &c->options.tls, cli_watcher, c->options.timeout_ms, NULL, c, flags, take_log);
+    else
+        c->zh = zookeeper_init2(c->host, cli_watcher, c->options.timeout_ms, NULL, c, flags, take_log);
     if (c->zh == NULL)
-        return cli_fail(c, "'%s' is no list of servers (host:port,host:port/path): %s", c->host, strerror(errno));
+        return fail_open(c, errno);
     zokor_set_request_timeout(c->zh, c->options.request_timeout_ms);
     return c->options.wait_for_connection ? wait_connected(c) : 0;
 }

@@ -34,6 +34,7 @@ expect 0 "usage: zokor bench" "$zokor" bench --help
 expect 2 "there is no workload 'fly'" "$zokor" bench fly
 expect 2 "unknown command 'servr'" "$zokor" servr
 expect 2 "  server " "$zokor" servr
+expect 0 "examples:" "$zokor" cli --help
 expect 0 "examples:" "$zokor" server --help
 expect 0 "tickTime=3000   (1..2147483647 ms)" "$zokor" server --help-config
 expect 0 "| \`snapCount\` | \`100000\` |" "$zokor" server --help-config=markdown

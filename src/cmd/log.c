@@ -147,8 +147,7 @@ static void keep_owner(const char *from, const char *to)
 static int hold_directory(const char *name)
 {
     char dir[4096];
-    const char *base = file_base(name);
-    tool_path(dir, sizeof dir, "%.*s", base == name ? 1 : (int)(base - name), base == name ? "." : name);
+    file_dir(name, dir, sizeof dir);
     int rc = process_lock_dir(dir);
     if (rc == 0)
         return CMD_OK;

@@ -16,6 +16,7 @@ static const char help_text[] =
     "                                                    zkSnapshotRecursiveSummaryToolkit.sh\n"
     "       zokor snap compare -l LEFT -r RIGHT -b BYTES -n NODES [-d] [-i]\n"
     "                                                    what differs, as Apache's zkSnapshotComparer.sh\n"
+    "       zokor snap diff LEFT RIGHT [PATH]            what differs, node by node: data, ACLs, stats, sessions\n"
     "       zokor snap export FILE [PATH]                everything as JSON, one object a line\n"
     "\n"
     "Snapshots (snapshot.ZXID in dataDir/version-2) of this server and of Apache's, plain, .gz or .snappy, hold the "
@@ -27,6 +28,7 @@ static const char help_text[] =
     "  zokor snap show -json snapshot.3c | ncdu -f -     walk through sizes       (ncdu: apt-get install ncdu)\n"
     "  zokor snap summary snapshot.3c / 2                who uses the space, two levels deep\n"
     "  zokor snap compare -l snapshot.3c -r snapshot.9f -b 1000 -n 10\n"
+    "  zokor snap diff server1/snapshot.9f server2/snapshot.9f     are two members the same?\n"
     "  zokor snap export snapshot.3c /app | jq -r .path\n"
     "\n"
     "show:    -d shows data in base64; -json shows names and sizes as the program ncdu reads them.\n"
@@ -35,9 +37,11 @@ static const char help_text[] =
     "compare: nodes whose size and number of descendants differ by no more than BYTES and NODES are left out; -d says "
     "how\n"
     "         they were compared; -i asks which depth or path to show.\n"
+    "diff:    - is only in LEFT, + only in RIGHT, ~ in both. Two members' snapshots with one zxid have no "
+    "differences.\n"
     "export:  first the snapshot, then sessions, then nodes; data in base64.\n"
     "\n"
-    "Exit status: 0 done, 1 damaged or not there, 2 wrong arguments.\n";
+    "Exit status: 0 done, 1 damaged or not there, 2 wrong arguments. diff: 0 the same, 1 different, 2 failed.\n";
 
 /* Apache's tools end with 2 if the arguments or the file are wrong, and tell what they are. */
 static const char show_usage[] = "USAGE: SnapshotFormatter [-d|-json] snapshot_file\n"
@@ -170,6 +174,13 @@ static int info(const struct snap_context *c, int argc, char **argv)
     return status;
 }
 
+static int diff(const struct snap_context *c, int argc, char **argv)
+{
+    if (argc < 3 || argc > 4)
+        return cmd_usage_error("snap diff: LEFT and RIGHT, and perhaps PATH, are expected");
+    return snap_diff(c, argv[1], argv[2], argc > 3 ? argv[3] : NULL);
+}
+
 static int export(const struct snap_context *c, int argc, char **argv)
 {
     if (argc < 2 || argc > 3)
@@ -181,7 +192,8 @@ static const struct {
     const char *name;
     int (*run)(const struct snap_context *c, int argc, char **argv);
 } verbs[] = {
-    { "show", show }, { "info", info }, { "summary", summary }, { "compare", compare }, { "export", export },
+    { "show", show },       { "info", info }, { "summary", summary },
+    { "compare", compare }, { "diff", diff }, { "export", export },
 };
 
 int cmd_snap(int argc, char **argv)
@@ -201,7 +213,8 @@ int cmd_snap(int argc, char **argv)
             return cmd_finish_output(status);
         }
     }
-    return cmd_usage_error("snap: '%s' is none of show, info, summary, compare, export; zokor snap --help tells what "
-                           "they do",
-                           argv[1]);
+    return cmd_usage_error(
+        "snap: '%s' is none of show, info, summary, compare, diff, export; zokor snap --help tells what "
+        "they do",
+        argv[1]);
 }

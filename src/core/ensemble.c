@@ -211,6 +211,7 @@ static void carry_out(struct core *c, const struct zab_fx *fx)
         pipeline_log(c, fx->zxid, fx->txn);
         break;
     case ZAB_FX_COMMIT:
+        zab_inform(c->ens.zab, fx->zxid, fx->txn, &c->out->zab);
         pipeline_committed(c, fx->zxid, fx->txn);
         break;
     case ZAB_FX_REQUEST:

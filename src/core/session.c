@@ -170,12 +170,13 @@ int64_t session_new_id(struct core *c)
     return c->next_session_id++;
 }
 
-/* No id is given again that this server has given, even if its clock has been set back since. Those of the same start
- * that follow it may have left no trace: they were local, or died with the server before anything was logged. */
+/* No id is given again that this server has given, even if its clock has been set back since. Others that
+ * followed it may have left no trace, in this start or in several: they were local, or died with the server before
+ * anything was logged. A leap of up to a quarter of an hour, by chance, goes past them. */
 static void outdo(struct core *c, int64_t id)
 {
     if (id != 0 && ((uint64_t)id >> 56) == c->opt.server_id && id >= c->next_session_id)
-        c->next_session_id = (id | 0xffff) + 1;
+        c->next_session_id = (id | 0xffff) + 1 + (int64_t)(hash_u64(c->opt.seed, (uint64_t)id) & 0xfffff0000u);
 }
 
 static void adopt(void *ctx, int64_t id, int32_t timeout_ms)

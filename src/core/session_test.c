@@ -27,13 +27,17 @@ static void ids_rise_though_the_clock_is_set_back(void **state)
     struct core_options o = shell_options();
     struct shell s;
     shell_init(&s, &o);
-    int64_t first = shell_connect_as(&s, 1, 0, NULL, 5000);
+    int64_t first = shell_connect_as(&s, 1, 0, NULL, 5000), before = 0;
     shell_fini(&s);
     for (int64_t back_ms = 0; back_ms < 2; back_ms++) {
         o.past_session_id = first;
         o.start_wall_ms -= back_ms * 3600000;
+        o.seed = (uint64_t)back_ms + 5;
         shell_init(&s, &o);
-        assert_int_equal(shell_connect_as(&s, 1, 0, NULL, 5000), (first | 0xffff) + 1);
+        int64_t next = shell_connect_as(&s, 1, 0, NULL, 5000);
+        assert_in_range(next - first, 0x10000, 0xfffffffff);
+        assert_int_not_equal(next, before); /* one that left no trace in the log */
+        before = next;
         shell_fini(&s);
     }
     o.past_session_id = first | (int64_t)1 << 57; /* of another server */

@@ -5,7 +5,6 @@
 #include "sim/member.h"
 #include "wire/records.h"
 
-#define NEVER INT64_MAX
 #define PUMPED_MAX 2000 /* at one moment: it turns without end */
 
 static int64_t now_ms(const struct library *l)
@@ -13,9 +12,9 @@ static int64_t now_ms(const struct library *l)
     return l->c->now_us / 1000;
 }
 
-static void wake_at(struct library *l, int64_t at_us)
+void library_wake_at(struct library *l, int64_t at_us)
 {
-    if (at_us == NEVER)
+    if (at_us == LIBRARY_NEVER)
         return;
     if (at_us <= l->c->now_us)
         at_us = l->c->now_us + 1;
@@ -42,7 +41,7 @@ static void session_watcher(void)
 {
 }
 
-static void new_handle(struct library *l)
+void library_begin_handle(struct library *l)
 {
     struct client_config config = { .timeout_ms = (int32_t)opt(l->c, OPT_timeout_ms),
                                     .read_only_ok = l->modest,
@@ -75,7 +74,7 @@ static void end_handle(struct library *l)
     client_free(l->core);
     judge_fini(&l->judge);
     l->core = NULL;
-    l->resolved_us = l->probed_us = NEVER;
+    l->resolved_us = l->probed_us = LIBRARY_NEVER;
     l->next_handle_us = l->c->now_us + dice_wait(&l->dice, 50000);
 }
 
@@ -87,7 +86,7 @@ static void unlink_cable(struct library *l)
         note(l, CHRONICLE_GONE, slice_str(""));
     l->link = LIBRARY_UNLINKED;
     l->cable = LIBRARY_NOWHERE;
-    l->opened_us = l->refused_us = NEVER;
+    l->opened_us = l->refused_us = LIBRARY_NEVER;
     l->greeted = l->deaf = false;
     buf_reset(&l->kept);
     l->kept_gone = false;
@@ -121,7 +120,7 @@ static void disconnect(struct library *l)
     unlink_cable(l);
 }
 
-static void lost(struct library *l)
+void library_lost(struct library *l)
 {
     if (l->link == LIBRARY_UNLINKED)
         return;
@@ -135,7 +134,7 @@ static void lost(struct library *l)
 static void resolve(struct library *l)
 {
     bool fails = !l->c->healing && dice_one_in(&l->dice, 10);
-    l->resolved_us = NEVER;
+    l->resolved_us = LIBRARY_NEVER;
     if (!fails && l->judge.servers == 0)
         judge_servers(&l->judge, l->server_n);
     client_resolved(l->core, l->servers, fails ? 0 : l->server_n, now_ms(l));
@@ -144,14 +143,14 @@ static void resolve(struct library *l)
 static void probe(struct library *l)
 {
     struct sim_member *m = l->c->members[client_probe_target(l->core)->bytes[0]];
-    l->probed_us = NEVER;
+    l->probed_us = LIBRARY_NEVER;
     bool writable = l->c->now_us >= l->away_until_us && m->up && !m->paused && member_serves(m);
     l->judge.may_leave = writable;
     cover(&l->c->coverage, COVER_library_probes);
     client_probed(l->core, writable, now_ms(l));
 }
 
-static void happen(struct library *l)
+void library_happen(struct library *l)
 {
     int64_t now_us = l->c->now_us;
     if (now_us >= l->resolved_us)
@@ -159,9 +158,9 @@ static void happen(struct library *l)
     if (now_us >= l->probed_us)
         probe(l);
     if (now_us >= l->refused_us)
-        lost(l);
+        library_lost(l);
     if (now_us >= l->opened_us) {
-        l->opened_us = NEVER;
+        l->opened_us = LIBRARY_NEVER;
         l->link = LIBRARY_OPEN;
         client_opened(l->core, now_ms(l));
     }
@@ -221,11 +220,11 @@ static void deliver(struct library *l)
 static void plan(struct library *l)
 {
     int64_t wake_ms = client_wake_ms(l->core);
-    wake_at(l, wake_ms == INT64_MAX ? NEVER : wake_ms * 1000);
-    wake_at(l, l->opened_us);
-    wake_at(l, l->refused_us);
-    wake_at(l, l->resolved_us);
-    wake_at(l, l->probed_us);
+    library_wake_at(l, wake_ms == INT64_MAX ? LIBRARY_NEVER : wake_ms * 1000);
+    library_wake_at(l, l->opened_us);
+    library_wake_at(l, l->refused_us);
+    library_wake_at(l, l->resolved_us);
+    library_wake_at(l, l->probed_us);
 }
 
 /* True when the handle has ended. */
@@ -268,7 +267,7 @@ void library_pump(struct library *l)
     judge_settled(&l->judge, over);
     if (over) {
         end_handle(l);
-        wake_at(l, l->next_handle_us);
+        library_wake_at(l, l->next_handle_us);
     } else {
         plan(l);
     }
@@ -303,7 +302,7 @@ static void greeted(struct library *l, struct slice frame)
         l->session_id = q.session_id;
         note(l, CHRONICLE_CONNECTED, frame);
         l->next_op_us = c->now_us + dice_wait(&l->works, opt(c, OPT_op_ms) * 1000);
-        wake_at(l, l->next_op_us);
+        library_wake_at(l, l->next_op_us);
     }
     (void)judge_connected(&l->judge, frame);
 }
@@ -326,7 +325,7 @@ static void feed(struct library *l, struct slice bytes)
     }
 }
 
-static void take_frames(struct library *l, struct slice bytes)
+void library_take_frames(struct library *l, struct slice bytes)
 {
     uint32_t cable = l->cable;
     while (bytes.n != 0 && l->core != NULL && l->link == LIBRARY_OPEN && l->cable == cable && !l->deaf &&
@@ -358,10 +357,10 @@ void library_received(struct library *l, uint32_t cable, struct slice bytes)
         buf_append_slice(&l->kept, bytes);
         return;
     }
-    take_frames(l, bytes);
+    library_take_frames(l, bytes);
     library_pump(l);
     if (l->core != NULL)
-        wake_at(l, l->next_op_us);
+        library_wake_at(l, l->next_op_us);
 }
 
 void library_gone(struct library *l, uint32_t cable)
@@ -372,183 +371,6 @@ void library_gone(struct library *l, uint32_t cable)
         l->kept_gone = true;
         return;
     }
-    lost(l);
+    library_lost(l);
     library_pump(l);
-}
-
-/* ---- its day ---- */
-
-static bool may_ask(const struct library *l)
-{
-    const struct cluster *c = l->c;
-    return !l->judge.closing && !l->judge.refused && !c->resting &&
-           judge_waiting(&l->judge) < (size_t)opt(c, OPT_window) &&
-           (opt(c, OPT_ops_max) == 0 || c->ops_sent < opt(c, OPT_ops_max));
-}
-
-/* Programs ask while there is no connection, too, but less. */
-static void work(struct library *l)
-{
-    struct cluster *c = l->c;
-    if (c->now_us < l->next_op_us || !may_ask(l))
-        return;
-    l->next_op_us = c->now_us + dice_wait(&l->works, opt(c, OPT_op_ms) * 1000);
-    if (!l->judge.up && !dice_one_in(&l->works, 4))
-        return;
-    do
-        library_ask(l);
-    while (dice_one_in(&l->works, 2) && may_ask(l));
-    if (!c->healing && dice_one_in(&l->dice, 60))
-        library_relist(l, dice_one_in(&l->dice, 2));
-    library_pump(l);
-    if (l->core != NULL && !c->healing && dice_one_in(&l->dice, 150))
-        library_hand_over(l);
-}
-
-/* What came while it stood still comes now. */
-static void thaw(struct library *l)
-{
-    struct buf kept = l->kept;
-    bool gone = l->kept_gone;
-    buf_init(&l->kept, SIZE_MAX);
-    l->kept_gone = false;
-    l->frozen_until_us = 0;
-    if (l->link == LIBRARY_OPEN && !dice_one_in(&l->dice, 2)) /* which thread is the first to go on? */
-        library_pump(l);
-    if (l->core != NULL && l->link == LIBRARY_OPEN)
-        take_frames(l, buf_slice(&kept));
-    if (l->core != NULL && gone)
-        lost(l);
-    buf_fini(&kept);
-}
-
-void library_woken(struct library *l, uint64_t mark)
-{
-    struct cluster *c = l->c;
-    if (mark != l->alarm_mark || c->finding.is)
-        return;
-    if (c->now_us < l->frozen_until_us) {
-        wake_at(l, l->frozen_until_us);
-        return;
-    }
-    if (l->core == NULL) {
-        if (c->now_us < l->next_handle_us) {
-            wake_at(l, l->next_handle_us);
-            return;
-        }
-        new_handle(l);
-    } else if (l->frozen_until_us != 0) {
-        thaw(l);
-    }
-    if (l->core != NULL)
-        happen(l);
-    library_pump(l);
-    if (l->core != NULL)
-        work(l);
-    if (l->core != NULL)
-        wake_at(l, may_ask(l) ? l->next_op_us : NEVER);
-}
-
-struct library *library_new(struct simclient *client, bool modest)
-{
-    struct library *l = mem_zalloc(sizeof *l);
-    l->client = client;
-    l->c = simclient_cluster(client);
-    l->index = simclient_index(client);
-    l->dice = dice_of(l->c->opt.seed, "library", l->index);
-    l->works = dice_of(l->c->opt.seed, "library requests", l->index);
-    l->modest = modest;
-    l->cable = LIBRARY_NOWHERE;
-    l->opened_us = l->refused_us = l->resolved_us = l->probed_us = NEVER;
-    buf_init(&l->kept, SIZE_MAX);
-    buf_init(&l->out, SIZE_MAX);
-    buf_init(&l->scratch, 1 << 20);
-    library_relist(l, true);
-    l->next_handle_us = dice_between(&l->dice, 1, 500000);
-    wake_at(l, l->next_handle_us);
-    return l;
-}
-
-void library_free(struct library *l)
-{
-    if (l->core != NULL) {
-        client_free(l->core);
-        judge_fini(&l->judge);
-    }
-    mem_free(l->dones.p);
-    buf_fini(&l->kept);
-    buf_fini(&l->out);
-    buf_fini(&l->scratch);
-    mem_free(l);
-}
-
-/* ---- faults ---- */
-
-void library_cut(struct library *l)
-{
-    if (l->cable != LIBRARY_NOWHERE)
-        cable_cut(l->c, l->cable);
-}
-
-void library_mute(struct library *l)
-{
-    if (l->cable != LIBRARY_NOWHERE)
-        cable_mute(l->c, l->cable);
-}
-
-void library_away(struct library *l)
-{
-    int64_t timeout_ms = opt(l->c, OPT_timeout_ms);
-    int64_t until_us = l->c->now_us + dice_between(&l->dice, timeout_ms / 2, timeout_ms * 3) * 1000;
-    if (dice_one_in(&l->dice, 2)) {
-        l->frozen_until_us = until_us;
-        wake_at(l, until_us);
-        return;
-    }
-    l->away_until_us = until_us;
-    library_mute(l);
-}
-
-void library_back(struct library *l)
-{
-    l->away_until_us = 0;
-    if (l->frozen_until_us > l->c->now_us)
-        l->frozen_until_us = l->c->now_us + 1;
-    if (l->core != NULL) {
-        library_relist(l, true);
-        library_pump(l);
-    } else {
-        library_relist(l, true);
-    }
-    l->alarm_us = 0;
-    wake_at(l, l->c->now_us + 1);
-}
-
-void library_close_session(struct library *l)
-{
-    if (l->core == NULL || l->judge.closing || l->judge.refused || l->c->now_us < l->frozen_until_us)
-        return;
-    enum client_state s = client_state_of(l->core);
-    bool sends = s == CLIENT_STATE_CONNECTED || s == CLIENT_STATE_READ_ONLY;
-    struct buf *b;
-    judge_closes(&l->judge, sends);
-    client_close(l->core, now_ms(l) + dice_between(&l->dice, 0, 3000));
-    cover(&l->c->coverage, COVER_library_closed);
-    if (client_begin(l->core, WIRE_OP_SYNC, &b) != CLIENT_ERR_CLOSING)
-        judge_wrong(&l->judge, "library.after_end", "a handle that is being closed takes a request");
-    library_pump(l);
-}
-
-bool library_is_at_rest(const struct library *l)
-{
-    return l->core != NULL && l->judge.up && judge_waiting(&l->judge) == 0;
-}
-
-void library_describe(const struct library *l, struct buf *b)
-{
-    static const char *const names[] = { "unlinked", "opening", "open" };
-    buf_printf(b, "the library of client %u is %s at member %u, session 0x%llx, state %d, %zu requests wait", l->index,
-               l->core == NULL ? "between two handles" : names[l->link], l->member + 1,
-               (unsigned long long)l->session_id, l->core == NULL ? 0 : (int)client_state_of(l->core),
-               l->core == NULL ? 0 : judge_waiting(&l->judge));
 }

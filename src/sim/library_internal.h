@@ -8,6 +8,7 @@
 #include "sim/library_judge.h"
 
 #define LIBRARY_TAG_AUTH 1u
+#define LIBRARY_NEVER INT64_MAX
 
 enum library_link { LIBRARY_UNLINKED, LIBRARY_OPENING, LIBRARY_OPEN };
 
@@ -45,6 +46,15 @@ struct library {
 
 /* library_client.c: does what the core needs until it needs nothing, moves bytes, judges what it delivers. */
 void library_pump(struct library *l);
+void library_wake_at(struct library *l, int64_t at_us);
+/* A new handle: another session, or the last one's where takes_over says so. */
+void library_begin_handle(struct library *l);
+/* The connection is lost. */
+void library_lost(struct library *l);
+/* What was awaited and is due: names, an open connection, ... */
+void library_happen(struct library *l);
+/* Whole frames from the server, one after the other, as long as anybody listens. */
+void library_take_frames(struct library *l, struct slice bytes);
 
 /* library_ask.c: what the program above the library does. */
 /* One request. */

@@ -71,7 +71,8 @@ struct sim_member {
 
     /* Of an ensemble. */
     uint32_t next_link;
-    bool listens, powerless, leads;
+    bool listens[ZAB_PORT_COUNT]; /* but for the election port, which is always open */
+    bool powerless, leads;
     struct store_epochs epochs, epochs_wanted;
     bool saving_epochs;
     bool truncating, truncate_reload, truncate_again;

@@ -22,6 +22,12 @@ bool member_may_lose_disk(const struct sim_member *m)
     const struct cluster *c = m->cluster;
     if (c->member_count < 3 || (m->up && m->leads))
         return false;
+    struct member_set others = { 0 };
+    for (uint32_t i = 0; i < c->member_count; i++)
+        if (i != m->index)
+            member_set_add(&others, c->ensemble, i + 1);
+    if (!members_is_quorum(c->ensemble, &others)) /* groups and weights: nothing goes without it */
+        return false;
     bool led = false, tail_is_dead = m->durable_zxid >> 32 < c->ghost.led_epoch;
     for (uint32_t i = 0; i < c->member_count; i++) {
         const struct sim_member *other = c->members[i];

@@ -197,7 +197,8 @@ bool member_start(struct sim_member *m)
     core_out_init(&m->out);
     buf_init(&m->image_body, SIZE_MAX / 2);
     m->up = true;
-    m->powerless = m->listens = m->leads = m->served = false;
+    m->powerless = m->leads = m->served = false;
+    memset(m->listens, 0, sizeof m->listens);
     m->tick_us = INT64_MAX;
     ghost_recovered(c, m, r.last_zxid);
     m->appended_zxid = m->durable_zxid = r.last_zxid;

@@ -126,7 +126,7 @@ static void take_one(struct sim_member *m, const struct zab_fx *fx)
         simnet_resume(m, fx->link);
         break;
     case ZAB_FX_LISTEN:
-        m->listens = fx->on;
+        m->listens[fx->port] = fx->on;
         break;
     case ZAB_FX_SAVE_EPOCHS:
         save_epochs(m, fx);
@@ -173,6 +173,7 @@ struct zab_options member_zab_options(const struct sim_member *m)
         .history_bytes = 1 << 20,
         .packet_field_bytes_max = 2097150,
         .counter_last = (uint32_t)opt(c, OPT_epoch_txns),
+        .observer_masters = opt(c, OPT_observer_masters) != 0,
         .log_sync = opt(c, OPT_log_sync) != 0,
         .link_backlog_bytes_max = 64u << 20,
         .last_zxid = m->durable_zxid,

@@ -137,7 +137,7 @@ void simnet_dialled(struct cluster *c, uint32_t wire)
         cluster_at(c, c->now_us + DIAL_TIMEOUT_US, HAPPEN_WIRE_FAILED, wire, 0, NULL);
         return;
     }
-    bool listens = to->up && (w->port == ZAB_PORT_ELECTION || to->listens) &&
+    bool listens = to->up && (w->port == ZAB_PORT_ELECTION || to->listens[w->port]) &&
                    c->now_us >= c->net.refuses_until_us[to->index][w->port];
     if (!listens) {
         cluster_at(c, c->now_us + delay_us(c), HAPPEN_WIRE_REFUSED, wire, 0, NULL);

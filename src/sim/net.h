@@ -47,8 +47,8 @@ struct net {
     uint32_t wire_count, wire_cap;
     uint32_t *live;
     uint32_t live_count, live_cap;
-    bool blocked[NET_MEMBERS_MAX][NET_MEMBERS_MAX]; /* from, to */
-    int64_t refuses_until_us[NET_MEMBERS_MAX][2];   /* member, port */
+    bool blocked[NET_MEMBERS_MAX][NET_MEMBERS_MAX];            /* from, to */
+    int64_t refuses_until_us[NET_MEMBERS_MAX][ZAB_PORT_COUNT]; /* member, port */
     struct dice dice;
 };
 

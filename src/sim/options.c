@@ -91,7 +91,7 @@ int64_t options_default_of(enum sim_option i)
 bool options_is_fault(enum sim_option i)
 {
     return i >= OPT_kill_ms && i != OPT_down_ms && i != OPT_pause_length_ms && i != OPT_stall_length_ms &&
-           i != OPT_partition_length_ms;
+           i != OPT_partition_length_ms && i != OPT_observer_masters;
 }
 
 int options_set(struct sim_options *o, const char *assignment)

@@ -341,6 +341,29 @@ static void the_judge_of_libraries_judges(void **state)
     must_find(c, &j, "library.lost");
 }
 
+/* Whatever a seed draws seldom, at once. */
+static void everything_together(void **state)
+{
+    (void)state;
+    static const char *const always[] = { "groups=1",     "quotas=1",       "library_pct=50",   "rot_ms=900",
+                                          "wipe_ms=2000", "restore_ms=700", "duration_ms=5000", "kill_ms=1500" };
+    static const char *const kinds[] = { "local_sessions=0", "local_sessions=1", "local_sessions=2" };
+    for (uint64_t seed = 1; seed <= 6; seed++) {
+        struct sim_options o;
+        struct sim_result r;
+        options_default(&o);
+        for (size_t i = 0; i < ARRAY_COUNT(always); i++)
+            assert_int_equal(options_set(&o, always[i]), 0);
+        assert_int_equal(options_set(&o, seed % 2 == 0 ? "read_only=1" : "read_only=0"), 0);
+        assert_int_equal(options_set(&o, kinds[seed % 3]), 0);
+        options_draw(&o, seed);
+        cluster_run(&o, &r);
+        if (r.finding.is)
+            fail_msg("seed %llu: %s: %s", (unsigned long long)seed, r.finding.rule, r.finding.text);
+        assert_true(r.coverage.n[COVER_library_waited] > 0);
+    }
+}
+
 int main(void)
 {
     log_set_sink(NULL, NULL, LOG_ERROR);
@@ -352,6 +375,7 @@ int main(void)
         cmocka_unit_test(model_watches_fire_once_or_stay),
         cmocka_unit_test(minimiser_keeps_what_matters),
         cmocka_unit_test(a_seed_is_one_story),
+        cmocka_unit_test(everything_together),
         cmocka_unit_test(libraries_survive_everything),
         cmocka_unit_test(library_watches_fire_as_specified),
         cmocka_unit_test(the_judge_of_libraries_judges),

@@ -51,6 +51,14 @@ const char *file_base(const char *path)
     return slash == NULL ? path : slash + 1;
 }
 
+void file_dir(const char *path, char *out, size_t size)
+{
+    size_t n = (size_t)(file_base(path) - path);
+    while (n > 1 && path[n - 1] == '/')
+        n--;
+    tool_path(out, size, "%.*s", n == 0 ? 1 : (int)n, n == 0 ? "." : path);
+}
+
 void file_beside(const char *path, const char *prefix, const char *suffix, char *out, size_t size)
 {
     const char *base = file_base(path);
@@ -141,9 +149,8 @@ int file_list_expand(struct file_list *l, struct fs *fs, const char *named, cons
 static int sync_dir_of(struct fs *fs, const char *path)
 {
     char dir[PATH_BYTES_MAX];
-    size_t n = (size_t)(file_base(path) - path);
-    tool_path(dir, sizeof dir, "%.*s", (int)n, path);
-    return fs->ops->sync_dir(fs, n == 0 ? "." : dir);
+    file_dir(path, dir, sizeof dir);
+    return fs->ops->sync_dir(fs, dir);
 }
 
 int file_move(struct fs *fs, const char *from, const char *to, struct store_error *err)
@@ -161,8 +168,10 @@ int file_writer_open(struct file_writer *w, struct fs *fs, const char *name, str
     *w = (struct file_writer){ .fs = fs };
     tool_path(w->name, sizeof w->name, "%s", name);
     int rc = file_exists(fs, name) ? ERR_EXISTS : fs_open(fs, name, FS_WRITE | FS_CREATE, &w->file);
-    if (rc < 0)
+    if (rc < 0) {
         tool_error(err, "%s: cannot be written: %s", name, err_text(rc));
+        w->file = NULL;
+    }
     buf_init(&w->held, HELD_BYTES + (1u << 30));
     return rc;
 }

@@ -30,6 +30,8 @@ void file_version_dir(struct fs *fs, const char *named, char *out, size_t size);
 
 /* The last part of a path. */
 const char *file_base(const char *path);
+/* The directory of a path: "." and "/" where it names none but those. */
+void file_dir(const char *path, char *out, size_t size);
 /* The path of a file beside another: prefix, the other's last part, suffix. */
 void file_beside(const char *path, const char *prefix, const char *suffix, char *out, size_t size);
 /* Is there a file or directory of this name? */

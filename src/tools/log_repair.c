@@ -332,7 +332,7 @@ static int64_t zxid_before(const struct log_context *c, const char *name)
     int64_t own = store_name_zxid(base, "log"), last = -1;
     struct file_list files = { 0 };
     struct store_error err;
-    tool_path(dir, sizeof dir, "%.*s", base == name ? 1 : (int)(base - name), base == name ? "." : name);
+    file_dir(name, dir, sizeof dir);
     if (own >= 0 && file_list_expand(&files, c->fs, dir, "log", &err) == 0) {
         for (size_t i = files.count; i-- > 0 && last < 0;)
             if (store_name_zxid(file_base(files.at[i]), "log") < own)

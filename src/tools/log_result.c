@@ -62,6 +62,30 @@ int repair_write(struct repair *r, const char *name, const char *new_name)
     return rc;
 }
 
+/* A durable copy under another name: the log itself must not be gone for a moment, or a server that starts after a
+ * power cut would not know that it ever was. */
+static int copy_file(struct repair *r, const char *from, const char *to)
+{
+    struct file_writer w;
+    uint64_t size = logfile_size(r->l), at = 0;
+    int rc = file_writer_open(&w, r->c->fs, to, &r->err);
+    while (rc == 0 && at < size) {
+        struct slice bytes;
+        size_t n = size - at < (1u << 20) ? (size_t)(size - at) : 1u << 20;
+        rc = logfile_bytes(r->l, at, n, &bytes, &r->err);
+        if (rc == 0)
+            file_writer_put(&w, bytes.p, bytes.n);
+        at += n;
+    }
+    if (rc == 0)
+        rc = file_writer_end(&w, &r->err);
+    else if (rc != ERR_EXISTS)
+        file_writer_abort(&w);
+    if (rc == 0 && r->c->keep_owner != NULL)
+        r->c->keep_owner(from, to);
+    return rc;
+}
+
 int repair_replace(struct repair *r, const char *name, const char *new_name, const char *prefix)
 {
     const struct log_context *c = r->c;
@@ -71,11 +95,11 @@ int repair_replace(struct repair *r, const char *name, const char *new_name, con
         tool_error(&r->err, "%s is there already: move it away, then rename %s to %s", kept, new_name, name);
         return ERR_EXISTS;
     }
-    int rc = file_move(c->fs, name, kept, &r->err);
+    int rc = copy_file(r, name, kept);
     if (rc == 0)
         rc = file_move(c->fs, new_name, name, &r->err);
     if (rc == 0)
-        fprintf(c->out, "%s is the repaired file now; the old one is %s.\n", name, kept);
+        fprintf(c->out, "%s is the new file now; the old one is %s.\n", name, kept);
     return rc;
 }
 
@@ -85,7 +109,7 @@ void repair_say_next(const struct log_context *c, const char *name, const char *
     file_beside(name, prefix, "", kept, sizeof kept);
     fprintf(c->out,
             "The old file is as it was. With the server stopped, put the new one in its place:\n"
-            "  mv %s %s && mv %s %s\n",
+            "  cp -p %s %s && mv %s %s\n",
             name, kept, new_name, name);
 }
 

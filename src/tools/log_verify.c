@@ -58,7 +58,7 @@ static void judge_snapshot(struct verify *v, const char *path)
                                              .record_bytes_max = (size_t)1 << 30 };
     struct snapshot_info info;
     struct tree *tree = NULL;
-    tool_path(dir, sizeof dir, "%.*s", base == path ? 1 : (int)(base - path - 1), base == path ? "." : path);
+    file_dir(path, dir, sizeof dir);
     if (snapshot_read(v->c->fs, dir, base, &options, &tree, &info, &v->err) < 0) {
         say_bad(v, v->err.text);
         return;

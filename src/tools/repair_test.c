@@ -106,6 +106,46 @@ static void any_stretch_can_be_lost(void **state)
     }
 }
 
+static bool same_file(struct disk *d, const char *name, const uint8_t *p, size_t n)
+{
+    struct buf b;
+    buf_init(&b, 1u << 20);
+    bool same = disk_get(d, name, &b) == 0 && b.n == n && memcmp(b.p, p, n) == 0;
+    buf_fini(&b);
+    return same;
+}
+
+/* Power may fail at any moment of a replacement: the log is the damaged one or the repaired one, never missing. */
+static void replacing_survives_a_power_cut(void **state)
+{
+    static uint8_t damaged[sizeof golden];
+    bool done = false;
+    (void)state;
+    memcpy(damaged, golden, golden_n);
+    damaged[1000] ^= 0x40;
+    for (uint64_t op = 1; !done; op++) {
+        struct disk *disk = disk_new(op);
+        struct fs *fs = disk_fs(disk);
+        assert_int_equal(fs->ops->make_dir(fs, "/d"), 0);
+        disk_put(disk, NAME, slice_of(damaged, golden_n));
+        disk_cut_power_at(disk, disk_op_count(disk) + op);
+        struct log_context c = { .fs = fs, .in = quiet, .out = quiet, .err = quiet };
+        struct log_repair how = { .yes = true, .replace = true };
+        done = log_repair(&c, NAME, &how) == 0;
+        for (uint64_t i = 0; i < 30; i++) {
+            struct disk_crash_plan plan = { i == 0 ? DISK_CRASH_LOSE : DISK_CRASH_SEED, i };
+            struct disk *after = disk_crash(disk, plan);
+            bool old = same_file(after, NAME, damaged, golden_n), new = same_file(after, NAME, golden, golden_n);
+            assert_true(old || new);
+            if (new)
+                assert_true(same_file(after, "/d/damaged-log.1", damaged, golden_n));
+            assert_true(!done || new);
+            disk_free(after);
+        }
+        disk_free(disk);
+    }
+}
+
 /* ---- following ---- */
 
 struct growing {
@@ -169,6 +209,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_single_byte_can_be_wrong),
         cmocka_unit_test(any_stretch_can_be_lost),
+        cmocka_unit_test(replacing_survives_a_power_cut),
         cmocka_unit_test(following_sees_each_record_once),
     };
     return cmocka_run_group_tests(tests, setup, NULL);

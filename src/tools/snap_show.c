@@ -18,7 +18,7 @@ int snap_load(const struct snap_context *c, const char *name, struct tree **tree
     struct store_recover_options options = { .tree = { .extended_types = true, .digest_enabled = true },
                                              .record_bytes_max = RECORD_BYTES_MAX };
     bool named = store_name_zxid(base, "snapshot") >= 0;
-    tool_path(dir, sizeof dir, "%.*s", base == name ? 1 : (int)(base - name), base == name ? "." : name);
+    file_dir(name, dir, sizeof dir);
     *tree = NULL;
     if (file_is_dir(&c->fs->fs, name)) {
         fprintf(c->err, "zokor: %s is a directory: name a snapshot in it\n", name);

@@ -36,6 +36,11 @@ struct snap_compare {
 /* Apache's SnapshotComparer. */
 int snap_compare(const struct snap_context *c, const struct snap_compare *how);
 
+enum { SNAP_DIFF_SAME = 0, SNAP_DIFF_DIFFERENT = 1, SNAP_DIFF_FAILED = 2 };
+/* Node by node, in order of paths: "- " only in left, "+ " only in right, "~ " in both, with what differs; then
+ * sessions. path: only at or below it; NULL: all. */
+int snap_diff(const struct snap_context *c, const char *left, const char *right, const char *path);
+
 /* Apache's SnapshotRecursiveSummary: descendants and bytes of each node that has children, from `path` down.
  * depth_max 0: all levels. */
 int snap_summary(const struct snap_context *c, const char *name, const char *path, long depth_max);

@@ -76,6 +76,8 @@ static void tell_all(struct zab *z)
     };
     for (size_t i = 0; i < z->members->count; i++) {
         const struct member *m = &z->members->at[i];
+        if (!zab_is_participant(z) && !m->observer)
+            election_drop_dead(z, election_peer(z, m->sid));
         if (!m->observer && m->sid != z->opt.sid)
             election_tell(z, election_peer(z, m->sid), &n);
     }
@@ -94,6 +96,14 @@ static void tell_current(struct zab *z, struct peer *p, int64_t round)
                                                .peer_epoch = v->peer_epoch,
                                                .version = 2,
                                                .config = buf_slice(&z->config_text) });
+}
+
+/* A vote of ours that a voter may lack. An observer has none to give: voters answer whatever it says, so that it would
+ * be told, and answer, for as long as they look. */
+static void tell_back(struct zab *z, struct peer *p)
+{
+    if (zab_is_participant(z))
+        tell_current(z, p, z->election.round);
 }
 
 static void propose(struct zab *z, struct vote v)
@@ -281,7 +291,7 @@ static void from_looking(struct zab *z, struct peer *p, const struct vote *v)
     } else if (!same_vote(v, &e->proposal) && !is_avoided(z, v->leader)) { /* which would not agree, and answer */
         /* It may have begun to look after our better vote had come, and dropped it as one who follows drops votes:
          * without this word it would learn of it only when votes are repeated. */
-        tell_current(z, p, e->round);
+        tell_back(z, p);
     }
     p->recv = *v;
     check_quorum(z);
@@ -307,6 +317,7 @@ static void from_settled(struct zab *z, struct peer *p, const struct vote *v)
 void election_notified(struct zab *z, struct peer *p, const struct peer_notification *n)
 {
     struct election *e = &z->election;
+    p->unanswered_ms = 0;
     if (!members_is_voter(z->members, p->sid)) {
         tell_current(z, p, e->round);
         return;
@@ -335,7 +346,7 @@ void election_notified(struct zab *z, struct peer *p, const struct peer_notifica
     if (e->start_ms != 0)
         return;
     if (n->state == PEER_LOOKING && n->round < e->round)
-        tell_current(z, p, e->round);
+        tell_back(z, p);
     if (!members_is_voter(z->members, v.leader))
         return;
     if (n->state == PEER_LOOKING)

@@ -99,6 +99,22 @@ void election_tell(struct zab *z, struct peer *p, const struct peer_notification
         dial(z, p);
 }
 
+/* A voter answers an observer whatever it says. One that was cut off from power does not call observers when it is
+ * back, and until TCP knows that the old connection is dead, an observer would ask it, and perhaps the leader, in vain.
+ */
+void election_drop_dead(struct zab *z, struct peer *p)
+{
+    if (p->link == NULL)
+        return;
+    if (p->unanswered_ms == 0) {
+        p->unanswered_ms = z->now_ms;
+    } else if (z->now_ms - p->unanswered_ms >= UNANSWERED_MS) {
+        p->unanswered_ms = 0;
+        link_close(z, p->link);
+        p->link = NULL;
+    }
+}
+
 void election_links_tick(struct zab *z)
 {
     for (struct peer *p = z->peers; p != NULL; p = p->next) {

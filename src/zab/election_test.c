@@ -65,6 +65,36 @@ static void the_better_vote_wins(void **state)
     }
 }
 
+/* Voters answer an observer whatever it says, so it says nothing back; and it calls one anew that does not answer. */
+static void an_observer_asks_and_does_not_answer(void **state)
+{
+    (void)state;
+    struct rig r;
+    start(&r, "server.1=h1:1:2\nserver.2=h2:1:2:observer\nserver.3=h3:1:2\n");
+    struct peer_notification n;
+    uint32_t one = dial_one(&r), three_link = rig_peer(&r, 3);
+    while (rig_told(&r, one, &n) || rig_told(&r, three_link, &n))
+        continue;
+    const struct peer_notification votes[] = { looking(3, 2, Z(2, 5), 1), looking(1, 2, Z(2, 4), 1) };
+    for (size_t i = 0; i < ARRAY_COUNT(votes); i++)
+        rig_notify(&r, three_link, &votes[i]);
+    while (rig_told(&r, three_link, &n)) /* the first was better than none */
+        continue;
+    n = looking(3, 2, Z(2, 5), 0);
+    rig_notify(&r, three_link, &n); /* of an older round */
+    rig_notify(&r, three_link, &votes[1]);
+    assert_false(rig_told(&r, three_link, &n));
+    for (int i = 0; i < 12; i++) {
+        rig_tick(&r, 1000);
+        if (!rig_link(&r, three_link)->closed)
+            rig_notify(&r, three_link, &votes[0]);
+    }
+    assert_true(rig_link(&r, one)->closed);
+    assert_false(rig_link(&r, three_link)->closed);
+    assert_int_not_equal(rig_dial(&r, ZAB_PORT_ELECTION, 1), UINT32_MAX);
+    rig_fini(&r);
+}
+
 /* Nobody is waited for who has said the same, or who cannot be reached. */
 static void nobody_is_waited_for_in_vain(void **state)
 {
@@ -327,17 +357,12 @@ static void noise(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_better_vote_wins),
-        cmocka_unit_test(nobody_is_waited_for_in_vain),
-        cmocka_unit_test(rounds),
-        cmocka_unit_test(rounds_that_cannot_be),
-        cmocka_unit_test(who_cannot_be_reached_is_avoided),
-        cmocka_unit_test(a_leader_must_say_so_itself),
-        cmocka_unit_test(votes_of_and_for_strangers_count_nothing),
-        cmocka_unit_test(strangers_leave_room),
-        cmocka_unit_test(garbage_closes_the_link_and_nothing_else),
-        cmocka_unit_test(connections_come_and_go),
-        cmocka_unit_test(noise),
+        cmocka_unit_test(the_better_vote_wins),         cmocka_unit_test(an_observer_asks_and_does_not_answer),
+        cmocka_unit_test(nobody_is_waited_for_in_vain), cmocka_unit_test(rounds),
+        cmocka_unit_test(rounds_that_cannot_be),        cmocka_unit_test(who_cannot_be_reached_is_avoided),
+        cmocka_unit_test(a_leader_must_say_so_itself),  cmocka_unit_test(votes_of_and_for_strangers_count_nothing),
+        cmocka_unit_test(strangers_leave_room),         cmocka_unit_test(garbage_closes_the_link_and_nothing_else),
+        cmocka_unit_test(connections_come_and_go),      cmocka_unit_test(noise),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

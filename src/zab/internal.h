@@ -14,6 +14,7 @@
 #define HELLO_MS 5000      /* a link that was accepted has this long to say who it is, if the options do not say */
 #define REDIAL_MS 50       /* between two tries to reach the same election port; doubles up to REDIAL_MS_MAX */
 #define REDIAL_MS_MAX 1000
+#define UNANSWERED_MS 3000      /* an observer calls a voter anew that answers nothing for so long */
 #define AVOID_MS 60000          /* who was elected and could not be reached is avoided for so long, */
 #define AVOID_FIRST_MS 3000     /* and only in the first moments of an election: perhaps there is nobody else */
 #define RETRY_LEADER_MS 10      /* between two tries to reach a leader that does not listen yet */
@@ -69,6 +70,7 @@ struct peer {
     struct buf said;   /* where it says it listens, if that is worth anything; from its hello */
     int64_t redial_ms; /* no dial before */
     int64_t redial_after_ms;
+    int64_t unanswered_ms;  /* since when an observer asks it in vain; 0: it does not */
     struct vote recv;       /* its vote in this round */
     struct vote outside;    /* its vote as one that follows or leads, of any round */
     struct vote early;      /* its vote, come before we could look */
@@ -115,6 +117,7 @@ struct learner {
     int64_t last_zxid;  /* of ACKEPOCH; while LEARNER_LOG: the last transaction sent */
     int64_t log_to;     /* while LEARNER_LOG: what is being read ends here */
     int64_t acked_zxid; /* of proposals */
+    int64_t sent_zxid;  /* when it was registered: what was committed by then it has got */
     int64_t registered_ms;
     int64_t opened_ms, heard_ms;
     int64_t pings_sent, pings_answered, round_mark; /* since UPTODATE */
@@ -274,6 +277,8 @@ void election_tell(struct zab *z, struct peer *p, const struct peer_notification
 struct peer *election_peer(struct zab *z, int64_t sid);
 void election_links_free(struct zab *z);
 void election_links_tick(struct zab *z);
+/* An observer is about to ask this voter again. */
+void election_drop_dead(struct zab *z, struct peer *p);
 
 /* leader.c */
 void leader_begin(struct zab *z);
@@ -313,8 +318,6 @@ void leader_free_syncs(struct zab *z);
 bool relay_is_open(const struct zab *z);
 void relay_begin(struct zab *z);
 void relay_end(struct zab *z);
-/* p was committed, or nothing was. */
-void relay_committed(struct zab *z, const struct past *p);
 bool relay_is_behind(const struct zab *z, const struct learner *f);
 void relay_tick(struct zab *z);
 /* Whom an observer of this leader dials at its n-th try. */

@@ -326,7 +326,7 @@ void leader_tell_commit(struct zab *z, const struct past *p)
     LIST_FOR_SAFE(it, &z->leading.learners)
     {
         struct learner *f = CONTAINER_OF(it, struct learner, link);
-        if (f->registered)
+        if (f->registered && p->zxid > f->sent_zxid)
             leader_send(z, f, f->observer ? &inform : &commit);
     }
 }

@@ -35,6 +35,7 @@ static void register_learner(struct zab *z, struct learner *f)
 {
     f->registered = true;
     f->registered_ms = z->now_ms;
+    f->sent_zxid = z->committed;
     f->acked_zxid = 0;
 }
 

@@ -318,9 +318,7 @@ static void commit(struct zab *z, int64_t zxid)
         zab_leave_role(z, "a commit is not that of the next proposal");
         return;
     }
-    struct past p = *history_at(&z->history, i);
     zab_commit_next(z);
-    relay_committed(z, &p);
     history_trim(&z->history, z->committed, (size_t)z->opt.history_count, z->opt.history_bytes);
 }
 

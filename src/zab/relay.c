@@ -21,7 +21,8 @@ void relay_begin(struct zab *z)
     ld->proposed = ZXID_FIRST(ld->epoch);
     ld->ping_ms = z->now_ms + z->opt.tick_time_ms / 2;
     ld->ping_round = ld->answered_round = 0;
-    relay_committed(z, NULL);
+    if (z->committed > ld->proposed)
+        ld->proposed = z->committed;
     struct zab_fx *fx = zab_emit(z, ZAB_FX_LISTEN);
     fx->port = ZAB_PORT_OBSERVERS;
     fx->on = true;
@@ -38,15 +39,16 @@ void relay_end(struct zab *z)
     fx->on = false;
 }
 
-void relay_committed(struct zab *z, const struct past *p)
+void zab_inform(struct zab *z, int64_t zxid, struct blob *txn, struct zab_out *out)
 {
     struct leading *ld = &z->leading;
     if (!relay_is_open(z))
         return;
-    if (z->committed > ld->proposed)
-        ld->proposed = z->committed; /* pings name the last INFORM */
-    if (p != NULL)
-        leader_tell_commit(z, p);
+    zab_call_begin(z, out);
+    if (zxid > ld->proposed)
+        ld->proposed = zxid; /* pings name the last INFORM */
+    leader_tell_commit(z, &(struct past){ .zxid = zxid, .txn = txn });
+    zab_call_end(z);
 }
 
 /* It has heard of transactions that this follower has yet to hear of: cutting them off would be wrong, and it finds

@@ -71,6 +71,13 @@ static inline struct rig_link *rig_link_add(struct rig *r, uint32_t id, enum zab
     return l;
 }
 
+/* Effects may come of it: the one at hand may have moved. */
+static inline void rig_inform(struct rig *r, int64_t zxid, struct blob *txn)
+{
+    zab_inform(r->zab, zxid, txn, &r->out);
+    blob_unref(txn);
+}
+
 /* What is for the core. */
 static inline void rig_take_core(struct rig *r, const struct zab_fx *fx)
 {
@@ -91,7 +98,7 @@ static inline void rig_take_core(struct rig *r, const struct zab_fx *fx)
         assert_true(fx->zxid > r->committed && fx->zxid <= r->appended);
         r->committed = fx->zxid;
         r->commits++;
-        blob_unref(fx->txn);
+        rig_inform(r, fx->zxid, fx->txn);
         break;
     case ZAB_FX_REQUEST:
         r->requests++;

@@ -175,6 +175,9 @@ void zab_sync_answer(struct zab *z, uint32_t link, struct zab_out *out);
 void zab_revalidate_answer(struct zab *z, uint32_t link, int64_t session_id, bool valid, struct zab_out *out);
 /* Learner, serving: sends a request to the leader. authinfo: elements, count -1 for null. */
 void zab_forward(struct zab *z, const struct peer_request *q, struct wire_vec authinfo, struct zab_out *out);
+/* To be called for each ZAB_FX_COMMIT when it is carried out: observers of this follower are told now, in order with
+ * what the core answers them. Nothing elsewhere. */
+void zab_inform(struct zab *z, int64_t zxid, struct blob *txn, struct zab_out *out);
 /* Learner, serving: asks whether a session lives; ZAB_FX_VALIDITY answers. */
 void zab_revalidate(struct zab *z, int64_t session_id, int32_t timeout_ms, struct zab_out *out);
 /* Learner: answers ZAB_FX_PING; touches: peer_touch records. */

@@ -196,8 +196,11 @@ class Terminal:
     def kill(self):
         if self.status is None:
             os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
-        os.close(self.fd)
+            _, status = os.waitpid(self.pid, 0)
+            self.status = os.waitstatus_to_exitcode(status)
+        if self.fd >= 0:
+            os.close(self.fd)
+        self.fd = -1
 
 
 def render(text, columns=100):

@@ -48,7 +48,14 @@ def test_config(trio):
 @pytest.mark.skipif(NO_JAVA is not None, reason=str(NO_JAVA))
 @pytest.mark.parametrize(
     "command",
-    ["config", "config -c", "config -s", "reconfig -remove 3", "reconfig -add server.4=h:1:2;3 -s", "reconfig -v 1 -add x"],
+    [
+        "config",
+        "config -c",
+        "config -s",
+        "reconfig -remove 3",
+        "reconfig -add server.4=h:1:2;3 -s",
+        "reconfig -v 1 -add x",
+    ],
 )
 def test_as_zkcli_shows_it(trio, command):
     theirs, ours = (

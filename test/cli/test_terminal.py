@@ -120,6 +120,16 @@ class TestCompletion:
         t.wait_screen("addWatch -m PERSISTENT_RECURSIVE")
 
 
+    def test_files(self, terminal, tmp_path):
+        (tmp_path / "exported.json").write_text("")
+        (tmp_path / "folder").mkdir()
+        t = terminal()
+        t.type("import -n %s/exp" % tmp_path + TAB + "\n")
+        t.wait_screen("line 0: the export ends too early")
+        t.type("import %s/f" % tmp_path + TAB + "x")
+        t.wait_screen("folder/x")
+
+
 class TestEvents:
     def test_they_do_not_tear_the_line(self, terminal, zk, base):
         t = terminal()
@@ -248,8 +258,7 @@ class TestHistory:
         t.run("addauth digest bob:secret", 1)
         t.run(" ls /hidden", 2)
         t.run("ls /zookeeper", 3)
-        t.type("quit\n")
-        t.end()
+        t.kill()  # as when its window is closed
         with open(path) as f:
             text = f.read()
         assert "zookeeper" in text and "secret" not in text and "hidden" not in text

@@ -37,7 +37,8 @@ static int some_children(void *context, const char *path, struct String_vector *
 
 static void completion(const char *text, size_t cursor)
 {
-    struct cli_completion c = cli_complete(text, cursor, some_children, NULL);
+    const struct cli_sources sources = { .children = some_children, .files = some_children };
+    struct cli_completion c = cli_complete(text, cursor, &sources);
     ASSERT(c.from <= cursor);
     for (size_t i = 0; i < c.n; i++)
         ASSERT(strlen(c.words[i]) >= c.common && memcmp(c.words[i], c.words[0], c.common) == 0);
@@ -108,7 +109,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     exports(text);
     terminal(text, size);
     buf_reset(&out);
+    options = (struct cli_options){ 0 };
+    arena_init(&options.strings, 4096);
     cli_configuration_parse(&options, "f", text, size, &out, &again);
+    cli_flags_parse(&options, "JVMFLAGS", text, &out);
+    cli_options_fini(&options);
     buf_reset(&out);
     cli_client_string(text, size, &out);
     buf_reset(&out);

@@ -141,7 +141,12 @@ def test_an_observer_far_behind(tmp_path, voters, observer, count):
     with ensemble(tmp_path, voters, observer, props={"zookeeper.snapCount": "200"}) as e:
         e.wait_serving(START_S)
         fill(e[3], "/early", 10)
-        e[4].kill()
+        if observer == "z":
+            e[4].kill()
+        else:  # killed while it makes its first log file, Apache's does not start again
+            with e[4].raw() as c:
+                c.sync("/")
+            e[4].stop()
         fill(e[3], "/late", count, size=1000)
         e[4].start(wait=False)
         e[4].wait_serving(START_S)

@@ -11,6 +11,7 @@ import pytest
 import server as server_module
 
 EXAMPLES = os.path.join(server_module.ROOT, "examples")
+OWN = ("config", "mutex")  # with what Apache's library lacks
 PLAIN = ("lock", "leader", "services")
 # headers and library of the build, library at run time
 KINDS = ("ours", "apache", "apache-on-ours")
@@ -122,7 +123,7 @@ def test_they_are_short():
 
 def test_every_example_is_tested():
     names = {os.path.basename(p)[:-2] for p in glob.glob(os.path.join(EXAMPLES, "*.c"))}
-    assert names == {"config", *PLAIN}
+    assert names == {*OWN, *PLAIN}
 
 
 def test_which_library_runs(programs, plain):
@@ -191,7 +192,22 @@ def test_config(start, srv, zk, base):
     assert config.end() == 0, config.errors
 
 
-@pytest.mark.parametrize("name", ("config", *PLAIN))
+def test_mutex(start, srv, base, tmp_path):
+    """As test_lock; and the numbers that the holders are given grow."""
+    count = tmp_path / "count"
+    count.write_text("0\n")
+    command = "n=$(tail -n 1 %s); sleep 0.02; echo $ZOKOR_TOKEN $((${n##* } + 1)) >>%s" % (count, count)
+    all_of_them = [start("mutex", "ours", srv.hosts, base + "-mutex", "sh", "-c", command) for _ in range(5)]
+    for one in all_of_them:
+        assert one.end() == 0, one.errors
+    lines = [line.split() for line in count.read_text().splitlines()[1:]]
+    assert [n for _, n in lines] == ["1", "2", "3", "4", "5"]
+    tokens = [int(token) for token, _ in lines]
+    assert tokens == sorted(set(tokens)) and tokens[0] > 0
+    assert start("mutex", "ours", srv.hosts, base + "-mutex", "sh", "-c", "exit 7").end() == 7
+
+
+@pytest.mark.parametrize("name", (*OWN, *PLAIN))
 def test_wrong_arguments(start, name):
     example = start(name, "ours")
     assert example.end() == 2

@@ -66,6 +66,18 @@ def apache(tmp_path_factory):
     return run
 
 
+class ApacheServer(Server):
+    """Apache ZooKeeper of Debian's package, whichever server the rest of the suite tests."""
+
+    def command(self):
+        if shutil.which(os.environ.get("JAVA", "java")) is None:
+            pytest.skip("java is not installed")
+        if not os.path.exists(JARS + "/zookeeper.jar"):
+            pytest.skip("Debian's package zookeeper (its jar) is not installed")
+        props = ["-D%s=%s" % kv for kv in sorted(self.props.items())]
+        return [os.path.join(HERE, "..", "interop", "apache-server"), "server"] + props + [self.cfg]
+
+
 def work(hosts):
     """Leaves every kind of record and node behind; the session stays open in the last snapshot."""
     kazoo_client = pytest.importorskip("kazoo.client", reason="python3-kazoo is not installed")
@@ -105,19 +117,9 @@ def work(hosts):
 def directory(request, tmp_path_factory):
     """version-2 of a server that ran here, with several logs and snapshots."""
     place = tmp_path_factory.mktemp("by-" + request.param)
-
-    class Apache(Server):
-        def command(self):
-            if shutil.which(os.environ.get("JAVA", "java")) is None:
-                pytest.skip("java is not installed")
-            if not os.path.exists(JARS + "/zookeeper.jar"):
-                pytest.skip("Debian's package zookeeper (its jar) is not installed")
-            props = ["-D%s=%s" % kv for kv in sorted(self.props.items())]
-            return [os.path.join(HERE, "..", "interop", "apache-server"), "server"] + props + [self.cfg]
-
     if request.param == "ours" and (server_module.server_command() is None or server_module.use_apache()):
         pytest.skip("no server of ours: build it, or set ZOKOR_BIN")
-    kind = Apache if request.param == "apache" else Server
+    kind = ApacheServer if request.param == "apache" else Server
     with kind(place, extra=["snapCount=40", "preAllocSize=64"]) as srv:
         work(srv.hosts)
         srv.kill()

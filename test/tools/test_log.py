@@ -9,7 +9,7 @@ import time
 import zlib
 
 import pytest
-from conftest import GOLDEN, ENVIRONMENT, files, golden_files, short
+from conftest import ApacheServer, GOLDEN, ENVIRONMENT, files, golden_files, short
 from server import Server
 
 SMALL = os.path.join(GOLDEN, "small", "version-2", "log.1")
@@ -478,7 +478,28 @@ def test_trim(tool, directory, tmp_path):
     assert os.path.exists(tmp_path / ("untrimmed-" + os.path.basename(path)))
 
 
-def test_apache_opens_what_was_filled_in(tool, apache, damaged):
-    path = damaged(lose_three)
-    assert tool("log", "repair", "--lost", "fill", path).returncode == 0
-    same(tool("log", "toolkit", path + ".fixed"), apache("persistence.TxnLogToolkit", path + ".fixed"))
+@pytest.mark.parametrize("lost,last", [("fill", 0x3c), ("cut", 0x14)])
+def test_apache_starts_on_what_was_repaired(tool, tmp_path, lost, last):
+    log = copy_of("small", tmp_path) / "log.1"
+    data = bytearray(log.read_bytes())
+    lose_three(data, list(records(data)))
+    log.write_bytes(data)
+    run = tool("log", "repair", "--replace", "--lost", lost, log)
+    assert run.returncode == 0, run.stderr
+    kazoo_client = pytest.importorskip("kazoo.client", reason="python3-kazoo is not installed")
+    with ApacheServer(tmp_path) as srv:
+        assert srv.zxid() == last
+        client = kazoo_client.KazooClient(srv.hosts)
+        client.start(30)
+        assert client.get("/a")[0] == b"alpha3", "from in front of the damage"
+        assert (client.exists("/keep") is not None) == (lost == "fill"), "from behind it"
+        client.stop()
+        client.close()
+
+
+def test_apache_starts_on_what_was_trimmed(tool, tmp_path):
+    log = copy_of("small", tmp_path) / "log.1"
+    log.write_bytes(log.read_bytes() + bytes(100000))
+    assert tool("log", "trim", "--replace", "--to", "0x30", log).returncode == 0
+    with ApacheServer(tmp_path) as srv:
+        assert srv.zxid() == 0x30

@@ -7,7 +7,8 @@ import re
 import shutil
 
 import pytest
-from conftest import GOLDEN, files, golden_files, short
+from conftest import ApacheServer, GOLDEN, files, golden_files, short, work
+from server import Server
 
 SMALL = os.path.join(GOLDEN, "snapshots", "3.8.0", "snapshot.3c")
 FUZZY = os.path.join(GOLDEN, "fuzzy", "version-2", "snapshot.3d")
@@ -128,6 +129,46 @@ def test_compare_of_fresh_snapshots(tool, apache, directory):
 def test_compare_wants_its_options(tool):
     run = tool("snap", "compare", "-l", SMALL)
     assert run.returncode == 2 and b"(Required) The right snapshot file." in run.stdout
+
+
+def test_diff(tool):
+    assert tool("snap", "diff", SMALL, SMALL + ".gz").stdout == b""
+    assert tool("snap", "diff", SMALL, SMALL + ".snappy").returncode == 0
+    run = tool("snap", "diff", SMALL, QUORUM)
+    lines = run.stdout.decode().splitlines()
+    assert run.returncode == 1
+    assert "- /a/b (0 bytes, czxid 0x3)" in lines and any(x.startswith("+ /q/after (12 bytes, ") for x in lines)
+    changed = next(x for x in lines if x.startswith("~ /q:"))
+    assert " data (5 -> 6 bytes)" in changed and " czxid 0x31 -> 0x100000002" in changed, changed
+    assert "- session 0x100001005e70000" in lines
+    paths = [x[2:].split(" (")[0].split(":")[0] for x in lines if "session" not in x]
+    assert paths == sorted(paths) and len(paths) == len(set(paths))
+    below = tool("snap", "diff", SMALL, QUORUM, "/q").stdout.decode().splitlines()
+    assert below == [x for x in lines if re.match(r"[-+~] /q[/: ]", x)]
+    assert tool("snap", "diff", SMALL, QUORUM, "/nope").returncode == 2
+    assert tool("snap", "diff", SMALL, "/nonexistent").returncode == 2
+    assert tool("snap", "diff", SMALL).returncode == 2
+
+
+def test_apache_comes_to_the_same_tree(tool, tmp_path):
+    """Our snapshot beside the one that Apache makes of our logs up to its zxid: not one difference."""
+    with Server(tmp_path / "ours", extra=["snapCount=40", "preAllocSize=64"]) as srv:
+        work(srv.hosts)
+        srv.kill()
+    ours = os.path.join(srv.data_dir, "version-2")
+    newest = max(files(ours, "snapshot"), key=lambda f: int(f.rsplit(".", 1)[1], 16))
+    zxid = int(newest.rsplit(".", 1)[1], 16)
+    theirs = tmp_path / "theirs" / "data" / "version-2"
+    theirs.mkdir(parents=True)
+    shutil.copy(os.path.join(ours, "snapshot.0"), theirs)
+    for log in files(ours, "log"):
+        if int(log.rsplit(".", 1)[1], 16) <= zxid:
+            shutil.copy(log, theirs)
+            assert tool("log", "trim", "--replace", "--to", "%x" % zxid, theirs / os.path.basename(log)).returncode == 0
+    with ApacheServer(tmp_path / "theirs"):
+        pass
+    run = tool("snap", "diff", newest, theirs / os.path.basename(newest))
+    assert (run.returncode, run.stdout, run.stderr) == (0, b"", b"")
 
 
 def test_summary(tool):
