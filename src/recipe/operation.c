@@ -155,6 +155,8 @@ void op_send(struct op *op, int (*send)(struct op *, zhandle_t *), void (*answer
     }
     if (rc == ZOK)
         return; /* it may be finished already */
+    if (op->watch != NULL)
+        watch_unset(op->watch);
     op->refusal = rc;
     op->timer.run = refused;
     client_arm(op->client, &op->timer, 0);
@@ -170,6 +172,8 @@ static void again(struct timer *t)
 void op_retry(struct op *op, int rc)
 {
     int64_t elapsed = recipe_now_ms() - op->started_ms;
+    if (op->watch != NULL) /* or the end of the session in which it was tried would free it */
+        watch_unset(op->watch);
     int sleep_ms = rc == ZCLOSING ? -1 : zokor_retry_sleep_ms(&op->retry, op->retries, elapsed);
     if (sleep_ms >= 0) {
         op->retries++;
