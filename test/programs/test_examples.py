@@ -11,7 +11,7 @@ import pytest
 import server as server_module
 
 EXAMPLES = os.path.join(server_module.ROOT, "examples")
-OWN = ("config", "mutex")  # with what Apache's library lacks
+OWN = ("config", "latch", "mutex")  # with what Apache's library lacks
 PLAIN = ("lock", "leader", "services")
 # headers and library of the build, library at run time
 KINDS = ("ours", "apache", "apache-on-ours")
@@ -205,6 +205,18 @@ def test_mutex(start, srv, base, tmp_path):
     tokens = [int(token) for token, _ in lines]
     assert tokens == sorted(set(tokens)) and tokens[0] > 0
     assert start("mutex", "ours", srv.hosts, base + "-mutex", "sh", "-c", "exit 7").end() == 7
+
+
+def test_latch(start, srv, zk, base):
+    first = start("latch", "ours", srv.hosts, base + "-l", "ann")
+    first.expect("leading")
+    second = start("latch", "ours", srv.hosts, base + "-l", "bob")
+    while len(zk.ls(base + "-l").children or []) < 2:
+        time.sleep(0.01)
+    assert second.lines == []
+    assert first.end() == 0, first.errors
+    second.expect("leading")
+    assert second.end() == 0 and second.errors == "", second.errors
 
 
 @pytest.mark.parametrize("name", (*OWN, *PLAIN))
