@@ -16,7 +16,7 @@ _zokor() {
         cli)
             options='-server -timeout -r -waitforconnection -client-configuration --auth --json -q --quiet --color --log -h --help'
             valued='-server -timeout -client-configuration --auth --color --log'
-            words='addauth addWatch close config connect create delete deleteall delquota exit export find get getAcl getAllChildrenNumber getEphemerals help history import listquota ls printwatches quit reconfig redo removewatches set setAcl setquota stat sync tree version whoami'
+            words='addauth addWatch close config connect create delete deleteall delquota exit export find get getAcl getAllChildrenNumber getEphemerals help history import listquota ls printwatches quit reconfig redo removewatches set setAcl setquota stat sync tree version watch whoami'
             ;;
         log)
             options='--json --path --session --type --from --to --snapshots --lost --replace -h --help'

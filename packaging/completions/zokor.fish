@@ -31,7 +31,7 @@ complete -c zokor -n '__fish_seen_subcommand_from server' -a '--help-config=mark
 complete -c zokor -n '__fish_seen_subcommand_from server' -s h -l help -d 'print a summary'
 
 complete -c zokor -n '__fish_seen_subcommand_from cli' -f
-complete -c zokor -n '__fish_seen_subcommand_from cli' -a 'addauth addWatch close config connect create delete deleteall delquota exit export find get getAcl getAllChildrenNumber getEphemerals help history import listquota ls printwatches quit reconfig redo removewatches set setAcl setquota stat sync tree version whoami'
+complete -c zokor -n '__fish_seen_subcommand_from cli' -a 'addauth addWatch close config connect create delete deleteall delquota exit export find get getAcl getAllChildrenNumber getEphemerals help history import listquota ls printwatches quit reconfig redo removewatches set setAcl setquota stat sync tree version watch whoami'
 complete -c zokor -n '__fish_seen_subcommand_from cli' -o server -x -d 'host:port,host:port/path'
 complete -c zokor -n '__fish_seen_subcommand_from cli' -o timeout -x -d 'session timeout'
 complete -c zokor -n '__fish_seen_subcommand_from cli' -s r -d 'a server without a quorum will do, read only'

@@ -24,12 +24,16 @@ void library_watch_add(struct library_watches *w, enum client_watch_kind kind, s
     snprintf(one->path, sizeof one->path, "%.*s", SLICE_ARG(path));
 }
 
-void library_watch_forget(struct library_watches *w, struct slice path)
+void library_watch_forget(struct library_watches *w, struct slice path, unsigned kinds, unsigned watcher)
 {
     size_t left = 0;
-    for (size_t i = 0; i < w->n; i++)
-        if (!slice_eq_str(path, w->p[i].path))
+    for (size_t i = 0; i < w->n; i++) {
+        const struct library_watch *one = &w->p[i];
+        bool goes = slice_eq_str(path, one->path) && (kinds & CLIENT_WATCH_BIT(one->kind)) != 0 &&
+                    (watcher == LIBRARY_EVERYBODY || watcher == one->watcher);
+        if (!goes)
             w->p[left++] = w->p[i];
+    }
     w->n = left;
 }
 

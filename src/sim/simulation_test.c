@@ -236,7 +236,7 @@ static void library_watches_fire_as_specified(void **state)
     assert_int_equal(library_watch_fire(&w, WIRE_EVENT_DELETED, a), 1u << 1 | 1u << 3);
     assert_false(library_watch_has(&w, CLIENT_WATCH_CHILD, a));
     assert_int_equal(library_watch_everybody(&w), 1u << 2 | 1u << 3);
-    library_watch_forget(&w, ab);
+    library_watch_forget(&w, ab, CLIENT_WATCH_ANY, LIBRARY_EVERYBODY);
     assert_int_equal(library_watch_everybody(&w), 1u << 3);
     library_watches_fini(&w);
 }
@@ -336,7 +336,7 @@ static void the_judge_of_libraries_judges(void **state)
     must_find(c, &j, "library.left");
 
     c = judged(&j);
-    judge_closes(&j, false);
+    judge_closes(&j, false, 0);
     judge_settled(&j, true);
     must_find(c, &j, "library.lost");
 }
