@@ -207,6 +207,18 @@ def test_mutex(start, srv, base, tmp_path):
     assert start("mutex", "ours", srv.hosts, base + "-mutex", "sh", "-c", "exit 7").end() == 7
 
 
+def test_latch(start, srv, zk, base):
+    first = start("latch", "ours", srv.hosts, base + "-l", "ann")
+    first.expect("leading")
+    second = start("latch", "ours", srv.hosts, base + "-l", "bob")
+    while len(zk.ls(base + "-l").children or []) < 2:
+        time.sleep(0.01)
+    assert second.lines == []
+    assert first.end() == 0, first.errors
+    second.expect("leading")
+    assert second.end() == 0 and second.errors == "", second.errors
+
+
 def test_ids(start, srv, base):
     """No name and no number twice; a block of numbers belongs to one program."""
     all_of_them = [start("ids", "ours", srv.hosts, base + "-ids", "5") for _ in range(3)]
