@@ -108,6 +108,7 @@ void library_free(struct library *l)
         judge_fini(&l->judge);
     }
     mem_free(l->dones.p);
+    library_watches_fini(&l->denied);
     buf_fini(&l->kept);
     buf_fini(&l->out);
     buf_fini(&l->scratch);
