@@ -145,8 +145,10 @@ void library_away(struct library *l)
 void library_back(struct library *l)
 {
     l->away_until_us = 0;
-    if (l->core != NULL && l->frozen_until_us != 0)
+    if (l->core != NULL && l->frozen_until_us != 0) {
         thaw(l);
+        library_pump(l);
+    }
     l->frozen_until_us = 0;
     if (l->core != NULL) {
         library_relist(l, true);
