@@ -307,8 +307,10 @@ static void greeted(struct library *l, struct slice frame)
     } else {
         if (l->session_id != q.session_id)
             cover(&c->coverage, COVER_sessions_opened);
-        if (q.read_only)
+        if (q.read_only) {
+            cover(&c->coverage, COVER_read_only);
             cover(&c->coverage, COVER_library_read_only);
+        }
         if (q.read_only && !l->modest)
             judge_wrong(&l->judge, "client.read_only", "it did not ask for a server without a quorum");
         l->session_id = q.session_id;

@@ -227,7 +227,7 @@ bool judge_connected(struct library_judge *j, struct slice frame)
     }
     j->armed.n = 0; /* the library tells the server all it has */
     for (size_t i = 0; i < j->watches.n; i++)
-        library_watch_add(&j->armed, armed_kind(j->watches.p[i].kind), slice_str(j->watches.p[i].path), 0);
+        library_watch_add(&j->armed, armed_kind(j->watches.p[i].kind), slice_str(j->watches.p[i].path), 0, 0);
     push_session_due(j, j->read_only ? CLIENT_STATE_READ_ONLY : CLIENT_STATE_CONNECTED);
     return true;
 }
@@ -255,15 +255,15 @@ static void came_event(struct library_judge *j, struct wire_reader *r, int64_t z
 }
 
 /* Watches and what is to be forgotten take effect with the answer, unless the program was told of a failure before. */
-static void settle_watch(struct library_judge *j, const struct library_asked *q, int32_t err)
+static void settle_watch(struct library_judge *j, const struct library_asked *q, int32_t err, int64_t zxid)
 {
     bool missing = q->op == WIRE_OP_EXISTS && err == ERR_NO_NODE;
     if (q->watches && !q->told && !q->unwished && (err == 0 || missing))
-        library_watch_add(&j->watches, missing ? CLIENT_WATCH_EXIST : q->kind, slice_str(q->path), q->watcher);
+        library_watch_add(&j->watches, missing ? CLIENT_WATCH_EXIST : q->kind, slice_str(q->path), q->watcher, zxid);
     if (err == 0 || err == ERR_NO_WATCHER)
         library_watch_forget(&j->watches, slice_str(q->path), q->forgets, q->watcher);
     if (q->watches && (err == 0 || missing))
-        library_watch_add(&j->armed, armed_kind(q->kind), slice_str(q->path), 0);
+        library_watch_add(&j->armed, armed_kind(q->kind), slice_str(q->path), 0, 0);
     if (err == 0)
         library_watch_forget(&j->armed, slice_str(q->path), q->armed, LIBRARY_EVERYBODY);
 }
@@ -290,7 +290,7 @@ static bool came_answer(struct library_judge *j, const struct wire_reply_header 
         return false;
     }
     q->answered = true;
-    settle_watch(j, q, h->err);
+    settle_watch(j, q, h->err, h->zxid);
     if (q->armed != 0 || q->watches)
         check_armed(j);
     if (q->serial == 0)

@@ -108,6 +108,7 @@ void library_free(struct library *l)
         judge_fini(&l->judge);
     }
     mem_free(l->dones.p);
+    library_watches_fini(&l->denied);
     buf_fini(&l->kept);
     buf_fini(&l->out);
     buf_fini(&l->scratch);
@@ -144,8 +145,10 @@ void library_away(struct library *l)
 void library_back(struct library *l)
 {
     l->away_until_us = 0;
-    if (l->core != NULL && l->frozen_until_us != 0)
+    if (l->core != NULL && l->frozen_until_us != 0) {
         thaw(l);
+        library_pump(l);
+    }
     l->frozen_until_us = 0;
     if (l->core != NULL) {
         library_relist(l, true);

@@ -9,7 +9,8 @@ void library_watches_fini(struct library_watches *w)
     *w = (struct library_watches){ 0 };
 }
 
-void library_watch_add(struct library_watches *w, enum client_watch_kind kind, struct slice path, unsigned watcher)
+void library_watch_add(struct library_watches *w, enum client_watch_kind kind, struct slice path, unsigned watcher,
+                       int64_t since)
 {
     for (size_t i = 0; i < w->n; i++)
         if (w->p[i].kind == kind && w->p[i].watcher == watcher && slice_eq_str(path, w->p[i].path))
@@ -21,6 +22,7 @@ void library_watch_add(struct library_watches *w, enum client_watch_kind kind, s
     struct library_watch *one = &w->p[w->n++];
     one->kind = kind;
     one->watcher = watcher;
+    one->since = since;
     snprintf(one->path, sizeof one->path, "%.*s", SLICE_ARG(path));
 }
 

@@ -224,11 +224,11 @@ static void library_watches_fire_as_specified(void **state)
     (void)state;
     struct library_watches w = { 0 };
     struct slice a = slice_str("/a"), ab = slice_str("/a/b");
-    library_watch_add(&w, CLIENT_WATCH_DATA, a, 0);
-    library_watch_add(&w, CLIENT_WATCH_DATA, a, 0);
-    library_watch_add(&w, CLIENT_WATCH_CHILD, a, 1);
-    library_watch_add(&w, CLIENT_WATCH_PERSISTENT, ab, 2);
-    library_watch_add(&w, CLIENT_WATCH_RECURSIVE, slice_str("/"), 3);
+    library_watch_add(&w, CLIENT_WATCH_DATA, a, 0, 0);
+    library_watch_add(&w, CLIENT_WATCH_DATA, a, 0, 0);
+    library_watch_add(&w, CLIENT_WATCH_CHILD, a, 1, 0);
+    library_watch_add(&w, CLIENT_WATCH_PERSISTENT, ab, 2, 0);
+    library_watch_add(&w, CLIENT_WATCH_RECURSIVE, slice_str("/"), 3, 0);
     assert_int_equal(library_watch_count(&w), 4);
     assert_int_equal(library_watch_fire(&w, WIRE_EVENT_CHILDREN_CHANGED, ab), 1u << 2);
     assert_int_equal(library_watch_fire(&w, WIRE_EVENT_CREATED, ab), 1u << 2 | 1u << 3);
