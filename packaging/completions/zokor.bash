@@ -5,7 +5,7 @@ _zokor() {
     local options='' valued='' words='' files=''
     COMPREPLY=()
     if [ "$COMP_CWORD" -eq 1 ]; then
-        mapfile -t COMPREPLY < <(compgen -W "server cli log snap start stop restart purge init status sim bench version --help --version" -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W "server cli log snap start stop restart purge init status lock elect semaphore barrier queue register discover watch sim bench version --help --version" -- "$word")
         return
     fi
     case ${COMP_WORDS[1]} in
@@ -54,6 +54,44 @@ _zokor() {
         status)
             options='-D -h --help'
             files=yes
+            ;;
+        lock)
+            options='--servers --auth --session --wait -h --help'
+            valued='--servers --auth --session --wait'
+            files=yes
+            ;;
+        elect)
+            options='--id --servers --auth --session --wait -h --help'
+            valued='--id --servers --auth --session --wait'
+            files=yes
+            ;;
+        semaphore)
+            options='--leases --servers --auth --session --wait -h --help'
+            valued='--leases --servers --auth --session --wait'
+            files=yes
+            ;;
+        barrier)
+            options='--count --servers --auth --session --wait -h --help'
+            valued='--count --servers --auth --session --wait'
+            words='set remove wait enter'
+            ;;
+        queue)
+            options='--kind --lock --lines --id --priority --delay --count --servers --auth --session --wait -h --help'
+            valued='--kind --lock --id --priority --delay --count --servers --auth --session --wait'
+            words='put take'
+            ;;
+        register)
+            options='--base --id --address --port --ssl-port --payload --uri --servers --auth --session --wait -h --help'
+            valued='--base --id --address --port --ssl-port --payload --uri --servers --auth --session --wait'
+            files=yes
+            ;;
+        discover)
+            options='--base --json --uri --servers --auth --session --wait -h --help'
+            valued='--base --servers --auth --session --wait'
+            ;;
+        watch)
+            options='--json --all --count --servers --auth --session --wait -h --help'
+            valued='--count --servers --auth --session --wait'
             ;;
         sim)
             options='--seed --seeds --members --set --jobs --minimise --log --twice --scenario --variant --floors --museum --options -h --help'
