@@ -58,40 +58,36 @@ _zokor() {
         lock)
             options='--servers --auth --session --wait -h --help'
             valued='--servers --auth --session --wait'
-            files=yes
             ;;
         elect)
-            options='--id --servers --auth --session --wait -h --help'
-            valued='--id --servers --auth --session --wait'
-            files=yes
+            options='--servers --auth --session --wait --id -h --help'
+            valued='--servers --auth --session --wait --id'
             ;;
         semaphore)
-            options='--leases --servers --auth --session --wait -h --help'
-            valued='--leases --servers --auth --session --wait'
-            files=yes
+            options='--servers --auth --session --wait --leases -h --help'
+            valued='--servers --auth --session --wait --leases'
             ;;
         barrier)
-            options='--count --servers --auth --session --wait -h --help'
-            valued='--count --servers --auth --session --wait'
+            options='--servers --auth --session --wait --count -h --help'
+            valued='--servers --auth --session --wait --count'
             words='set remove wait enter'
             ;;
         queue)
-            options='--kind --lock --lines --id --priority --delay --count --servers --auth --session --wait -h --help'
-            valued='--kind --lock --id --priority --delay --count --servers --auth --session --wait'
+            options='--servers --auth --session --wait --kind --lock --lines --id --priority --delay --count -h --help'
+            valued='--servers --auth --session --wait --kind --lock --id --priority --delay --count'
             words='put take'
             ;;
         register)
-            options='--base --id --address --port --ssl-port --payload --uri --servers --auth --session --wait -h --help'
-            valued='--base --id --address --port --ssl-port --payload --uri --servers --auth --session --wait'
-            files=yes
+            options='--servers --auth --session --wait --base --id --address --port --ssl-port --payload --uri -h --help'
+            valued='--servers --auth --session --wait --base --id --address --port --ssl-port --payload --uri'
             ;;
         discover)
-            options='--base --json --uri --servers --auth --session --wait -h --help'
-            valued='--base --servers --auth --session --wait'
+            options='--servers --auth --session --wait --base --json --uri -h --help'
+            valued='--servers --auth --session --wait --base'
             ;;
         watch)
-            options='--json --all --count --servers --auth --session --wait -h --help'
-            valued='--count --servers --auth --session --wait'
+            options='--servers --auth --session --wait --json --all --count -h --help'
+            valued='--servers --auth --session --wait --count'
             ;;
         sim)
             options='--seed --seeds --members --set --jobs --minimise --log --twice --scenario --variant --floors --museum --options -h --help'
