@@ -189,6 +189,7 @@ class TestEvents:
         srv = own_server()
         t = cli_tools.Terminal([*zokor, "-server", srv.hosts])
         try:
+            t.wait_screen("state:SyncConnected")
             t.prompt(0)
             srv.kill()
             t.wait_screen("(CONNECTING) 0]")
@@ -203,6 +204,7 @@ def test_ctrl_c_ends_the_waiting(own_server, zokor):
     srv = own_server()
     t = cli_tools.Terminal([*zokor, "-server", srv.hosts])
     try:
+        t.wait_screen("state:SyncConnected")
         t.prompt(0)
         srv.signal(signal.SIGSTOP)
         t.type("ls /\n")
@@ -238,6 +240,7 @@ def test_an_expired_session(own_server, zokor):
     watcher = zkraw.Client(srv.port)
     t = cli_tools.Terminal([*zokor, "-timeout", "2000", "-server", srv.hosts])
     try:
+        t.wait_screen("state:SyncConnected")
         t.prompt(0)
         t.run("create -e /e", 1)
         os.kill(t.pid, signal.SIGSTOP)
