@@ -11,7 +11,7 @@ import pytest
 import server as server_module
 
 EXAMPLES = os.path.join(server_module.ROOT, "examples")
-OWN = ("config", "mutex", "ids", "rwlock", "balance", "members", "workers")  # with what Apache's library lacks
+OWN = ("config", "mutex", "latch", "ids", "rwlock", "balance", "members", "workers")  # with what Apache's library lacks
 PLAIN = ("lock", "leader", "services")
 # headers and library of the build, library at run time
 KINDS = ("ours", "apache", "apache-on-ours")
