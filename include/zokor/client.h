@@ -43,6 +43,12 @@ zhandle_t *zokor_init_tls(const char *host, const struct zokor_tls *tls, watcher
 void zokor_set_request_timeout(zhandle_t *zh, int timeout_ms);
 int zokor_thread_deadline(int timeout_ms);
 
+/* 1: this thread makes asynchronous requests only to wait for them. From now on it sends them itself, and the thread
+ * that reads the socket calls their completions at once: not in the order of events and of other answers, and, as
+ * everything waits for them, they must not block. 0: as usual. Returns what was set before. Of no effect on handles
+ * without threads. */
+int zokor_thread_prompt(int on);
+
 /* Inside a watcher: the zxid of the change it hears of; inside a completion: of the answer. -1 if the server did not
  * say (servers before 3.9 do not for events; session events have none). */
 int64_t zokor_zxid(zhandle_t *zh);

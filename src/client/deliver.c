@@ -201,30 +201,30 @@ static void call_back(const struct client_call *call, int rc, struct answer *a)
     }
 }
 
-static void deliver_reads(zhandle_t *zh, const struct client_done *d)
+static void deliver_reads(const struct client_done *d, struct arena *arena)
 {
     const struct multi_wait *m = d->call.extra;
-    struct zokor_read_result *results = arena_alloc(&zh->arena, (size_t)m->count * sizeof(*results));
+    struct zokor_read_result *results = arena_alloc(arena, (size_t)m->count * sizeof(*results));
     memset(results, 0, (size_t)m->count * sizeof(*results));
-    int rc = d->rc != 0 ? d->rc : reads_answer(d, results, m->count, &zh->arena);
+    int rc = d->rc != 0 ? d->rc : reads_answer(d, results, m->count, arena);
     if (d->call.fn != NULL)
         ((zokor_reads_completion_t)d->call.fn)(rc, rc == 0 ? m->count : 0, results, d->call.data);
     mem_free(d->call.extra);
 }
 
-static void deliver_reply(zhandle_t *zh, const struct client_done *d)
+static void deliver_reply(zhandle_t *zh, const struct client_done *d, struct arena *arena)
 {
     struct answer a = { .data_n = -1 };
     int rc = d->rc;
     if ((d->call.tag & TAG_SHAPE) == SHAPE_READS) {
-        deliver_reads(zh, d);
+        deliver_reads(d, arena);
         return;
     }
     if ((d->call.tag & TAG_SHAPE) == SHAPE_MULTI) {
         rc = multi_answer(d, client_chroot(zh->core), d->call.extra);
         mem_free(d->call.extra);
     } else if (rc == 0) {
-        rc = read_answer(d, client_chroot(zh->core), &zh->arena, &a);
+        rc = read_answer(d, client_chroot(zh->core), arena, &a);
     }
     if (d->call.fn != NULL)
         call_back(&d->call, rc, &a);
@@ -256,7 +256,7 @@ static size_t deliver_all(zhandle_t *zh)
         if (d->is_event)
             deliver_event(zh, d);
         else
-            deliver_reply(zh, d);
+            deliver_reply(zh, d, &zh->arena);
         client_done_fini(d);
         arena_reset(&zh->arena);
     }
@@ -281,19 +281,34 @@ static void queue_one(struct client_dones *to, const struct client_done *d)
     to->p[to->n++] = *d;
 }
 
+/* By the io thread: for a caller that waits, or has said that its completions do not block. False: it is neither. */
+static bool deliver_at_once(zhandle_t *zh, const struct client_done *d)
+{
+    if (d->is_event || (d->call.tag & (TAG_SYNC | TAG_PROMPT)) == 0 || !zh->threaded)
+        return false;
+    if ((d->call.tag & TAG_SYNC) != 0) {
+        complete_wait(zh, d);
+        return true;
+    }
+    struct arena arena;
+    arena_init(&arena, ARENA_BYTES);
+    deliver_reply(zh, d, &arena);
+    arena_fini(&arena);
+    return true;
+}
+
 void deliver_batch(zhandle_t *zh, struct client_dones *batch)
 {
     size_t kept = 0;
     for (size_t i = 0; i < batch->n; i++) {
         struct client_done *d = &batch->p[i];
-        if (d->is_event || (d->call.tag & TAG_SYNC) == 0) {
-            if (kept != i)
-                batch->p[kept] = *d;
-            kept++;
+        if (deliver_at_once(zh, d)) {
+            client_done_fini(d);
             continue;
         }
-        complete_wait(zh, d);
-        client_done_fini(d);
+        if (kept != i)
+            batch->p[kept] = *d;
+        kept++;
     }
     batch->n = kept;
     if (kept == 0)

@@ -8,6 +8,15 @@
 /* The initial-exec model needs nothing of the dynamic linker, and one word fits wherever the library is loaded. */
 static _Thread_local int thread_deadline_ms __attribute__((tls_model("initial-exec")));
 
+static _Thread_local unsigned thread_tags __attribute__((tls_model("initial-exec")));
+
+int zokor_thread_prompt(int on)
+{
+    unsigned before = thread_tags;
+    thread_tags = on != 0 ? TAG_PROMPT : 0;
+    return before != 0;
+}
+
 int zokor_thread_deadline(int timeout_ms)
 {
     int before = thread_deadline_ms;
@@ -26,7 +35,7 @@ void zokor_set_request_timeout(zhandle_t *zh, int timeout_ms)
 
 struct client_call call_of(void (*fn)(void), const void *data, enum shape shape)
 {
-    return (struct client_call){ .fn = fn, .data = data, .tag = shape };
+    return (struct client_call){ .fn = fn, .data = data, .tag = shape | thread_tags };
 }
 
 int request_begin(struct request *q, zhandle_t *zh, int32_t op, const struct client_call *call)
@@ -70,17 +79,17 @@ static int64_t deadline_of(const zhandle_t *zh)
     return ms == 0 ? 0 : clock_ms() + ms;
 }
 
-/* The request is pending: its caller is counted and, if it will do nothing but wait, sends it; otherwise the io thread
- * does, together with what is made meanwhile. Gives the lock back. */
+/* The request is pending: a caller that waits is counted and, if it will do nothing but wait, sends it; otherwise the
+ * io thread does, together with what is made meanwhile. Gives the lock back. */
 static void sent(zhandle_t *zh, const struct client_call *call, bool has_deadline)
 {
     bool waits = (call->tag & TAG_SYNC) != 0;
-    bool up = client_has_output(zh->core);
+    bool sends = (call->tag & (TAG_SYNC | TAG_PROMPT)) != 0 && zh->threaded && client_has_output(zh->core);
     zh->callers += waits;
-    if (!waits || has_deadline || !up)
+    if (!sends || has_deadline)
         io_wake_if_asleep(zh);
     pthread_mutex_unlock(&zh->lock);
-    if (waits && up)
+    if (sends)
         io_send_now(zh);
 }
 

@@ -21,7 +21,8 @@
 #define SHELL_CLOSE_MS 3000 /* how long zookeeper_close waits for the server */
 #define SHELL_PROBE_MS 1000
 
-/* How an answer is read; TAG_SYNC: `extra` is a struct sync_wait, otherwise fn is the completion. */
+/* How an answer is read; TAG_SYNC: `extra` is a struct sync_wait, otherwise fn is the completion;
+ * TAG_PROMPT: called by the io thread. */
 enum shape {
     SHAPE_VOID,
     SHAPE_STAT,
@@ -39,6 +40,7 @@ enum shape {
 };
 #define TAG_SHAPE 0xffu
 #define TAG_SYNC 0x100u
+#define TAG_PROMPT 0x200u
 
 /* Where the answer to a multi goes. Owned by the request. */
 struct multi_wait {

@@ -155,10 +155,13 @@ static void stop_listening(struct claim *c)
         claim_free(c);
 }
 
-static int make_node(struct claim *c)
+/* Makes the node and, with the same journey, lists it with its neighbours; `list` is to be cleared. */
+static int make_node(struct claim *c, struct zokor_result *list)
 {
     char *path = zokor_path_join(c->folder, c->name);
     struct zokor_result r;
+    int rcs[2];
+    const struct zokor_request look = { .operation = ZOKOR_GET_CHILDREN, .path = c->folder };
     const struct zokor_request q = {
         .operation = ZOKOR_CREATE,
         .path = path,
@@ -167,7 +170,8 @@ static int make_node(struct claim *c)
         .mode = ZOO_EPHEMERAL_SEQUENTIAL,
         .flags = ZOKOR_CONTAINER_PARENTS | ZOKOR_PROTECTED,
     };
-    int rc = op_do(c->f, &q, &r, false);
+    int rc = op_do_both(c->f, (const struct zokor_request *const[]){ &q, &look },
+                        (struct zokor_result *const[]){ &r, list }, false, rcs);
     if (rc == ZOK) {
         pthread_mutex_lock(&c->f->client->lock);
         mem_free(c->path);
@@ -209,24 +213,27 @@ static int index_of(const struct String_vector *children, const char *path)
     return -1;
 }
 
-/* The children with what the judge says. ZNONODE: our node is gone, or its session is. */
+/* What the judge says of the children. ZNONODE: our node is not among them, or its session is over. */
+static int judge(struct claim *c, struct zokor_result *list, int *verdict, char **neighbour)
+{
+    if (list->rc != ZOK || c->judge == NULL)
+        return list->rc != ZOK ? list->rc : ZBADARGUMENTS;
+    claim_sort(&list->children, c->name);
+    int ours = index_of(&list->children, c->path);
+    if (ours < 0 || c->owner != zokor_framework_session_id(c->f))
+        return ZNONODE;
+    *verdict = c->judge(c, list->children.data, list->children.count, ours);
+    if (*verdict >= 0)
+        *neighbour = zokor_path_join(c->folder, list->children.data[*verdict]);
+    return ZOK;
+}
+
 static int look(struct claim *c, int *verdict, char **neighbour)
 {
     const struct zokor_request q = { .operation = ZOKOR_GET_CHILDREN, .path = c->folder };
     struct zokor_result r;
-    int rc = c->judge == NULL ? ZBADARGUMENTS : op_do(c->f, &q, &r, false);
-    if (rc != ZOK)
-        goto out;
-    claim_sort(&r.children, c->name);
-    int ours = index_of(&r.children, c->path);
-    if (ours < 0 || c->owner != zokor_framework_session_id(c->f)) {
-        rc = ZNONODE;
-        goto out;
-    }
-    *verdict = c->judge(c, r.children.data, r.children.count, ours);
-    if (*verdict >= 0)
-        *neighbour = zokor_path_join(c->folder, r.children.data[*verdict]);
-out:
+    (void)op_do(c->f, &q, &r, false);
+    int rc = judge(c, &r, verdict, neighbour);
     zokor_result_clear(&r);
     return rc;
 }
@@ -254,15 +261,19 @@ static int wait_for_neighbour(struct claim *c, int verdict, const char *neighbou
     return in_time ? ZOK : ZOPERATIONTIMEOUT;
 }
 
-static int wait_until_granted(struct claim *c, int64_t due_ms)
+/* `list` was asked for right after the node: if that is not in it, something came in between, and it says nothing. */
+static int wait_until_granted(struct claim *c, struct zokor_result *list, int64_t due_ms)
 {
-    for (;;) {
+    for (bool first = true;; first = false) {
         int verdict = 0;
         char *neighbour = NULL;
         if (waker_is_cancelled(c->waker))
             return ZCLOSING;
-        waker_reset(c->waker);
-        int rc = look(c, &verdict, &neighbour);
+        int rc = first ? judge(c, list, &verdict, &neighbour) : ZNONODE;
+        if (rc != ZOK) {
+            waker_reset(c->waker);
+            rc = look(c, &verdict, &neighbour);
+        }
         if (rc == ZOK && verdict == CLAIM_GRANTED)
             return grant(c) ? ZOK : ZNONODE;
         if (rc == ZOK)
@@ -281,12 +292,17 @@ static int acquire(struct claim *c, int64_t due_ms)
     c->listener = l;
     pthread_mutex_unlock(&c->f->client->lock);
     do {
-        rc = waker_is_cancelled(c->waker) ? ZCLOSING : make_node(c);
-        if (rc != ZOK)
-            break;
-        if (c->on_revoked != NULL)
+        struct zokor_result list = { .data_len = -1 };
+        waker_reset(c->waker);
+        rc = waker_is_cancelled(c->waker) ? ZCLOSING : make_node(c, &list);
+        if (rc == ZOK && c->on_revoked != NULL)
             claim_watch_own(c);
-        rc = wait_until_granted(c, due_ms);
+        bool made = rc == ZOK;
+        if (made)
+            rc = wait_until_granted(c, &list, due_ms);
+        zokor_result_clear(&list);
+        if (!made)
+            break;
         if (rc != ZOK) /* also a node of a session that is over: it may be there for a while, in the way of others */
             (void)delete_node(c);
     } while (rc == ZNONODE && (due_ms < 0 || recipe_now_ms() < due_ms));

@@ -1,12 +1,12 @@
 /* Requests: one engine for the foreground and the background. An operation sends one request after the other (`send`),
  * and every answer (`answered`) says what comes next. */
 #include "recipe/internal.h"
+#include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct op_wait {
-    bool done;
-    pthread_cond_t cond;
+    sem_t done; /* posted without the lock: the caller needs that at once */
     struct zokor_result *result;
     int rc;
 };
@@ -89,8 +89,6 @@ void op_finish(struct op *op, int rc)
             *w->result = op->result;
             op->result = (struct zokor_result){ .data_len = -1 };
         }
-        w->done = true;
-        pthread_cond_signal(&w->cond);
     }
     if (w == NULL && op->callback != NULL && !op->direct) {
         op->event.run = run_callback;
@@ -104,6 +102,8 @@ void op_finish(struct op *op, int rc)
     if (op->callback != NULL)
         op->callback(op->view, &op->result, op->context);
     op_free(op);
+    if (w != NULL)
+        sem_post(&w->done);
 }
 
 /* Answers that are not the server's. */
@@ -481,40 +481,69 @@ int zokor_framework_do_background(struct zokor_framework *f, const struct zokor_
     return op_start(f, request, callback, context, false);
 }
 
-static int wait_for(struct op *op, struct op_wait *w)
+/* Begins an operation for which this thread will wait. Where the connection is known to be open, its answer need not
+ * come by way of the callback thread; elsewhere it comes after what that thread says of the connection. */
+static int enter_waiting(struct op *op, struct op_wait *w)
 {
     struct client *c = op->client;
-    recipe_cond_init(&w->cond);
+    sem_init(&w->done, 0, 0);
     op->wait = w;
     pthread_mutex_lock(&c->lock);
     c->waiting++;
+    bool prompt = c->is_open;
     pthread_mutex_unlock(&c->lock);
+    int before = zokor_thread_prompt(prompt);
     int rc = enter(op);
+    (void)zokor_thread_prompt(before);
+    return rc;
+}
+
+static int wait_for(struct client *c, struct op_wait *w, int rc)
+{
+    while (rc == ZOK && sem_wait(&w->done) != 0) {
+        /* interrupted by a signal */
+    }
     pthread_mutex_lock(&c->lock);
-    while (rc == ZOK && !w->done)
-        pthread_cond_wait(&w->cond, &c->lock);
     c->waiting--;
-    pthread_cond_broadcast(&c->changed);
+    if (c->closing)
+        pthread_cond_broadcast(&c->changed);
     pthread_mutex_unlock(&c->lock);
-    pthread_cond_destroy(&w->cond);
+    sem_destroy(&w->done);
     return rc != ZOK ? rc : w->rc;
+}
+
+int op_do_both(struct zokor_framework *f, const struct zokor_request *const q[2], struct zokor_result *const result[2],
+               bool direct, int rc[2])
+{
+    struct op_wait w[2];
+    bool began[2] = { false, false };
+    for (int i = 0; i < 2; i++) {
+        struct op *op;
+        w[i] = (struct op_wait){ .result = result[i] };
+        if (result[i] != NULL)
+            *result[i] = (struct zokor_result){ .data_len = -1 };
+        rc[i] = q[i] == NULL ? ZOK : op_new(f, q[i], &op);
+        if (q[i] == NULL || rc[i] != ZOK)
+            continue;
+        if (op->watch != NULL)
+            op->watch->direct = direct;
+        rc[i] = enter_waiting(op, &w[i]);
+        began[i] = true;
+    }
+    for (int i = 1; i >= 0; i--) { /* the answer to the last one comes last: one sleep for both */
+        if (began[i])
+            rc[i] = wait_for(f->client, &w[i], rc[i]);
+        if (result[i] != NULL)
+            result[i]->rc = rc[i];
+    }
+    return rc[0];
 }
 
 int op_do(struct zokor_framework *f, const struct zokor_request *q, struct zokor_result *result, bool direct)
 {
-    struct op *op;
-    struct op_wait w = { .result = result };
-    if (result != NULL)
-        *result = (struct zokor_result){ .data_len = -1 };
-    int rc = op_new(f, q, &op);
-    if (rc == ZOK) {
-        if (op->watch != NULL)
-            op->watch->direct = direct;
-        rc = wait_for(op, &w);
-    }
-    if (result != NULL)
-        result->rc = rc;
-    return rc;
+    int rc[2];
+    return op_do_both(f, (const struct zokor_request *const[]){ q, NULL },
+                      (struct zokor_result *const[]){ result, NULL }, direct, rc);
 }
 
 int zokor_framework_do(struct zokor_framework *f, const struct zokor_request *request, struct zokor_result *result)

@@ -230,7 +230,7 @@ void session_release(struct session *s)
 {
     struct client *c = s->client;
     pthread_mutex_lock(&c->lock);
-    if (--s->holders == 0)
+    if (--s->holders == 0 && c->session != s) /* the worker waits for that, to close it */
         pthread_cond_signal(&c->worker_wake);
     pthread_mutex_unlock(&c->lock);
 }

@@ -26,8 +26,8 @@ void waker_poke(struct waker *w)
 {
     pthread_mutex_lock(&w->lock);
     w->poked = true;
+    pthread_mutex_unlock(&w->lock); /* first: who wakes up needs it */
     pthread_cond_broadcast(&w->cond);
-    pthread_mutex_unlock(&w->lock);
 }
 
 void waker_cancel(struct waker *w)

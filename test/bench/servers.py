@@ -34,9 +34,8 @@ def _child_setup():
 
 def spawn(command, **kwargs):
     """Popen that stop_all() knows of. Its own session: an interrupt reaches this program only."""
-    child = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_child_setup, **kwargs
-    )
+    kwargs.setdefault("stdin", subprocess.DEVNULL)
+    child = subprocess.Popen(command, start_new_session=True, preexec_fn=_child_setup, **kwargs)
     _children.append(child)
     return child
 

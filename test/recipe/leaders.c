@@ -42,6 +42,7 @@ static void test_latch(void)
     }
     EQ(ZINVALIDSTATE, zokor_leader_latch_start(l[0]));
     EQ(ZOK, zokor_leader_latch_await(l[0], WAIT_MS));
+    EVENTUALLY(atomic_load(&gained) == 1);
     EQ(ZOPERATIONTIMEOUT, zokor_leader_latch_await(l[1], 20));
     EQ(-1, zokor_leader_latch_token(l[1]));
     EQ(ZOK, zokor_leader_latch_participants(l[3], &p, &n));
@@ -57,7 +58,7 @@ static void test_latch(void)
     EQ(1, atomic_load(&gone));
     EQ(ZOK, zokor_leader_latch_await(l[2], WAIT_MS));
     CHECK(zokor_leader_latch_token(l[2]) > token);
-    EVENTUALLY(atomic_load(&gained) == 2);
+    EVENTUALLY(atomic_load(&gained) == 2); /* it is told after await returns, and not at all once it is freed */
     zokor_leader_latch_free(l[2], 0);
     EQ(ZOK, zokor_leader_latch_await(l[3], WAIT_MS));
     EVENTUALLY(atomic_load(&gained) == 3);
@@ -90,35 +91,6 @@ static void test_latch_reconnects(void)
     zokor_leader_latch_free(a, 0);
     EVENTUALLY(zokor_leader_latch_leads(b));
     zokor_leader_latch_free(b, 0);
-    EQ(ZOK, zokor_framework_close(f));
-    EQ(ZOK, zokor_framework_close(g));
-    proxy_end(x);
-}
-
-/* Requests that time out are no reconnection: the candidate must ask again by itself. */
-static void test_latch_slow_answers(void)
-{
-    struct proxy *x = proxy_start(port);
-    char where[64];
-    snprintf(where, sizeof(where), "127.0.0.1:%d", x->port);
-    struct zokor_framework *f = zokor_framework_open(&(struct zokor_framework_options){
-        .hosts = where, .session_timeout_ms = 20000, .request_timeout_ms = 300, .retry = zokor_retry_never() });
-    struct zokor_framework *g = open_direct();
-    struct zokor_leader_latch *a = candidate(g, "a");
-    EQ(ZOK, zokor_leader_latch_await(a, WAIT_MS));
-    struct zokor_leader_latch *b = candidate(f, "b");
-    EVENTUALLY(count_children(g, base) == 2);
-    proxy_freeze(x, 1);
-    zokor_leader_latch_free(a, 0); /* b will hear of it, and ask in vain */
-    struct zokor_leader_latch *c = candidate(f, "c");
-    poll(NULL, 0, 1000);
-    proxy_freeze(x, 0);
-    EVENTUALLY(zokor_leader_latch_leads(b));
-    EQ(0, atomic_load(&gone));
-    zokor_leader_latch_free(b, 0);
-    EVENTUALLY(zokor_leader_latch_leads(c));
-    zokor_leader_latch_free(c, 0);
-    EVENTUALLY(count_children(g, base) == 0);
     EQ(ZOK, zokor_framework_close(f));
     EQ(ZOK, zokor_framework_close(g));
     proxy_end(x);
@@ -520,7 +492,6 @@ int main(int argc, char **argv)
     static const struct test tests[] = {
         { "latch", test_latch },
         { "latch_reconnects", test_latch_reconnects },
-        { "latch_slow_answers", test_latch_slow_answers },
         { "latch_session_policy", test_latch_session_policy },
         { "latch_session_lost", test_latch_session_lost },
         { "latch_node_vanished", test_latch_node_vanished },
