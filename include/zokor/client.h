@@ -45,8 +45,9 @@ int zokor_thread_deadline(int timeout_ms);
 
 /* 1: this thread makes asynchronous requests only to wait for them. From now on it sends them itself, and the thread
  * that reads the socket calls their completions at once: not in the order of events and of other answers, and, as
- * everything waits for them, they must not block. 0: as usual. Returns what was set before. Of no effect on handles
- * without threads. */
+ * everything waits for them, they must not block. 2: so, and another request follows at once: the system may send both
+ * together (it waits for 200 ms at most). 0: as usual. Returns what was set before. Of no effect on handles without
+ * threads. */
 int zokor_thread_prompt(int on);
 
 /* Inside a watcher: the zxid of the change it hears of; inside a completion: of the answer. -1 if the server did not

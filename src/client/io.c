@@ -266,14 +266,14 @@ static bool fetch_output(zhandle_t *zh)
 }
 
 /* Sends what there is; 0, EAGAIN if the socket takes no more for now, or another errno. Under send_lock. */
-static int send_output(zhandle_t *zh)
+static int send_output(zhandle_t *zh, int flags)
 {
     if (zh->sock < 0 || zh->connecting)
         return 0;
     for (;;) {
         if (zh->sent_n == zh->sending.n && !fetch_output(zh))
             return 0;
-        ssize_t n = send(zh->sock, zh->sending.p + zh->sent_n, zh->sending.n - zh->sent_n, MSG_NOSIGNAL);
+        ssize_t n = send(zh->sock, zh->sending.p + zh->sent_n, zh->sending.n - zh->sent_n, flags);
         if (n < 0 && errno != EINTR)
             return errno == EWOULDBLOCK ? EAGAIN : errno;
         zh->sent_n += n < 0 ? 0 : (size_t)n;
@@ -283,18 +283,18 @@ static int send_output(zhandle_t *zh)
 bool io_flush(zhandle_t *zh)
 {
     pthread_mutex_lock(&zh->send_lock);
-    int error = send_output(zh);
+    int error = send_output(zh, MSG_NOSIGNAL);
     pthread_mutex_unlock(&zh->send_lock);
     if (error != 0 && error != EAGAIN)
         lost(zh, "cannot send", error);
     return error != EAGAIN;
 }
 
-void io_send_now(zhandle_t *zh)
+void io_send_now(zhandle_t *zh, bool more_follows)
 {
     int error = EAGAIN;
     if (pthread_mutex_trylock(&zh->send_lock) == 0) {
-        error = send_output(zh);
+        error = send_output(zh, MSG_NOSIGNAL | (more_follows ? MSG_MORE : 0));
         pthread_mutex_unlock(&zh->send_lock);
     }
     if (error == 0)
@@ -359,7 +359,7 @@ static bool unseal(zhandle_t *zh, size_t n)
     pthread_mutex_lock(&zh->send_lock);
     int rc = secure_feed(zh->secure, slice_of(zh->raw, n), &zh->sending, &established, text, sizeof text);
     if (rc != 0)
-        (void)send_output(zh); /* the alert that tells the server why */
+        (void)send_output(zh, MSG_NOSIGNAL); /* the alert that tells the server why */
     pthread_mutex_unlock(&zh->send_lock);
     if (established)
         tell_opened(zh);

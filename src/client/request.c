@@ -13,8 +13,8 @@ static _Thread_local unsigned thread_tags __attribute__((tls_model("initial-exec
 int zokor_thread_prompt(int on)
 {
     unsigned before = thread_tags;
-    thread_tags = on != 0 ? TAG_PROMPT : 0;
-    return before != 0;
+    thread_tags = (on != 0 ? TAG_PROMPT : 0) | (on == 2 ? TAG_MORE : 0);
+    return before == 0 ? 0 : (before & TAG_MORE) == 0 ? 1 : 2;
 }
 
 int zokor_thread_deadline(int timeout_ms)
@@ -90,7 +90,7 @@ static void sent(zhandle_t *zh, const struct client_call *call, bool has_deadlin
         io_wake_if_asleep(zh);
     pthread_mutex_unlock(&zh->lock);
     if (sends)
-        io_send_now(zh);
+        io_send_now(zh, (call->tag & TAG_MORE) != 0);
 }
 
 int request_send(struct request *q, const struct client_call *call, enum client_watch_kind kind, watcher_fn watcher,

@@ -41,6 +41,7 @@ enum shape {
 #define TAG_SHAPE 0xffu
 #define TAG_SYNC 0x100u
 #define TAG_PROMPT 0x200u
+#define TAG_MORE 0x400u /* another request follows at once */
 
 /* Where the answer to a multi goes. Owned by the request. */
 struct multi_wait {
@@ -147,7 +148,7 @@ bool io_advance(zhandle_t *zh);
 /* False if the socket takes no more for now. */
 bool io_flush(zhandle_t *zh);
 /* Sends what a caller has just made, if nobody else sends and the socket takes it; otherwise the io thread is woken. */
-void io_send_now(zhandle_t *zh);
+void io_send_now(zhandle_t *zh, bool more_follows);
 bool io_readable(zhandle_t *zh);
 void io_writable(zhandle_t *zh);
 void io_probe(zhandle_t *zh);
