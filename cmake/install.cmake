@@ -42,7 +42,7 @@ foreach(page ${pages})
   get_filename_component(name ${page} NAME)
   install_page(${page} ${CMAKE_INSTALL_MANDIR}/man1 ${name} zokor)
 endforeach()
-foreach(package zokor libzokor0 libzokor-dev)
+foreach(package zokor libzokor0 libzokor-tls0 libzokor-dev)
   install(FILES packaging/debian/copyright DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/${package} COMPONENT ${package})
   install_page(CHANGELOG.md ${CMAKE_INSTALL_DATADIR}/doc/${package} changelog ${package})
   install_page(packaging/debian/changelog ${CMAKE_INSTALL_DATADIR}/doc/${package} changelog.Debian ${package})
@@ -60,8 +60,9 @@ endfunction()
 if(TARGET libzokor)
   install_library(zokor libzookeeper_mt.so.2)
   install_library(zokor_st libzookeeper_st.so.2)
-  install(TARGETS libzokor_tls LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT libzokor0 NAMELINK_SKIP
-          PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)
+  # Loaded by the library when a handle asks for TLS; nothing links with it.
+  install(TARGETS libzokor_tls LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT libzokor-tls0
+          NAMELINK_SKIP PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)
   # Not below include/ itself: zookeeper/zookeeper.h is there if Apache's library is installed, too.
   install(DIRECTORY include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/libzokor COMPONENT libzokor-dev)
   foreach(name zokor zokor_st)

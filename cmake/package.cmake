@@ -8,7 +8,7 @@ set(CPACK_OUTPUT_FILE_PREFIX ${CMAKE_BINARY_DIR}/packages)
 set(CPACK_STRIP_FILES ON)
 set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_COMPONENTS_GROUPING ONE_PER_GROUP)
-set(CPACK_COMPONENTS_ALL zokor libzokor0 libzokor-dev)
+set(CPACK_COMPONENTS_ALL zokor libzokor0 libzokor-tls0 libzokor-dev)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_RELEASE 1)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
@@ -41,8 +41,15 @@ set(CPACK_DEBIAN_LIBZOKOR0_DESCRIPTION "client library for ZooKeeper servers
 Has the interface and the symbols of Apache's C client, so that programs made
 for that run on it, and what it lacks: persistent watches, deadlines, several
 reads in a request.")
-set(CPACK_DEBIAN_LIBZOKOR0_PACKAGE_RECOMMENDS "zlib1g")
+set(CPACK_DEBIAN_LIBZOKOR0_PACKAGE_RECOMMENDS "libzokor-tls0, zlib1g")
 set(CPACK_DEBIAN_LIBZOKOR0_PACKAGE_CONTROL_EXTRA "${debian}/triggers")
+
+set(CPACK_DEBIAN_LIBZOKOR-TLS0_PACKAGE_NAME libzokor-tls0)
+set(CPACK_DEBIAN_LIBZOKOR-TLS0_PACKAGE_SECTION libs)
+set(CPACK_DEBIAN_LIBZOKOR-TLS0_DESCRIPTION "client library for ZooKeeper servers (TLS)
+What libzokor0 loads when a connection is to be encrypted. A package of its own,
+so that programs without TLS do not need OpenSSL.")
+set(CPACK_DEBIAN_LIBZOKOR-TLS0_PACKAGE_CONTROL_EXTRA "${debian}/triggers")
 
 set(CPACK_DEBIAN_LIBZOKOR-DEV_PACKAGE_NAME libzokor-dev)
 set(CPACK_DEBIAN_LIBZOKOR-DEV_PACKAGE_SECTION libdevel)

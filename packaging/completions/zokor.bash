@@ -5,7 +5,7 @@ _zokor() {
     local options='' valued='' words='' files=''
     COMPREPLY=()
     if [ "$COMP_CWORD" -eq 1 ]; then
-        mapfile -t COMPREPLY < <(compgen -W "server cli log snap start stop restart purge init status sim bench version --help --version" -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W "server cli log snap start stop restart purge init status lock elect semaphore barrier queue register discover watch sim bench version --help --version" -- "$word")
         return
     fi
     case ${COMP_WORDS[1]} in
@@ -16,7 +16,7 @@ _zokor() {
         cli)
             options='-server -timeout -r -waitforconnection -client-configuration --auth --json -q --quiet --color --log -h --help'
             valued='-server -timeout -client-configuration --auth --color --log'
-            words='addauth addWatch close config connect create delete deleteall delquota exit export find get getAcl getAllChildrenNumber getEphemerals help history import listquota ls printwatches quit reconfig redo removewatches set setAcl setquota stat sync tree version whoami'
+            words='addauth addWatch close config connect create delete deleteall delquota exit export find get getAcl getAllChildrenNumber getEphemerals help history import listquota ls printwatches quit reconfig redo removewatches set setAcl setquota stat sync tree version watch whoami'
             ;;
         log)
             options='--json --path --session --type --from --to --snapshots --lost --replace -h --help'
@@ -54,6 +54,40 @@ _zokor() {
         status)
             options='-D -h --help'
             files=yes
+            ;;
+        lock)
+            options='--servers --auth --session --wait -h --help'
+            valued='--servers --auth --session --wait'
+            ;;
+        elect)
+            options='--servers --auth --session --wait --id -h --help'
+            valued='--servers --auth --session --wait --id'
+            ;;
+        semaphore)
+            options='--servers --auth --session --wait --leases -h --help'
+            valued='--servers --auth --session --wait --leases'
+            ;;
+        barrier)
+            options='--servers --auth --session --wait --count -h --help'
+            valued='--servers --auth --session --wait --count'
+            words='set remove wait enter'
+            ;;
+        queue)
+            options='--servers --auth --session --wait --kind --lock --lines --id --priority --delay --count -h --help'
+            valued='--servers --auth --session --wait --kind --lock --id --priority --delay --count'
+            words='put take'
+            ;;
+        register)
+            options='--servers --auth --session --wait --base --id --address --port --ssl-port --payload --uri -h --help'
+            valued='--servers --auth --session --wait --base --id --address --port --ssl-port --payload --uri'
+            ;;
+        discover)
+            options='--servers --auth --session --wait --base --json --uri -h --help'
+            valued='--servers --auth --session --wait --base'
+            ;;
+        watch)
+            options='--servers --auth --session --wait --json --all --count -h --help'
+            valued='--servers --auth --session --wait --count'
             ;;
         sim)
             options='--seed --seeds --members --set --jobs --minimise --log --twice --scenario --variant --floors --museum --options -h --help'

@@ -10,6 +10,14 @@ complete -c zokor -n __fish_use_subcommand -f -a restart -d 'stop it and start i
 complete -c zokor -n __fish_use_subcommand -f -a purge -d 'remove snapshots and logs that are no longer needed'
 complete -c zokor -n __fish_use_subcommand -f -a init -d 'make the data directories of a new server'
 complete -c zokor -n __fish_use_subcommand -f -a status -d 'ask a server how it is'
+complete -c zokor -n __fish_use_subcommand -f -a lock -d 'run a command under a lock'
+complete -c zokor -n __fish_use_subcommand -f -a elect -d 'run a command while this one leads'
+complete -c zokor -n __fish_use_subcommand -f -a semaphore -d 'run a command as one of at most N'
+complete -c zokor -n __fish_use_subcommand -f -a barrier -d 'wait for others'
+complete -c zokor -n __fish_use_subcommand -f -a queue -d 'put items into a queue and take them'
+complete -c zokor -n __fish_use_subcommand -f -a register -d 'tell where a service is'
+complete -c zokor -n __fish_use_subcommand -f -a discover -d 'find out where services are'
+complete -c zokor -n __fish_use_subcommand -f -a watch -d 'print the changes of a subtree'
 complete -c zokor -n __fish_use_subcommand -f -a sim -d 'simulate ensembles and their clients, with faults'
 complete -c zokor -n __fish_use_subcommand -f -a bench -d 'put load on a server and measure it'
 complete -c zokor -n __fish_use_subcommand -f -a version -d 'print the version and how it was built'
@@ -23,7 +31,7 @@ complete -c zokor -n '__fish_seen_subcommand_from server' -a '--help-config=mark
 complete -c zokor -n '__fish_seen_subcommand_from server' -s h -l help -d 'print a summary'
 
 complete -c zokor -n '__fish_seen_subcommand_from cli' -f
-complete -c zokor -n '__fish_seen_subcommand_from cli' -a 'addauth addWatch close config connect create delete deleteall delquota exit export find get getAcl getAllChildrenNumber getEphemerals help history import listquota ls printwatches quit reconfig redo removewatches set setAcl setquota stat sync tree version whoami'
+complete -c zokor -n '__fish_seen_subcommand_from cli' -a 'addauth addWatch close config connect create delete deleteall delquota exit export find get getAcl getAllChildrenNumber getEphemerals help history import listquota ls printwatches quit reconfig redo removewatches set setAcl setquota stat sync tree version watch whoami'
 complete -c zokor -n '__fish_seen_subcommand_from cli' -o server -x -d 'host:port,host:port/path'
 complete -c zokor -n '__fish_seen_subcommand_from cli' -o timeout -x -d 'session timeout'
 complete -c zokor -n '__fish_seen_subcommand_from cli' -s r -d 'a server without a quorum will do, read only'
@@ -79,6 +87,87 @@ complete -c zokor -n '__fish_seen_subcommand_from init' -s h -l help -d 'print a
 
 complete -c zokor -n '__fish_seen_subcommand_from status' -s D -x -d 'zookeeper.ssl.KEY=VALUE'
 complete -c zokor -n '__fish_seen_subcommand_from status' -s h -l help -d 'print a summary'
+
+complete -c zokor -n '__fish_seen_subcommand_from lock' -f
+complete -c zokor -n '__fish_seen_subcommand_from lock' -l servers -x -d 'host:port,host:port/chroot'
+complete -c zokor -n '__fish_seen_subcommand_from lock' -l auth -x -d 'says who it is, for instance digest:user:password'
+complete -c zokor -n '__fish_seen_subcommand_from lock' -l session -x -d 'how long it may be cut off before what it holds is given to others'
+complete -c zokor -n '__fish_seen_subcommand_from lock' -l wait -x -d 'give up after that, with status 124'
+complete -c zokor -n '__fish_seen_subcommand_from lock' -s h -l help -d 'print a summary'
+
+complete -c zokor -n '__fish_seen_subcommand_from elect' -f
+complete -c zokor -n '__fish_seen_subcommand_from elect' -l servers -x -d 'host:port,host:port/chroot'
+complete -c zokor -n '__fish_seen_subcommand_from elect' -l auth -x -d 'says who it is, for instance digest:user:password'
+complete -c zokor -n '__fish_seen_subcommand_from elect' -l session -x -d 'how long it may be cut off before what it holds is given to others'
+complete -c zokor -n '__fish_seen_subcommand_from elect' -l wait -x -d 'give up after that, with status 124'
+complete -c zokor -n '__fish_seen_subcommand_from elect' -l id -x -d 'its name as the others see it'
+complete -c zokor -n '__fish_seen_subcommand_from elect' -s h -l help -d 'print a summary'
+
+complete -c zokor -n '__fish_seen_subcommand_from semaphore' -f
+complete -c zokor -n '__fish_seen_subcommand_from semaphore' -l servers -x -d 'host:port,host:port/chroot'
+complete -c zokor -n '__fish_seen_subcommand_from semaphore' -l auth -x -d 'says who it is, for instance digest:user:password'
+complete -c zokor -n '__fish_seen_subcommand_from semaphore' -l session -x -d 'how long it may be cut off before what it holds is given to others'
+complete -c zokor -n '__fish_seen_subcommand_from semaphore' -l wait -x -d 'give up after that, with status 124'
+complete -c zokor -n '__fish_seen_subcommand_from semaphore' -l leases -x -d 'how many may run at once'
+complete -c zokor -n '__fish_seen_subcommand_from semaphore' -s h -l help -d 'print a summary'
+
+complete -c zokor -n '__fish_seen_subcommand_from barrier' -f
+complete -c zokor -n '__fish_seen_subcommand_from barrier' -a 'set remove wait enter'
+complete -c zokor -n '__fish_seen_subcommand_from barrier' -l servers -x -d 'host:port,host:port/chroot'
+complete -c zokor -n '__fish_seen_subcommand_from barrier' -l auth -x -d 'says who it is, for instance digest:user:password'
+complete -c zokor -n '__fish_seen_subcommand_from barrier' -l session -x -d 'how long it may be cut off before what it holds is given to others'
+complete -c zokor -n '__fish_seen_subcommand_from barrier' -l wait -x -d 'give up after that, with status 124'
+complete -c zokor -n '__fish_seen_subcommand_from barrier' -l count -x -d 'how many must have entered'
+complete -c zokor -n '__fish_seen_subcommand_from barrier' -s h -l help -d 'print a summary'
+
+complete -c zokor -n '__fish_seen_subcommand_from queue' -f
+complete -c zokor -n '__fish_seen_subcommand_from queue' -a 'put take'
+complete -c zokor -n '__fish_seen_subcommand_from queue' -l servers -x -d 'host:port,host:port/chroot'
+complete -c zokor -n '__fish_seen_subcommand_from queue' -l auth -x -d 'says who it is, for instance digest:user:password'
+complete -c zokor -n '__fish_seen_subcommand_from queue' -l session -x -d 'how long it may be cut off before what it holds is given to others'
+complete -c zokor -n '__fish_seen_subcommand_from queue' -l wait -x -d 'give up after that, with status 124'
+complete -c zokor -n '__fish_seen_subcommand_from queue' -l kind -x -d 'fifo, simple, id, priority or delay'
+complete -c zokor -n '__fish_seen_subcommand_from queue' -l lock -x -d 'who takes an item holds a lock below PATH until it is done'
+complete -c zokor -n '__fish_seen_subcommand_from queue' -l lines -d 'every line of standard input is an item'
+complete -c zokor -n '__fish_seen_subcommand_from queue' -l id -x -d 'of an id queue'
+complete -c zokor -n '__fish_seen_subcommand_from queue' -l priority -x -d 'of a priority queue; the lowest first'
+complete -c zokor -n '__fish_seen_subcommand_from queue' -l delay -x -d 'of a delay queue: not before that'
+complete -c zokor -n '__fish_seen_subcommand_from queue' -l count -x -d 'so many items, 0: for ever'
+complete -c zokor -n '__fish_seen_subcommand_from queue' -s h -l help -d 'print a summary'
+
+complete -c zokor -n '__fish_seen_subcommand_from register' -f
+complete -c zokor -n '__fish_seen_subcommand_from register' -l servers -x -d 'host:port,host:port/chroot'
+complete -c zokor -n '__fish_seen_subcommand_from register' -l auth -x -d 'says who it is, for instance digest:user:password'
+complete -c zokor -n '__fish_seen_subcommand_from register' -l session -x -d 'how long it may be cut off before what it holds is given to others'
+complete -c zokor -n '__fish_seen_subcommand_from register' -l wait -x -d 'give up after that, with status 124'
+complete -c zokor -n '__fish_seen_subcommand_from register' -l base -x -d 'where the services are'
+complete -c zokor -n '__fish_seen_subcommand_from register' -l id -x -d 'of this instance, unique in the service'
+complete -c zokor -n '__fish_seen_subcommand_from register' -l address -x -d 'where it is'
+complete -c zokor -n '__fish_seen_subcommand_from register' -l port -x -d 'where it listens'
+complete -c zokor -n '__fish_seen_subcommand_from register' -l ssl-port -x -d 'where it listens'
+complete -c zokor -n '__fish_seen_subcommand_from register' -l payload -x -d 'what others shall know of it'
+complete -c zokor -n '__fish_seen_subcommand_from register' -l uri -x -d 'for instance {scheme}://{address}:{port}/path'
+complete -c zokor -n '__fish_seen_subcommand_from register' -s h -l help -d 'print a summary'
+
+complete -c zokor -n '__fish_seen_subcommand_from discover' -f
+complete -c zokor -n '__fish_seen_subcommand_from discover' -l servers -x -d 'host:port,host:port/chroot'
+complete -c zokor -n '__fish_seen_subcommand_from discover' -l auth -x -d 'says who it is, for instance digest:user:password'
+complete -c zokor -n '__fish_seen_subcommand_from discover' -l session -x -d 'how long it may be cut off before what it holds is given to others'
+complete -c zokor -n '__fish_seen_subcommand_from discover' -l wait -x -d 'give up after that, with status 124'
+complete -c zokor -n '__fish_seen_subcommand_from discover' -l base -x -d 'where the services are'
+complete -c zokor -n '__fish_seen_subcommand_from discover' -l json -d 'an instance a line, as it is stored'
+complete -c zokor -n '__fish_seen_subcommand_from discover' -l uri -d 'print the URIs instead; instances without are left out'
+complete -c zokor -n '__fish_seen_subcommand_from discover' -s h -l help -d 'print a summary'
+
+complete -c zokor -n '__fish_seen_subcommand_from watch' -f
+complete -c zokor -n '__fish_seen_subcommand_from watch' -l servers -x -d 'host:port,host:port/chroot'
+complete -c zokor -n '__fish_seen_subcommand_from watch' -l auth -x -d 'says who it is, for instance digest:user:password'
+complete -c zokor -n '__fish_seen_subcommand_from watch' -l session -x -d 'how long it may be cut off before what it holds is given to others'
+complete -c zokor -n '__fish_seen_subcommand_from watch' -l wait -x -d 'give up after that, with status 124'
+complete -c zokor -n '__fish_seen_subcommand_from watch' -l json -d 'an object a line: type, path, version, zxid, data (or hex, if it is no text)'
+complete -c zokor -n '__fish_seen_subcommand_from watch' -l all -d 'first what is there, as created; then a line `ready`'
+complete -c zokor -n '__fish_seen_subcommand_from watch' -l count -x -d 'end after N changes; 0: never'
+complete -c zokor -n '__fish_seen_subcommand_from watch' -s h -l help -d 'print a summary'
 
 complete -c zokor -n '__fish_seen_subcommand_from sim' -f
 complete -c zokor -n '__fish_seen_subcommand_from sim' -l seed -x -d 'the first seed'

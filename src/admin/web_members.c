@@ -45,10 +45,10 @@ bool web_leader(struct web_answer *a)
 bool web_observers(struct web_answer *a)
 {
     struct json *j = &a->json;
-    bool leads = core_mode(a->core) == CORE_LEADING;
+    bool may_serve = takes_part(a); /* a leader, and a follower with observerMasterPort */
     struct zab_learner_view learners[MEMBERS_MAX];
-    size_t n = leads ? zab_learners(core_zab(a->core), learners, MEMBERS_MAX) : 0;
-    json_member_number(j, "synced_observers", leads ? (int64_t)zab_view(core_zab(a->core)).synced_observers : 0);
+    size_t n = may_serve ? zab_learners(core_zab(a->core), learners, MEMBERS_MAX) : 0;
+    json_member_number(j, "synced_observers", may_serve ? (int64_t)zab_view(core_zab(a->core)).synced_observers : 0);
     json_key(j, "observers");
     json_array(j);
     for (size_t i = 0; i < n && i < MEMBERS_MAX; i++) {

@@ -232,6 +232,8 @@ static int check(const struct parser *p)
         return fail(p, "--servers: '%s' has a path; give it with --root", o->servers);
     if (!client_path_valid(o->root, false))
         return fail(p, "--root: '%s' is no path of a node (/some/node)", o->root);
+    if (strlen(o->root) > BENCH_ROOT_BYTES_MAX)
+        return fail(p, "--root: a path of %zu bytes, at most %d", strlen(o->root), BENCH_ROOT_BYTES_MAX);
     if (o->auth != NULL && (strchr(o->auth, ':') == NULL || o->auth[0] == ':'))
         return fail(p, "--auth: '%s' is not SCHEME:TEXT, for instance digest:user:password", o->auth);
     if (o->threads > o->connections)

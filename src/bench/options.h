@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define BENCH_ROOT_BYTES_MAX 900 /* what comes below it fits into a path of BENCH_PATH_MAX */
+
 /* X(name, word, needs, help). `needs`: what is made before: nodes to read and write, a list of children, a folder a
  * connection. */
 #define BENCH_WORKLOADS(X)                                                                                \

@@ -86,6 +86,21 @@ static void what_is_wrong_is_named(void **state)
     }
 }
 
+static void a_root_of_any_length(void **state)
+{
+    (void)state;
+    struct bench_options o;
+    static char root[BENCH_ROOT_BYTES_MAX + 2];
+    char *argv[] = { (char[]){ "bench" }, (char[]){ "--root" }, root };
+    memset(root, 'r', sizeof root - 1);
+    root[0] = '/';
+    bench_options_init(&o, 8);
+    assert_int_equal(bench_options_parse(&o, 3, argv, error, sizeof error), ERR_BAD_ARGUMENTS);
+    assert_non_null(strstr(error, "at most 900"));
+    root[BENCH_ROOT_BYTES_MAX] = '\0';
+    assert_int_equal(bench_options_parse(&o, 3, argv, error, sizeof error), 0);
+}
+
 static void help_needs_nothing_else(void **state)
 {
     (void)state;
@@ -102,6 +117,7 @@ int main(void)
         cmocka_unit_test(defaults),
         cmocka_unit_test(values_in_both_spellings),
         cmocka_unit_test(what_is_wrong_is_named),
+        cmocka_unit_test(a_root_of_any_length),
         cmocka_unit_test(help_needs_nothing_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

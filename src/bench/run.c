@@ -366,6 +366,7 @@ int bench_run(const struct bench_options *o)
         const struct sigaction action = { .sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND };
         sigaction(SIGINT, &action, NULL);
         sigaction(SIGTERM, &action, NULL);
+        signal(SIGPIPE, SIG_IGN); /* nobody reads any more: the nodes are deleted all the same */
         report_plan(r);
         int error = rc == 0 ? start_workers(r) : 0;
         if (error != 0) { /* those that have started wait for the others for ever: the process ends */

@@ -1,6 +1,7 @@
-/* Watches: addWatch, removewatches, printwatches. */
+/* Watches: addWatch, removewatches, printwatches, watch. */
 #include "cli/call.h"
 #include "cli/commands.h"
+#include <limits.h>
 #include <strings.h>
 
 int cli_add_watch(struct cli *c, struct cli_args *args)
@@ -88,4 +89,51 @@ int cli_printwatches(struct cli *c, struct cli_args *args)
     else if (args->n == 1)
         cli_print(c, "printwatches is %s\n", on ? "on" : "off");
     return CLI_DONE;
+}
+
+/* Waits until so many events more were shown (0: for ever), Ctrl-C, or the end of the session; true for the first. */
+static bool wait_for_events(struct cli *c, uint64_t from, uint64_t count)
+{
+    bool seen = false;
+    while (!seen && !cli_interrupted && cli_is_alive(c)) {
+        pthread_mutex_lock(&c->lock);
+        seen = count > 0 && c->events_shown - from >= count;
+        if (!seen)
+            call_wait(&c->lock, &c->changed);
+        pthread_mutex_unlock(&c->lock);
+    }
+    return seen;
+}
+
+static uint64_t events_shown(struct cli *c)
+{
+    pthread_mutex_lock(&c->lock);
+    uint64_t shown = c->events_shown;
+    pthread_mutex_unlock(&c->lock);
+    return shown;
+}
+
+int cli_watch(struct cli *c, struct cli_args *args)
+{
+    enum zokor_watch_mode mode = cli_args_has(args, "o") ? ZOKOR_WATCH_PERSISTENT : ZOKOR_WATCH_RECURSIVE;
+    int64_t count;
+    if (args->n < 2)
+        return cli_misused(c, "watch");
+    const char *path = args->words[1];
+    if (cli_take_number(c, args, "n", 1, INT_MAX, 0, &count) != 0 || cli_check_path(c, path) != 0)
+        return CLI_FAILED;
+    uint64_t from = events_shown(c);
+    int rc = call_add_watch(c, path, mode);
+    if (rc != ZOK)
+        return cli_fail_rc(c, rc, path);
+    bool seen = wait_for_events(c, from, (uint64_t)count);
+    if (!cli_is_alive(c))
+        return cli_fail_rc(c, ZSESSIONEXPIRED, path);
+    bool interrupted = cli_interrupted != 0;
+    cli_interrupted = 0; /* the server is told even so */
+    rc = call_remove_watches(c, path,
+                             mode == ZOKOR_WATCH_RECURSIVE ? ZOKOR_WATCHES_RECURSIVE : ZOKOR_WATCHES_PERSISTENT, true);
+    (void)rc; /* forgotten here in any case; servers before 3.9 know no such type */
+    cli_interrupted = interrupted ? SIGINT : 0;
+    return seen || c->terminal ? CLI_DONE : CLI_FAILED;
 }

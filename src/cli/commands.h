@@ -30,6 +30,7 @@ int cli_prove(struct cli *c, const char *scheme, const char *auth);
 int cli_add_watch(struct cli *c, struct cli_args *args);
 int cli_remove_watches(struct cli *c, struct cli_args *args);
 int cli_printwatches(struct cli *c, struct cli_args *args);
+int cli_watch(struct cli *c, struct cli_args *args);
 /* cmd_quota.c */
 int cli_setquota(struct cli *c, struct cli_args *args);
 int cli_listquota(struct cli *c, struct cli_args *args);

@@ -29,6 +29,7 @@ enum { HISTORY_MAX = 1000, CHILDREN_SHOWN_MAX = 500 };
     X(int, el_insertstr, (EditLine *, const char *))               \
     X(void, el_deletestr, (EditLine *, int))                       \
     X(void, el_resize, (EditLine *))                               \
+    X(int, el_source, (EditLine *, const char *))                  \
     X(History *, history_init, (void))                             \
     X(void, history_end, (History *))                              \
     X(int, history, (History *, HistEvent *, int, ...))
@@ -303,6 +304,7 @@ static void set_up(struct cli_editor *e)
     e->el_set(e->el, EL_BIND, "^I", "cli-complete", NULL);
     e->el_set(e->el, EL_BIND, "^R", "em-inc-search-prev", NULL);
     e->el_set(e->el, EL_BIND, "^W", "ed-delete-prev-word", NULL);
+    (void)e->el_source(e->el, NULL); /* ~/.editrc, if there is one */
     e->el_set(e->el, EL_GETCFN, read_character);
 }
 

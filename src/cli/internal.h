@@ -40,7 +40,8 @@ struct cli {
     bool connected; /* the session had a connection once */
     bool editing;   /* the prompt is on the screen: events wait in `events` for the editor to make room */
     struct buf events;
-    int wake_fd; /* an eventfd that wakes the editor; -1 without one */
+    uint64_t events_shown; /* of nodes */
+    int wake_fd;           /* an eventfd that wakes the editor; -1 without one */
 };
 
 /* ---- The table of commands (table.c) */

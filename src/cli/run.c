@@ -11,11 +11,19 @@ volatile sig_atomic_t cli_interrupted;
 
 static volatile sig_atomic_t second_ends; /* nobody types: who is not heard at once asks again */
 
+static volatile sig_atomic_t wake_fd = -1;
+
+/* The editor is woken, too: a signal that comes just before it goes to sleep would wait for the next key. */
 static void interrupted(int number)
 {
+    const uint64_t one = 1;
+    int error = errno;
     if (second_ends && cli_interrupted)
         _exit(128 + number);
     cli_interrupted = number;
+    ssize_t n = write(wake_fd, &one, sizeof(one));
+    (void)n;
+    errno = error;
 }
 
 /* What a command is for that needs a session when there is none: as zkCli.sh, it is told on stdout, and no failure. */
@@ -163,6 +171,7 @@ static int run(struct cli *c, int argc, char **argv)
 {
     const struct sigaction action = { .sa_handler = interrupted };
     second_ends = 1;
+    wake_fd = c->wake_fd;
     sigaction(SIGINT, &action, NULL);
     bool one = c->options.command_at < argc;
     const struct cli_command *command = one ? cli_find_command(argv[c->options.command_at]) : NULL;

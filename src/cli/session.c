@@ -81,6 +81,8 @@ void cli_show_event(struct cli *c, int type, int state, const char *path, int64_
     pthread_mutex_lock(&c->lock);
     if (c->print_watches && !silent) {
         event_text(c, &c->events, type, state, path, zxid);
+        c->events_shown += type != ZOO_SESSION_EVENT;
+        pthread_cond_broadcast(&c->changed);
         if (c->editing)
             wake_editor(c);
         else

@@ -41,6 +41,11 @@ static const struct cli_flag set_acl_flags[] = {
     { 0 },
 };
 static const struct cli_flag add_watch_flags[] = { { "m", true, "", CLI_FREE }, { 0 } };
+static const struct cli_flag watch_flags[] = {
+    { "n", true, "end after so many events (otherwise: at Ctrl-C)", CLI_FREE },
+    { "o", false, "only this node and its list of children, not all below it", CLI_FREE },
+    { 0 },
+};
 static const struct cli_flag remove_flags[] = {
     { "c", false, "child watcher type", CLI_FREE },
     { "d", false, "data watcher type", CLI_FREE },
@@ -136,6 +141,8 @@ const struct cli_command cli_commands[] = {
     { "addauth", "scheme auth", cli_addauth, NULL, 0, "prove who you are: addauth digest user:password" },
     { "whoami", "", cli_whoami, NULL, CLI_CRUDE_WORDS, "the ids that the server holds this connection for" },
     { "addWatch", ADD_WATCH_USAGE, cli_add_watch, add_watch_flags, 0, "a watch that stays" },
+    { "watch", "[-n count] [-o] path", cli_watch, watch_flags, CLI_OURS,
+      "show what happens to a subtree, as it happens" },
     { "removewatches", "path [-c|-d|-a] [-l]", cli_remove_watches, remove_flags, 0, "forget watches of a path" },
     { "printwatches", "on|off", cli_printwatches, NULL, CLI_CRUDE_WORDS, "whether events are shown" },
     { "setquota", "-n|-b|-N|-B val path", cli_setquota, setquota_flags, 0,

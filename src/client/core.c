@@ -9,6 +9,8 @@ struct client_core *client_new(const struct client_config *config, int64_t now_m
         memcpy(p, config->chroot.p, config->chroot.n);
         c->config.chroot.p = p;
     }
+    if (config->rearm_bytes == 0)
+        c->config.rearm_bytes = CLIENT_REARM_BYTES;
     c->state = CLIENT_STATE_NOT_CONNECTED;
     c->timeout_ms = config->timeout_ms;
     c->session_id = config->session_id;
@@ -220,6 +222,44 @@ void client_forget_after(struct client_core *c, struct slice path, unsigned kind
     p->on_answer->forget.has_watcher = watcher != NULL;
     if (watcher != NULL)
         p->on_answer->forget.watcher = *watcher;
+}
+
+/* What a pending request will watch, if it is one of these kinds there. */
+static struct client_on_answer *wish_of(const struct client_core *c, size_t i, struct slice path, unsigned kinds)
+{
+    struct client_on_answer *a = c->ring[(c->ring_head + i) & (c->ring_cap - 1)].on_answer;
+    bool is = a != NULL && !a->forgets && (CLIENT_WATCH_BIT(a->kind) & kinds) != 0;
+    return is && slice_eq(slice_of(a->path, a->n), path) ? a : NULL;
+}
+
+static bool same_watcher(const struct client_watcher *a, const struct client_watcher *b)
+{
+    return a->fn == b->fn && a->ctx == b->ctx;
+}
+
+bool client_watch_shared(const struct client_core *c, struct slice path, unsigned kinds,
+                         const struct client_watcher *watcher)
+{
+    if (client_watches_others(&c->watches, path, kinds, watcher))
+        return true;
+    for (size_t i = 0; i < c->ring_n && watcher != NULL && !SIM_BUG(library_unwatches_others); i++) {
+        const struct client_on_answer *a = wish_of(c, i, path, kinds);
+        if (a != NULL && !same_watcher(&a->watcher, watcher))
+            return true;
+    }
+    return false;
+}
+
+void client_forget_now(struct client_core *c, struct slice path, unsigned kinds, const struct client_watcher *watcher)
+{
+    (void)client_watches_remove(&c->watches, path, kinds, watcher);
+    for (size_t i = 0; i < c->ring_n; i++) {
+        struct client_on_answer *a = wish_of(c, i, path, kinds);
+        if (a == NULL || (watcher != NULL && !same_watcher(&a->watcher, watcher)))
+            continue;
+        c->ring[(c->ring_head + i) & (c->ring_cap - 1)].on_answer = NULL;
+        mem_free(a);
+    }
 }
 
 bool client_has_output(const struct client_core *c)

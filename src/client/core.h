@@ -55,6 +55,7 @@ struct client_config {
     uint8_t passwd[WIRE_PASSWD_BYTES];
     struct slice chroot; /* null: none; copied */
     uint64_t seed;
+    size_t rearm_bytes;            /* of paths in one setWatches; 0: 128 KiB, the batches of Apache's Java client */
     struct client_watcher watcher; /* hears session events; may be nobody */
 };
 
@@ -133,6 +134,13 @@ void client_abandon(struct client_core *c);
 /* Watchers to forget when the request just committed is answered with 0 (path is copied). */
 void client_forget_after(struct client_core *c, struct slice path, unsigned kinds,
                          const struct client_watcher *watcher);
+
+/* True if other watchers than this one (NULL: none) are kept for the path under these kinds, or will be with the answer
+ * to a request: then the server must not be told to remove the watch. */
+bool client_watch_shared(const struct client_core *c, struct slice path, unsigned kinds,
+                         const struct client_watcher *watcher);
+/* Forgets this watcher (NULL: all) at once, also where a request still waits for the answer that would keep it. */
+void client_forget_now(struct client_core *c, struct slice path, unsigned kinds, const struct client_watcher *watcher);
 
 /* Proves an id now and on every later connection. 0, or the error; call is answered once. */
 int client_add_auth(struct client_core *c, struct slice scheme, struct slice cert, const struct client_call *call);

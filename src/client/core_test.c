@@ -326,6 +326,73 @@ static void an_event_is_seen_but_others_of_its_transaction_are_asked_for(void **
     fake_fini(&f);
 }
 
+static void a_watch_on_its_way_is_not_removed_with_another(void **state)
+{
+    (void)state;
+    struct fake f;
+    int ctx[2];
+    const unsigned data = CLIENT_WATCH_BIT(CLIENT_WATCH_DATA) | CLIENT_WATCH_BIT(CLIENT_WATCH_EXIST);
+    const struct slice a = slice_str("/a");
+    const struct client_watcher one = { fake_somebody, &ctx[0] }, other = { fake_somebody, &ctx[1] };
+    const struct client_watch_wish wish = { CLIENT_WATCH_DATA, a, other };
+    fake_init(&f, (struct client_config){ .seed = 1 });
+    fake_up(&f);
+    client_watches_add(client_watch_tables(f.c), CLIENT_WATCH_DATA, a, one);
+    assert_false(client_watch_shared(f.c, a, data, &one));
+    assert_int_equal(fake_ask(&f, WIRE_OP_GET_DATA, "/a", 1, 0, &wish), 0);
+    assert_true(client_watch_shared(f.c, a, data, &one));
+    assert_false(client_watch_shared(f.c, a, CLIENT_WATCH_BIT(CLIENT_WATCH_CHILD), &one));
+    assert_false(client_watch_shared(f.c, slice_str("/b"), data, &one));
+    assert_false(client_watch_shared(f.c, a, data, NULL));
+    client_forget_now(f.c, a, data, &other); /* it must not come with the answer either */
+    assert_false(client_watch_shared(f.c, a, data, &one));
+    fake_turn(&f, true);
+    fake_answer(&f, 1, 5, 0);
+    assert_false(client_watches_have(client_watch_tables(f.c), a, data, &other));
+    assert_true(client_watches_have(client_watch_tables(f.c), a, data, &one));
+    fake_fini(&f);
+}
+
+static void a_cycled_handle_knows_where_it_is(void **state)
+{
+    (void)state;
+    struct fake f;
+    for (int cycles = 0; cycles < 4; cycles++) {
+        fake_init(&f, (struct client_config){ .seed = 1, .ordered_hosts = true });
+        f.addr_n = 3;
+        for (uint8_t i = 0; i < 3; i++)
+            f.addrs[i] = fake_addr(i);
+        fake_up(&f);
+        for (int i = 0; i < cycles; i++)
+            client_cycle_server(f.c);
+        assert_int_equal(client_state_of(f.c), CLIENT_STATE_CONNECTED);
+        client_set_servers(f.c, &f.addrs[1], 2, f.now); /* without the one it is at */
+        fake_turn(&f, false);
+        assert_int_equal(f.disconnects, 1);
+        fake_fini(&f);
+    }
+}
+
+static void cycling_is_no_attempt(void **state)
+{
+    (void)state;
+    struct fake f;
+    fake_init(&f, (struct client_config){ .seed = 1, .ordered_hosts = true });
+    f.addr_n = 3;
+    for (uint8_t i = 0; i < 3; i++)
+        f.addrs[i] = fake_addr(i);
+    assert_int_equal(fake_ask(&f, WIRE_OP_GET_DATA, "/a", 1, 0, NULL), 0);
+    for (int i = 0; i < 3; i++) {
+        assert_null(fake_done(&f));
+        f.now = client_wake_ms(f.c) > f.now ? client_wake_ms(f.c) : f.now;
+        fake_turn(&f, false);
+        client_cycle_server(f.c);
+        client_lost(f.c, ERR_CONNECTION_LOSS, f.now);
+    }
+    fake_expect(&f, 1, ERR_CONNECTION_LOSS);
+    fake_fini(&f);
+}
+
 static void close_waits_for_answers_but_not_for_ever(void **state)
 {
     (void)state;
@@ -588,6 +655,9 @@ int main(void)
         cmocka_unit_test(watches_come_back_in_batches),
         cmocka_unit_test(events_go_below_the_chroot),
         cmocka_unit_test(an_event_is_seen_but_others_of_its_transaction_are_asked_for),
+        cmocka_unit_test(a_watch_on_its_way_is_not_removed_with_another),
+        cmocka_unit_test(a_cycled_handle_knows_where_it_is),
+        cmocka_unit_test(cycling_is_no_attempt),
         cmocka_unit_test(close_waits_for_answers_but_not_for_ever),
         cmocka_unit_test(nonsense_drops_the_connection),
         cmocka_unit_test(large_frames_arrive_whole),

@@ -249,6 +249,13 @@ const struct client_addr *client_hosts_next(struct client_hosts *h)
     return &h->current;
 }
 
+void client_hosts_cycle(struct client_hosts *h)
+{
+    size_t tried = h->tried;
+    (void)client_hosts_next(h);
+    h->tried = tried;
+}
+
 bool client_hosts_round_over(const struct client_hosts *h)
 {
     return h->tried >= h->n;

@@ -62,6 +62,9 @@ bool client_hosts_same(const struct client_hosts *h, const struct client_addr *a
 /* The address to try next; NULL if the list is empty. It becomes the current one. */
 const struct client_addr *client_hosts_next(struct client_hosts *h);
 
+/* The next address becomes the current one; nothing was tried. */
+void client_hosts_cycle(struct client_hosts *h);
+
 /* True when every address was tried since the last success. */
 bool client_hosts_round_over(const struct client_hosts *h);
 

@@ -13,7 +13,7 @@
 #define CLIENT_IN_GROW_MAX (4u << 20) /* a frame up to this gets its buffer at once; above, as its bytes come */
 #define CLIENT_FRAME_BYTES_MAX (1u << 30)
 #define CLIENT_OUT_BYTES_MAX (1u << 30)
-#define CLIENT_REARM_BYTES (128 * 1024) /* the batches of Apache's Java client */
+#define CLIENT_REARM_BYTES (128 * 1024)
 #define CLIENT_RETRY_MS_MIN 20
 #define CLIENT_RETRY_MS_MAX 1000
 #define CLIENT_PAUSE_MS 75   /* before the only server is asked again */
@@ -74,6 +74,7 @@ struct client_core {
     struct rng rng;
 
     struct client_hosts hosts;
+    struct client_addr linked; /* whom the link leads to */
     int64_t resolve_delay_ms, resolved_at_ms;
     int64_t retry_at_ms, retry_ms, connect_by_ms, close_by_ms;
     int64_t received_at_ms, sent_at_ms, up_at_ms;

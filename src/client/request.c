@@ -333,10 +333,10 @@ int request_unwatch(zhandle_t *zh, const char *path, int type, watcher_fn watche
         pthread_mutex_unlock(&zh->lock);
         return ZNOWATCHER;
     }
-    if (client_watches_others(tables, full, kinds, which))
+    if (client_watch_shared(zh->core, full, kinds, which))
         store_be32(q.b->p + q.path_at - 8, WIRE_OP_CHECK_WATCHES); /* the header's type, before the path's length */
     if (local)
-        (void)client_watches_remove(tables, full, kinds, which);
+        client_forget_now(zh->core, full, kinds, which);
     if (local && !up) {
         client_abandon(zh->core);
         client_tell(zh->core, call, 0);

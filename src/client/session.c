@@ -117,7 +117,7 @@ static void prime(struct client_core *c)
     for (size_t i = 0; i < c->auth_n && !(SIM_BUG(library_proves_once) && c->auths[i].told); i++)
         client_write_auth(c, &c->auths[i]);
     int64_t since = SIM_BUG(library_rearms_since_event) ? c->last_zxid : c->settled_zxid;
-    client_watches_rearm(&c->watches, &c->out, since, CLIENT_REARM_BYTES);
+    client_watches_rearm(&c->watches, &c->out, since, c->config.rearm_bytes);
     buf_append_slice(&c->out, buf_slice(&c->queue));
     buf_fini(&c->queue);
 }
@@ -191,6 +191,7 @@ static enum client_need start_connection(struct client_core *c, int64_t now_ms)
         return CLIENT_NEED_NOTHING;
     }
     int64_t patience = c->timeout_ms / (int64_t)c->hosts.n;
+    c->linked = c->hosts.current;
     c->link = CLIENT_LINK_OPENING;
     c->state = CLIENT_STATE_CONNECTING;
     c->connect_by_ms = now_ms + (patience < CLIENT_CONNECT_MS_MIN ? CLIENT_CONNECT_MS_MIN : patience);
@@ -203,7 +204,7 @@ static enum client_need look_for_writable(struct client_core *c, int64_t now_ms)
     if (c->state != CLIENT_STATE_READ_ONLY || c->probing || now_ms < c->probe_at_ms || c->hosts.n == 0)
         return CLIENT_NEED_NOTHING;
     c->probe = c->hosts.all[c->probe_next++ % c->hosts.n];
-    if (c->hosts.n > 1 && client_addr_eq(&c->probe, &c->hosts.current))
+    if (c->hosts.n > 1 && client_addr_eq(&c->probe, &c->linked))
         c->probe = c->hosts.all[c->probe_next++ % c->hosts.n];
     c->probing = true;
     return CLIENT_NEED_PROBE;
@@ -256,7 +257,7 @@ enum client_need client_need(struct client_core *c, int64_t now_ms)
         return start_connection(c, now_ms);
     if (!client_is_up(c))
         return CLIENT_NEED_NOTHING;
-    if (c->out.n == 0 && now_ms >= ping_at_ms(c)) {
+    if (c->out.n == 0 && now_ms >= ping_at_ms(c) && !SIM_BUG(library_never_pings)) {
         put_frame_header(&c->out, 0, WIRE_XID_PING, WIRE_OP_PING);
         c->sent_at_ms = now_ms;
         c->ping_n++;
@@ -271,7 +272,7 @@ static int64_t earlier(int64_t a, int64_t b)
 
 int64_t client_wake_ms(const struct client_core *c)
 {
-    int64_t at = c->deadline_next;
+    int64_t at = SIM_BUG(library_oversleeps) ? INT64_MAX : c->deadline_next;
     if (c->drop)
         return 0;
     if (client_is_over(c))
@@ -283,7 +284,7 @@ int64_t client_wake_ms(const struct client_core *c)
     if (c->link == CLIENT_LINK_OPENING)
         return earlier(at, c->connect_by_ms);
     at = earlier(at, dead_at_ms(c));
-    if (client_is_up(c) && c->out.n == 0)
+    if (client_is_up(c) && c->out.n == 0 && !SIM_BUG(library_never_pings))
         at = earlier(at, ping_at_ms(c));
     if (c->state == CLIENT_STATE_READ_ONLY && !c->probing)
         at = earlier(at, c->probe_at_ms);
@@ -303,13 +304,15 @@ void client_set_servers(struct client_core *c, const struct client_addr *addrs, 
 {
     c->resolved = true;
     c->resolved_at_ms = now_ms;
-    if (client_hosts_set(&c->hosts, addrs, n, client_is_up(c)))
+    if (c->link != CLIENT_LINK_NONE)
+        c->hosts.current = c->linked; /* the program may have cycled since */
+    if (client_hosts_set(&c->hosts, addrs, n, client_is_up(c)) && !SIM_BUG(library_stays))
         client_drop_link(c, ERR_CONNECTION_LOSS, now_ms);
 }
 
 void client_cycle_server(struct client_core *c)
 {
-    (void)client_hosts_next(&c->hosts);
+    client_hosts_cycle(&c->hosts);
 }
 
 void client_set_resolve_delay(struct client_core *c, int64_t delay_ms)

@@ -21,6 +21,14 @@ int cmd_purge(int argc, char **argv);
 int cmd_daemon(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_version(int argc, char **argv);
+int cmd_lock(int argc, char **argv);
+int cmd_elect(int argc, char **argv);
+int cmd_semaphore(int argc, char **argv);
+int cmd_barrier(int argc, char **argv);
+int cmd_queue(int argc, char **argv);
+int cmd_register(int argc, char **argv);
+int cmd_discover(int argc, char **argv);
+int cmd_watch(int argc, char **argv);
 
 /* "zokor 0.1.0 (compatible with Apache ZooKeeper 3.9.5)" */
 const char *cmd_version_line(void);

@@ -59,4 +59,12 @@ out=$(ZOKOR_LOG_LEVEL=error "$zokor" server --check "$dir/good.cfg" 2>&1)
 out=$("$zokor" server --check "$dir/good.cfg" 2>&1 | head -1)
 [[ $out =~ ^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{3}Z\ INFO\ \ server\.config\ version= ]] ||
     { echo "FAILED: shape of a log line: $out"; failed=1; }
+# The journal gets priorities; a name that other streams have inherited means nothing.
+for stream in "$(touch "$dir/journal" && stat -c %d:%i "$dir/journal")" 1:2 x; do
+    JOURNAL_STREAM=$stream "$zokor" server --check "$dir/good.cfg" 2>"$dir/journal"
+    want='^20'
+    [ "$stream" = "$(stat -c %d:%i "$dir/journal")" ] && want='^<[46]>20'
+    [ -s "$dir/journal" ] && ! grep -qv "$want" "$dir/journal" ||
+        { echo "FAILED: JOURNAL_STREAM=$stream: $(cat "$dir/journal")"; failed=1; }
+done
 exit $failed

@@ -147,8 +147,7 @@ static int run(const struct arguments *a)
     if (status != CMD_OK)
         goto out;
     log_config(&config);
-    if (!a->check_only)
-        status = server_run(&config);
+    status = a->check_only ? server_check(&config) : server_run(&config);
 out:
     config_fini(&config);
     return status;

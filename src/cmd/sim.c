@@ -258,7 +258,9 @@ int cmd_sim(int argc, char **argv)
             return cmd_usage_error("sim: '%s' is no value of %s; zokor sim --options", argv[i + 1], argv[i]);
         i++;
     }
-    if (a.museum)
+    if (a.museum && a.scenario != NULL && !sim_museum_wake(a.bug))
+        return cmd_usage_error("sim: there is no such bug in this program's museum");
+    if (a.museum && a.scenario == NULL)
         return sim_museum(a.bug, a.jobs);
     if (a.scenario != NULL)
         return sim_scenario(a.scenario, a.variant, a.log);

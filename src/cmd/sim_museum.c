@@ -48,6 +48,14 @@ static struct hunt hunt(int members, unsigned jobs, uint64_t seeds)
     return h;
 }
 
+bool sim_museum_wake(const char *bug)
+{
+    for (size_t i = 0; bug != NULL && i < ARRAY_COUNT(bugs); i++)
+        if (strcmp(bug, bugs[i].name) == 0)
+            museum_alive = (enum museum_bug)(i + 1);
+    return museum_alive != MUSEUM_NONE;
+}
+
 int sim_museum(const char *bug, unsigned jobs)
 {
     int missed = 0, shown = 0;
@@ -77,6 +85,12 @@ int sim_museum(const char *bug, unsigned jobs)
 }
 
 #else
+
+bool sim_museum_wake(const char *bug)
+{
+    (void)bug;
+    return false;
+}
 
 int sim_museum(const char *bug, unsigned jobs)
 {

@@ -14,6 +14,8 @@ void sim_run_many(const struct sim_options *options, uint64_t first, uint64_t co
 
 /* Plants bugs (one, or with NULL all) and sees that each is found. Exit status. */
 int sim_museum(const char *bug, unsigned jobs);
+/* Wakes one, for a script. False: there is none of this name. */
+bool sim_museum_wake(const char *bug);
 
 /* Runs a script: all its variants, or the one that is named ("N=3 P=2"; NULL: all). log: tells the story. Exit status.
  */

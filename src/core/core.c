@@ -43,6 +43,7 @@ void core_free(struct core *c)
     pipeline_fini(c);
     overlay_fini(c);
     session_table_fini(c);
+    local_fini(c);
     namespaces_reset(c);
     tree_free(c->tree);
     arena_fini(&c->turn);

@@ -283,6 +283,8 @@ struct core {
     struct list expiring;
     int64_t wheel_tick; /* the last tick that was scanned */
     int64_t next_session_id;
+    int64_t
+        *ended_sessions; /* by hash, a newer one in the place of an older; NULL: local sessions are off, or none yet */
 
     struct overlay overlay;
     struct pipeline pipe;
@@ -499,6 +501,11 @@ int64_t ensemble_seen_zxid(const struct core *c);
 /* False: the request has been answered, or must not be sent on. */
 bool local_may_write(struct core *c, struct conn *k, int32_t op, struct slice frame);
 void local_begin(struct core *c, struct conn *k, struct session *s);
+/* A session that everybody has known has ended: it is no local one of another server. Where sessions can be local, the
+ * newest ends are remembered, some thousands of them. */
+void local_note_end(struct core *c, int64_t session_id);
+bool local_has_ended(const struct core *c, int64_t session_id);
+void local_fini(struct core *c);
 /* Answers the close of such a session and ends it, and the connection. */
 void local_close(struct core *c, struct conn *k, int32_t xid);
 /* A local session has expired, or its client has closed it. */

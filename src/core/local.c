@@ -1,5 +1,6 @@
 /* local: sessions that only this server knows: local ones of an ensemble that allows them (quorum specification 6.7),
  * and those of a server that has lost its quorum and serves reads. */
+#include "base/hash.h"
 #include "core/internal.h"
 
 void local_begin(struct core *c, struct conn *k, struct session *s)
@@ -60,6 +61,33 @@ static void make_global(struct core *c, struct conn *k)
         zab_forward(c->ens.zab,
                     &(struct peer_request){ .session_id = s->id, .op = WIRE_OP_CREATE_SESSION, .body = body },
                     (struct wire_vec){ .count = -1 }, &c->out->zab);
+}
+
+#define ENDED_MAX 8192u /* a power of two */
+
+static size_t ended_slot(const struct core *c, int64_t session_id)
+{
+    return hash_u64(c->hash_key, (uint64_t)session_id) & (ENDED_MAX - 1);
+}
+
+void local_note_end(struct core *c, int64_t session_id)
+{
+    if (!c->opt.local_sessions)
+        return;
+    if (c->ended_sessions == NULL)
+        c->ended_sessions = mem_zalloc(ENDED_MAX * sizeof *c->ended_sessions);
+    c->ended_sessions[ended_slot(c, session_id)] = session_id;
+}
+
+bool local_has_ended(const struct core *c, int64_t session_id)
+{
+    return c->ended_sessions != NULL && c->ended_sessions[ended_slot(c, session_id)] == session_id;
+}
+
+void local_fini(struct core *c)
+{
+    mem_free(c->ended_sessions);
+    c->ended_sessions = NULL;
 }
 
 void local_close(struct core *c, struct conn *k, int32_t xid)

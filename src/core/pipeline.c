@@ -408,8 +408,10 @@ static void commit(struct core *c, struct proposal x)
         if (!closed && conn_get(c, x.conn_id) == k)
             pipeline_run_deferred(c, k);
     }
-    if (closed)
+    if (closed) {
         session_closed(c, txn.header.session_id);
+        local_note_end(c, txn.header.session_id);
+    }
     blob_unref(x.txn);
     blob_unref(x.failed_path);
     mem_free(x.multi_kinds);

@@ -90,9 +90,10 @@ static void client_fini(struct conn *k)
 static int check_owner(struct core *c, int64_t session_id, uint32_t link)
 {
     struct session *s = session_lookup(c, session_id);
-    /* A session that only its own server knows (quorum specification 6.7). */
+    /* A session that only its own server knows (quorum specification 6.7); but not one that was everybody's and has
+     * ended: its last writes may arrive behind its end. The reference server carries those out. */
     bool elsewhere = (uint8_t)((uint64_t)session_id >> 56) != c->opt.server_id;
-    if (s == NULL && c->opt.local_sessions && elsewhere)
+    if (s == NULL && c->opt.local_sessions && elsewhere && !local_has_ended(c, session_id))
         return 0;
     if (s == NULL || s->closing)
         return ERR_SESSION_EXPIRED;

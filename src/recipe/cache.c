@@ -179,12 +179,33 @@ static void batch_free(struct batch *b)
 
 static void begin_pass(struct zokor_cache *c);
 
+/* zokor_cache_close waits until the work is left: what the program's functions use may be freed after it. False: it is
+ * closed already. */
+static bool enter(struct zokor_cache *c)
+{
+    pthread_mutex_lock(&c->lock);
+    bool enters = c->working = !c->closed;
+    pthread_mutex_unlock(&c->lock);
+    return enters;
+}
+
+static void leave(struct zokor_cache *c)
+{
+    pthread_mutex_lock(&c->lock);
+    c->working = false;
+    pthread_cond_broadcast(&c->changed);
+    pthread_mutex_unlock(&c->lock);
+}
+
 static void run_again(struct event *e)
 {
     struct zokor_cache *c = CONTAINER_OF(e, struct zokor_cache, again_event);
     c->again_armed = false;
-    if (c->failed && !c->closed)
-        begin_pass(c);
+    if (enter(c)) {
+        if (c->failed)
+            begin_pass(c);
+        leave(c);
+    }
     drop(c);
 }
 
@@ -275,7 +296,7 @@ static void run_batch(struct event *e)
 {
     struct batch *b = CONTAINER_OF(e, struct batch, event);
     struct zokor_cache *c = b->cache;
-    if (b->pass == c->pass && !c->closed) {
+    if (b->pass == c->pass && enter(c)) {
         c->requests--;
         for (int i = 0; i < b->count && b->rc == ZOK && !c->closed; i++)
             take_result(c, b->asks[i], &b->results[i]);
@@ -283,6 +304,7 @@ static void run_batch(struct event *e)
             pass_failed(c);
         else if (!c->closed)
             send_more(c);
+        leave(c);
     }
     batch_free(b);
     drop(c);
@@ -468,10 +490,12 @@ void zokor_cache_unlisten(struct zokor_cache *c, zokor_cache_fn fn, void *contex
 int zokor_cache_start(struct zokor_cache *c)
 {
     enum zokor_watch_mode mode = c->depth_max == 0 ? ZOKOR_WATCH_PERSISTENT : ZOKOR_WATCH_RECURSIVE;
-    if (c->watch != NULL)
-        return ZINVALIDSTATE;
-    c->watch = zokor_watch_start(c->f, c->path, mode, on_event, c);
-    return ZOK;
+    pthread_mutex_lock(&c->lock); /* its events wait until we know it */
+    bool first = c->watch == NULL;
+    if (first)
+        c->watch = zokor_watch_start(c->f, c->path, mode, on_event, c);
+    pthread_mutex_unlock(&c->lock);
+    return first ? ZOK : ZINVALIDSTATE;
 }
 
 int zokor_cache_wait(struct zokor_cache *c, int timeout_ms)
@@ -492,7 +516,7 @@ void zokor_cache_close(struct zokor_cache *c)
         return;
     pthread_mutex_lock(&c->lock);
     c->closed = true;
-    while (c->calling != NULL && !client_on_event_thread(c->f->client))
+    while ((c->calling != NULL || c->working) && !client_on_event_thread(c->f->client))
         pthread_cond_wait(&c->changed, &c->lock);
     pthread_mutex_unlock(&c->lock);
     zokor_watch_stop(c->watch);

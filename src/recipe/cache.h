@@ -21,7 +21,7 @@ struct zokor_cache {
     struct list listeners;
     struct cache_listener *calling;
     int holders; /* the program, requests and events under way */
-    bool refused;
+    bool refused, working;
     atomic_bool initialized, closed;
     /* Of the event thread alone. */
     uint32_t pass;

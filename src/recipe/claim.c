@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define VERIFY_AGAIN_MS 500
 #define REVOKE_MESSAGE "__REVOKE__" /* Curator's Revoker */
 
 struct claim_event {
@@ -130,8 +131,9 @@ static void on_state(struct zokor_framework *f, enum zokor_connection_state stat
         c->holders++;
     }
     pthread_mutex_unlock(&client->lock);
-    if (path != NULL &&
-        op_start(f, &(struct zokor_request){ .operation = ZOKOR_EXISTS, .path = path }, verified, c, true) != ZOK)
+    const struct zokor_retry until_known = zokor_retry_forever(VERIFY_AGAIN_MS);
+    const struct zokor_request q = { .operation = ZOKOR_EXISTS, .path = path, .retry = &until_known };
+    if (path != NULL && op_start(f, &q, verified, c, true) != ZOK)
         claim_free(c);
     mem_free(path);
     if (state != ZOKOR_SUSPENDED)

@@ -84,26 +84,23 @@ int zokor_discovery_register(struct zokor_discovery *d, const struct zokor_insta
     char *data = encode(i, &len);
     if (data == NULL)
         return ZBADARGUMENTS;
-    char *path = discovery_path(d, i->name, i->id);
     pthread_mutex_lock(&d->lock);
-    struct registration *r = find(d, i->name, i->id);
-    bool is_new = r == NULL;
+    bool is_new = find(d, i->name, i->id) == NULL;
+    pthread_mutex_unlock(&d->lock);
+    int rc = is_new ? ZOK : zokor_discovery_update(d, i);
     if (is_new) {
-        r = mem_zalloc(sizeof(*r));
+        char *path = discovery_path(d, i->name, i->id);
+        (void)zokor_framework_delete(d->f, path, ZOKOR_QUIETLY); /* of an earlier run: Curator deletes it, too */
+        struct registration *r = mem_zalloc(sizeof(*r));
         r->name = recipe_copy(i->name);
         r->id = recipe_copy(i->id);
-        list_push_back(&d->registrations, &r->link);
-    }
-    pthread_mutex_unlock(&d->lock);
-    int rc = ZOK;
-    if (is_new) { /* of an earlier run: Curator deletes it, too */
-        (void)zokor_framework_delete(d->f, path, ZOKOR_QUIETLY);
         r->node = zokor_persistent_node_start(d->f, path, modes[i->type], 0, data, len);
+        pthread_mutex_lock(&d->lock);
+        list_push_back(&d->registrations, &r->link);
+        pthread_mutex_unlock(&d->lock);
         rc = zokor_persistent_node_wait(r->node, WAIT_MS);
-    } else {
-        rc = zokor_discovery_update(d, i);
+        mem_free(path);
     }
-    mem_free(path);
     mem_free(data);
     return rc;
 }
@@ -117,7 +114,7 @@ int zokor_discovery_update(struct zokor_discovery *d, const struct zokor_instanc
     pthread_mutex_lock(&d->lock);
     struct registration *r = find(d, i->name, i->id);
     pthread_mutex_unlock(&d->lock);
-    if (r != NULL && r->node != NULL)
+    if (r != NULL)
         zokor_persistent_node_set_data(r->node, data, len);
     mem_free(data);
     return r == NULL ? ZNONODE : ZOK;

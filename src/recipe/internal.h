@@ -149,17 +149,22 @@ struct watch {
     zokor_event_fn fn;
     void *context;
     bool direct;
-    char *path;                     /* as the server has it */
+    char *path;                  /* as the server has it */
+    bool pending;                /* its request is under way: whoever ends or fires it leaves it to that */
+    int fired_type, fired_state; /* meanwhile; 0: it did not */
+    int64_t fired_zxid;
     void (*ended)(struct watch *w); /* of a persistent one: instead of all this, at the session's end */
 };
 struct watch *watch_new(struct zokor_framework *f, const char *path, zokor_event_fn fn, void *context, bool direct);
 void watch_free(struct watch *w);
-void watch_set(struct watch *w, struct session *s);                                    /* before the request is sent */
-void watch_unset(struct watch *w);                                                     /* the request failed */
+void watch_set(struct watch *w, struct session *s); /* before the request is sent */
+void watch_settle(struct watch *w);                 /* the request has set it, and is done */
+void watch_abandon(struct watch *w);                /* it may be set, but nobody wants it any more */
+void watch_unset(struct watch *w);                  /* the request failed */
 void watch_fired(zhandle_t *zh, int type, int state, const char *path, void *context); /* the watcher_fn */
 void watch_end_all(struct session *s);
-/* True: the watch with this function and context will not be called. False: it was, is being, or will be at the end of
- * its session. */
+/* True: the watch with this function and context, of a request that is done, will not be called. False: it was, is
+ * being, or will be at the end of its session. */
 bool watch_cancel(struct zokor_framework *f, zokor_event_fn fn, void *context);
 
 /* operation.c */

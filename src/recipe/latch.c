@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define NODE_NAME "latch-"
-#define JOIN_AGAIN_MS 1000 /* after a refusal that no reconnection will cure */
+#define AGAIN_MS 1000 /* after a failure that no reconnection may cure */
 
 struct zokor_leader_latch {
     struct zokor_framework *f;
@@ -185,7 +185,7 @@ static void joined(struct zokor_framework *f, const struct zokor_result *r, void
     unlock(l);
     if (later) {
         s->timer.run = join_later;
-        client_arm(f->client, &s->timer, JOIN_AGAIN_MS);
+        client_arm(f->client, &s->timer, AGAIN_MS);
         return;
     }
     if (r->rc == ZOK && mine)
@@ -218,6 +218,23 @@ static void join(struct zokor_leader_latch *l)
     mem_free(path);
 }
 
+static void look_later(struct timer *t)
+{
+    struct step *s = CONTAINER_OF(t, struct step, timer);
+    look(s->latch);
+    step_free(s);
+}
+
+/* Not answered although it was asked for as often as the policy says. True: the step is not over. */
+static bool looks_again(struct step *s, int rc)
+{
+    if (rc == ZOK || rc == ZNONODE || rc == ZCLOSING)
+        return false;
+    s->timer.run = look_later;
+    client_arm(s->latch->f->client, &s->timer, AGAIN_MS);
+    return true;
+}
+
 static void neighbour_fired(struct zokor_framework *f, const struct zokor_event *e, void *context)
 {
     struct step *s = context;
@@ -240,7 +257,8 @@ static void neighbour_read(struct zokor_framework *f, const struct zokor_result 
         step_free(n->watch);
     if (r->rc == ZNONODE)
         look(l);
-    step_free(n->answer);
+    if (!looks_again(n->answer, r->rc))
+        step_free(n->answer);
     mem_free(n);
 }
 
@@ -305,7 +323,8 @@ static void looked(struct zokor_framework *f, const struct zokor_result *r, void
         rejoin(l, s->round);
     else if (verdict == WATCH)
         watch_neighbour(l, children.data[neighbour]);
-    step_free(s);
+    if (!looks_again(s, r->rc))
+        step_free(s);
 }
 
 static void look(struct zokor_leader_latch *l)

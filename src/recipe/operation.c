@@ -68,7 +68,9 @@ bool op_sets_watch(enum zokor_operation operation, int rc)
 void op_finish(struct op *op, int rc)
 {
     struct client *c = op->client;
-    if (op->watch != NULL && !op_sets_watch(op->q.operation, rc)) {
+    if (op->watch != NULL && op_sets_watch(op->q.operation, rc)) {
+        watch_settle(op->watch);
+    } else if (op->watch != NULL) {
         watch_unset(op->watch);
         watch_free(op->watch);
     }
@@ -115,24 +117,18 @@ static int error_of(struct client *c, int rc)
     return closing ? ZCLOSING : ZSESSIONEXPIRED;
 }
 
-/* The client library gave up waiting; if the answer comes after all it sets the watch. That one is left to itself. */
+/* The next try gets a watch of its own; what becomes of this one is of no interest. */
 static void renew_watch(struct op *op)
 {
-    struct client *c = op->client;
     struct watch *old = op->watch;
-    struct watch *w = watch_new(op->view, old->path, old->fn, old->context, old->direct);
-    pthread_mutex_lock(&c->lock);
-    old->fn = NULL;
-    pthread_mutex_unlock(&c->lock);
-    op->watch = w;
+    op->watch = watch_new(op->view, old->path, op->q.watch, op->q.watch_context, old->direct);
+    watch_abandon(old);
 }
 
 static void answer(struct op *op, int rc)
 {
     if (rc == ZREQUESTTIMEOUT && op->watch != NULL)
-        renew_watch(op);
-    else if (op->watch != NULL && !op_sets_watch(op->q.operation, rc))
-        watch_unset(op->watch); /* the session may end, with all its watches, before the next try */
+        renew_watch(op); /* the answer may come after all, and sets it */
     op->answered(op, error_of(op->client, rc));
 }
 
@@ -153,14 +149,14 @@ void op_send(struct op *op, int (*send)(struct op *, zhandle_t *), void (*answer
             watch_set(op->watch, s);
         }
         rc = send(op, s->zh);
-        if (rc != ZOK && op->watch != NULL)
-            watch_unset(op->watch);
         session_release(s);
     } else if (error_of(op->client, ZCLOSING) == ZCLOSING) {
         rc = ZCLOSING;
     }
     if (rc == ZOK)
         return; /* it may be finished already */
+    if (op->watch != NULL)
+        watch_unset(op->watch);
     op->refusal = rc;
     op->timer.run = refused;
     client_arm(op->client, &op->timer, 0);
@@ -176,6 +172,8 @@ static void again(struct timer *t)
 void op_retry(struct op *op, int rc)
 {
     int64_t elapsed = recipe_now_ms() - op->started_ms;
+    if (op->watch != NULL) /* or the end of the session in which it was tried would free it */
+        watch_unset(op->watch);
     int sleep_ms = rc == ZCLOSING ? -1 : zokor_retry_sleep_ms(&op->retry, op->retries, elapsed);
     if (sleep_ms >= 0) {
         op->retries++;
@@ -302,10 +300,13 @@ static int send_simple(struct op *op, zhandle_t *zh)
 static void exists_answered(struct op *op, int rc)
 {
     unsigned parents = op->q.flags & (ZOKOR_PARENTS | ZOKOR_CONTAINER_PARENTS);
-    if (rc == ZNONODE && parents != 0 && op->parents_rounds == 0)
+    if (rc == ZNONODE && parents != 0 && op->parents_rounds == 0) {
+        if (op->watch != NULL)
+            renew_watch(op); /* it is set: it would fire for what comes between */
         parents_begin(op, (size_t)(strrchr(op->path, '/') - op->path), begin);
-    else
+    } else {
         op_end(op, rc);
+    }
 }
 
 static int send_get(struct op *op, zhandle_t *zh)
@@ -482,7 +483,7 @@ int zokor_framework_do_background(struct zokor_framework *f, const struct zokor_
 
 /* Begins an operation for which this thread will wait. Where the connection is known to be open, its answer need not
  * come by way of the callback thread; elsewhere it comes after what that thread says of the connection. */
-static int enter_waiting(struct op *op, struct op_wait *w, bool more_follows)
+static int enter_waiting(struct op *op, struct op_wait *w)
 {
     struct client *c = op->client;
     sem_init(&w->done, 0, 0);
@@ -491,7 +492,7 @@ static int enter_waiting(struct op *op, struct op_wait *w, bool more_follows)
     c->waiting++;
     bool prompt = c->is_open;
     pthread_mutex_unlock(&c->lock);
-    int before = zokor_thread_prompt(!prompt ? 0 : more_follows ? 2 : 1);
+    int before = zokor_thread_prompt(prompt);
     int rc = enter(op);
     (void)zokor_thread_prompt(before);
     return rc;
@@ -526,7 +527,7 @@ int op_do_both(struct zokor_framework *f, const struct zokor_request *const q[2]
             continue;
         if (op->watch != NULL)
             op->watch->direct = direct;
-        rc[i] = enter_waiting(op, &w[i], i == 0 && q[1] != NULL);
+        rc[i] = enter_waiting(op, &w[i]);
         began[i] = true;
     }
     for (int i = 1; i >= 0; i--) { /* the answer to the last one comes last: one sleep for both */

@@ -142,10 +142,13 @@ static void on_set(int rc, const void *data)
     if (rc == ZREQUESTTIMEOUT) {
         s->given_up = true; /* this thread's, as is the watcher's call */
         set(w);
-    } else if (rc != ZOK)
+    } else if (rc != ZOK) {
+        if (rc == ZTHROTTLEDOP)
+            set(w);
         setting_free(s);
-    else if (stopped)
+    } else if (stopped) {
         unset(s, s->watch.session);
+    }
 }
 
 static void set(struct zokor_watch *w)

@@ -1,7 +1,6 @@
 /* Queues: sequential nodes in a container; who takes one deletes it, or holds it by an ephemeral node of its name. */
 #include "recipe/queue.h"
 #include "recipe/claim.h"
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -16,6 +15,9 @@ struct held {
 static struct list all_held = { .next = &all_held, .prev = &all_held };
 static pthread_mutex_t held_lock = PTHREAD_MUTEX_INITIALIZER;
 
+#define AHEAD_MAX 64 /* few, so that what was put back is not passed over for long */
+#define MISSES_MAX 3 /* of these in a row: others take, too, and it is time to look again */
+
 struct zokor_queue {
     struct zokor_framework *f;
     char *path, *lock_path;
@@ -24,6 +26,9 @@ struct zokor_queue {
     atomic_bool cancelled;
     pthread_mutex_t lock;
     struct list wakers; /* struct waiting */
+    /* The next names of the last look, so that a long queue is not listed for every item; from ahead_at on. */
+    char *ahead[AHEAD_MAX];
+    int ahead_at, ahead_count;
 };
 
 struct waiting {
@@ -91,6 +96,8 @@ void zokor_queue_free(struct zokor_queue *q)
     if (q == NULL)
         return;
     not_held(q, NULL);
+    while (q->ahead_at < q->ahead_count)
+        mem_free(q->ahead[q->ahead_at++]);
     pthread_mutex_destroy(&q->lock);
     mem_free(q->path);
     mem_free(q->lock_path);
@@ -154,6 +161,7 @@ struct view {
     struct zokor_item *item;
     const char *id; /* only this one */
     bool only_look;
+    bool keeps;     /* the names that follow */
     int64_t due_ms; /* set: try again at this time (of the wall clock) */
 };
 
@@ -301,6 +309,36 @@ static bool has_id(const char *name, const char *id)
     return is;
 }
 
+/* Keeps the names from the one at `from` on, as far as nobody holds them. */
+static void keep_ahead(struct zokor_queue *q, struct view *v, int32_t from)
+{
+    pthread_mutex_lock(&q->lock);
+    while (q->ahead_at < q->ahead_count)
+        mem_free(q->ahead[q->ahead_at++]);
+    q->ahead_at = q->ahead_count = 0;
+    for (int32_t i = from; i < v->names.count && q->ahead_count < AHEAD_MAX; i++) {
+        if (!is_in(&v->locked, v->names.data[i]))
+            q->ahead[q->ahead_count++] = recipe_copy(v->names.data[i]);
+    }
+    pthread_mutex_unlock(&q->lock);
+}
+
+/* One of those names; ZNONODE: it is time to look. */
+static int take_ahead(struct zokor_queue *q, struct zokor_item *item)
+{
+    int rc = ZNONODE;
+    for (int misses = 0; rc == ZNONODE && misses < MISSES_MAX && !q->cancelled; misses++) {
+        pthread_mutex_lock(&q->lock);
+        char *name = q->ahead_at < q->ahead_count ? q->ahead[q->ahead_at++] : NULL;
+        pthread_mutex_unlock(&q->lock);
+        if (name == NULL)
+            break;
+        rc = take_one(q, name, false, item);
+        mem_free(name);
+    }
+    return rc;
+}
+
 static int try_take(struct zokor_queue *q, struct view *v)
 {
     for (int32_t i = 0; i < v->names.count; i++) {
@@ -312,6 +350,8 @@ static int try_take(struct zokor_queue *q, struct view *v)
         if (is_in(&v->locked, name) || (v->id != NULL && !has_id(name, v->id)))
             continue;
         int rc = take_one(q, name, v->only_look, v->item);
+        if (rc == ZOK && v->keeps)
+            keep_ahead(q, v, i + 1);
         if (rc != ZNONODE)
             return rc;
     }
@@ -320,9 +360,11 @@ static int try_take(struct zokor_queue *q, struct view *v)
 
 int zokor_queue_take(struct zokor_queue *q, struct zokor_item *item, int timeout_ms)
 {
-    struct view v = { .item = item };
+    /* Of the other kinds, what is put later may come first. */
+    struct view v = { .item = item, .keeps = q->kind == ZOKOR_QUEUE_FIFO || q->kind == ZOKOR_QUEUE_SIMPLE };
     *item = (struct zokor_item){ .count = 0 };
-    return until(q, timeout_ms, try_take, &v);
+    int rc = v.keeps ? take_ahead(q, item) : ZNONODE;
+    return rc != ZNONODE ? rc : until(q, timeout_ms, try_take, &v);
 }
 
 /* Once, without waiting. */
@@ -453,48 +495,4 @@ int zokor_queue_again(struct zokor_queue *q, struct zokor_item *item)
     mem_free(data);
     zokor_item_free(item);
     return rc;
-}
-
-struct zokor_consumer {
-    struct zokor_queue *q;
-    zokor_consume_fn fn;
-    void *context;
-    pthread_t thread;
-};
-
-static void *consume(void *arg)
-{
-    struct zokor_consumer *c = arg;
-    while (!c->q->cancelled) {
-        struct zokor_item item;
-        int rc = zokor_queue_take(c->q, &item, -1);
-        if (rc == ZCLOSING)
-            break;
-        if (rc != ZOK)
-            poll(NULL, 0, 100);
-        else if (c->fn(c->q, &item, c->context) == 0)
-            (void)zokor_queue_done(c->q, &item);
-        else
-            (void)zokor_queue_again(c->q, &item);
-    }
-    return NULL;
-}
-
-struct zokor_consumer *zokor_consumer_start(struct zokor_queue *q, zokor_consume_fn fn, void *context)
-{
-    struct zokor_consumer *c = mem_zalloc(sizeof(*c));
-    *c = (struct zokor_consumer){ .q = q, .fn = fn, .context = context };
-    if (pthread_create(&c->thread, NULL, consume, c) == 0)
-        return c;
-    mem_free(c);
-    return NULL;
-}
-
-void zokor_consumer_stop(struct zokor_consumer *c)
-{
-    if (c == NULL)
-        return;
-    zokor_queue_cancel(c->q);
-    pthread_join(c->thread, NULL);
-    mem_free(c);
 }

@@ -16,7 +16,8 @@ struct watch_event {
 struct watch *watch_new(struct zokor_framework *f, const char *path, zokor_event_fn fn, void *context, bool direct)
 {
     struct watch *w = mem_zalloc(sizeof(*w));
-    *w = (struct watch){ .view = f, .fn = fn, .context = context, .direct = direct, .path = recipe_copy(path) };
+    *w = (struct watch){ .view = f, .fn = fn, .context = context, .direct = direct, .pending = true };
+    w->path = recipe_copy(path);
     list_init(&w->link);
     return w;
 }
@@ -77,13 +78,52 @@ static void fire(struct watch *w, int type, int state, const char *path, int64_t
     watch_free(w);
 }
 
+void watch_settle(struct watch *w)
+{
+    struct client *c = w->view->client;
+    pthread_mutex_lock(&c->lock);
+    w->pending = false;
+    bool over = list_empty(&w->link);
+    pthread_mutex_unlock(&c->lock);
+    if (over && w->fired_type != 0)
+        fire(w, w->fired_type, w->fired_state, w->path, w->fired_zxid);
+    else if (over)
+        fire(w, ZOO_SESSION_EVENT, ZOO_EXPIRED_SESSION_STATE, "", -1);
+}
+
+void watch_abandon(struct watch *w)
+{
+    struct client *c = w->view->client;
+    pthread_mutex_lock(&c->lock);
+    w->fn = NULL;
+    w->pending = false;
+    bool over = list_empty(&w->link);
+    pthread_mutex_unlock(&c->lock);
+    if (over)
+        watch_free(w);
+}
+
+/* Takes it out of its session; false: its request will see to it. */
+static bool take_out(struct watch *w, int type, int state, int64_t zxid)
+{
+    struct client *c = w->view->client;
+    pthread_mutex_lock(&c->lock);
+    list_remove(&w->link);
+    bool ours = !w->pending;
+    w->fired_type = type;
+    w->fired_state = state;
+    w->fired_zxid = zxid;
+    pthread_mutex_unlock(&c->lock);
+    return ours;
+}
+
 void watch_fired(zhandle_t *zh, int type, int state, const char *path, void *context)
 {
     struct watch *w = context;
     if (type == ZOO_SESSION_EVENT) /* its end is told when the handle is closed */
         return;
-    watch_unset(w);
-    fire(w, type, state, path, zokor_zxid(zh));
+    if (take_out(w, type, state, zokor_zxid(zh)))
+        fire(w, type, state, path, zokor_zxid(zh));
 }
 
 void watch_end_all(struct session *s)
@@ -92,12 +132,15 @@ void watch_end_all(struct session *s)
     for (;;) {
         pthread_mutex_lock(&c->lock);
         struct list *first = list_first(&s->watches);
+        struct watch *w = first == NULL ? NULL : CONTAINER_OF(first, struct watch, link);
+        bool pending = w != NULL && w->pending;
         if (first != NULL)
             list_remove(first);
         pthread_mutex_unlock(&c->lock);
-        if (first == NULL)
+        if (w == NULL)
             return;
-        struct watch *w = CONTAINER_OF(first, struct watch, link);
+        if (pending)
+            continue;
         if (w->ended != NULL)
             w->ended(w);
         else
@@ -124,19 +167,19 @@ bool watch_cancel(struct zokor_framework *f, zokor_event_fn fn, void *context)
     LIST_FOR(it, &s->watches)
     {
         struct watch *one = CONTAINER_OF(it, struct watch, link);
-        if (w == NULL && one->fn == fn && one->context == context)
+        if (w == NULL && !one->pending && one->fn == fn && one->context == context)
             w = one;
     }
-    char *path = w == NULL ? NULL : recipe_copy(w->path);
-    if (w != NULL)
+    bool found = w != NULL;
+    char *path = found ? recipe_copy(w->path) : NULL;
+    if (found)
         w->fn = NULL;
     pthread_mutex_unlock(&c->lock);
-    if (w != NULL &&
-        zokor_aremove_watches(s->zh, path, ZOKOR_WATCHES_ANY, watch_fired, w, 1, on_removed, NULL) == ZOK) {
+    if (found && zokor_aremove_watches(s->zh, path, ZOKOR_WATCHES_ANY, watch_fired, w, 1, on_removed, NULL) == ZOK) {
         watch_unset(w);
         watch_free(w);
     }
     mem_free(path);
     session_release(s);
-    return w != NULL;
+    return found;
 }

@@ -18,4 +18,8 @@ enum server_exit {
  * be set before; reasons for failure were told there. Call once, on the main thread. */
 int server_run(const struct config *config);
 
+/* What server_run would refuse before it touches the data directory, all of it: key stores, files of logins, server
+ * lines. Reasons are told to the log sink. Returns an enum server_exit. */
+int server_check(const struct config *config);
+
 #endif

@@ -574,6 +574,18 @@ void simclient_close_session(struct simclient *k)
     cover(&k->cluster->coverage, COVER_sessions_closed);
 }
 
+void simclient_denied(struct simclient *k, struct slice path)
+{
+    if (k->library != NULL)
+        library_denied(k->library, path);
+}
+
+void simclient_judge_end(struct simclient *k, const struct model *m)
+{
+    if (k->library != NULL)
+        library_judge_end(k->library, m);
+}
+
 /* ---- of a script ---- */
 
 void simclient_go(struct simclient *k, uint32_t member)

@@ -10,6 +10,7 @@
 
 struct cluster;
 struct simclient;
+struct model;
 
 enum sim_watch { SIM_WATCH_DATA, SIM_WATCH_EXIST, SIM_WATCH_CHILD, SIM_WATCH_ALL, SIM_WATCH_BELOW };
 
@@ -45,6 +46,11 @@ void simclient_close_session(struct simclient *k);
 bool simclient_is_at_rest(const struct simclient *k);
 /* What it waits for, for messages. */
 void simclient_describe(const struct simclient *k, struct buf *b);
+
+/* After the run: it was not told of an event at this path, because it may not read it. */
+void simclient_denied(struct simclient *k, struct slice path);
+/* After the run, with the model at its end: what only the client can judge. */
+void simclient_judge_end(struct simclient *k, const struct model *m);
 
 /* ---- a script's client: it keeps its session and does nothing else by itself ---- */
 

@@ -59,24 +59,40 @@ static void take_bytes(struct net_stream *s, size_t n)
     }
 }
 
-/* An image ends with the leader's signature, a string (quorum specification 4.5). */
-static size_t image_bytes(struct slice bytes)
+#define SIGNATURE_BYTES 14u
+
+/* An image ends with the leader's signature, a string (quorum specification 4.5). Where a script does not look at it,
+ * it flows as it comes: *whole is false, and the end is still to come. */
+static size_t image_bytes(struct slice bytes, bool flows, bool *whole)
 {
-    static const char signature[] = "\0\0\0\nBenWasHere";
-    const uint8_t *end = bytes.n == 0 ? NULL : memmem(bytes.p, bytes.n, signature, sizeof signature - 1);
-    return end == NULL ? 0 : (size_t)(end - bytes.p) + sizeof signature - 1;
+    static const char signature[SIGNATURE_BYTES + 1] = "\0\0\0\nBenWasHere";
+    const uint8_t *end = bytes.n == 0 ? NULL : memmem(bytes.p, bytes.n, signature, SIGNATURE_BYTES);
+    *whole = end != NULL;
+    if (end != NULL)
+        return (size_t)(end - bytes.p) + SIGNATURE_BYTES;
+    return flows && bytes.n > SIGNATURE_BYTES ? bytes.n - SIGNATURE_BYTES : 0;
+}
+
+/* Does a script hold images of this way, or tear the next one? */
+static bool is_watched(const struct directed *d, uint32_t from, uint32_t to)
+{
+    const bool *held = d->held[from][to];
+    return held[DIRECTED_IMAGE] || (d->tear.is && d->tear.type == DIRECTED_IMAGE);
 }
 
 /* The first packet of what has arrived: its bytes and *type; 0: it is not all there. */
-static size_t first_packet(const struct net_wire *w, const struct net_stream *s, size_t arrived, int *type)
+static size_t first_packet(const struct directed *d, const struct net_wire *w, unsigned side, size_t arrived, int *type,
+                           bool *whole)
 {
+    const struct net_stream *s = &w->to[side];
     struct slice bytes = slice_of(s->data.p, arrived);
+    *whole = true;
     *type = DIRECTED_ELECTION;
     if (w->port == ZAB_PORT_ELECTION)
         return arrived;
     *type = DIRECTED_IMAGE;
     if (s->image)
-        return image_bytes(bytes);
+        return image_bytes(bytes, !is_watched(d, w->member[!side], w->member[side]), whole);
     struct peer_packet p;
     int64_t n = peer_packet_get(bytes, 64u << 20, &p);
     if (n <= 0)
@@ -109,7 +125,8 @@ size_t directed_piece(struct cluster *c, uint32_t wire, unsigned side)
     uint32_t from = w->member[!side], to = w->member[side];
     int type;
     size_t arrived = arrived_bytes(c, s);
-    size_t n = arrived == 0 ? 0 : first_packet(w, s, arrived, &type);
+    bool whole;
+    size_t n = arrived == 0 ? 0 : first_packet(d, w, side, arrived, &type, &whole);
     if (n == 0 && s->ends && s->last_us <= c->now_us)
         n = arrived; /* the end of something that will never be whole */
     else if (n == 0)
@@ -121,7 +138,7 @@ size_t directed_piece(struct cluster *c, uint32_t wire, unsigned side)
         d->tear.is = false;
         n = d->tear.bytes < n ? d->tear.bytes : n;
         tear(c, w, wire, side, n);
-    } else {
+    } else if (whole) {
         d->delivered[from][to][type]++;
         s->image = type == PEER_SNAP;
     }

@@ -9,6 +9,7 @@
 
 struct simclient;
 struct library;
+struct model;
 
 /* `client` is what the cluster knows; it asks this one to do the work. modest: takes servers without a quorum. */
 struct library *library_new(struct simclient *client, bool modest);
@@ -30,5 +31,10 @@ void library_close_session(struct library *l);
 /* Connected, and every request has its answer. */
 bool library_is_at_rest(const struct library *l);
 void library_describe(const struct library *l, struct buf *b);
+
+/* After the run: there was an event at this path that it may not read; the watch for it is gone all the same. */
+void library_denied(struct library *l, struct slice path);
+/* Nothing that it waits for has happened. */
+void library_judge_end(struct library *l, const struct model *m);
 
 #endif

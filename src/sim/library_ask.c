@@ -39,7 +39,6 @@ static void commit(struct library *l, const struct client_request *q, int32_t xi
     struct library_asked asked = { .xid = xid,
                                    .op = q->op,
                                    .watches = q->watches,
-                                   .forgets = q->op == WIRE_OP_REMOVE_WATCHES,
                                    .kind = q->op == WIRE_OP_EXISTS ? CLIENT_WATCH_DATA : kind_of(q),
                                    .watcher = (unsigned)dice_between(&l->works, 0, LIBRARY_WATCHERS - 1) };
     struct slice path = slice_str(q->path);
@@ -52,8 +51,67 @@ static void commit(struct library *l, const struct client_request *q, int32_t xi
     int rc = client_commit(l->core, &call, asked.deadline_ms, q->watches ? &wish : NULL);
     if (rc != 0)
         judge_wrong(&l->judge, "library.refused", "a request of op %d is not accepted: %d", q->op, rc);
-    else if (asked.forgets)
-        client_forget_after(l->core, path, CLIENT_WATCH_ANY, NULL);
+    l->c->ops_sent++;
+}
+
+/* A watch that is on its way when another one is removed. */
+static void watch_too(struct library *l, const char *path)
+{
+    struct client_request q = { .op = WIRE_OP_EXISTS, .watches = true, .kind = SIM_WATCH_DATA };
+    struct buf *b = NULL;
+    int rc = client_begin(l->core, q.op, &b);
+    ASSERT(rc == 0);
+    int32_t xid = (int32_t)load_be32(b->p + b->n - 8);
+    snprintf(q.path, sizeof q.path, "%s", path);
+    wire_put_path_watch_request(b, &(struct wire_path_watch_request){ slice_str(path), true });
+    commit(l, &q, xid);
+}
+
+/* As zoo_remove_watches: the server is told to remove when nobody else here wants the watch, and only asked when
+ * somebody does. local: the watchers are forgotten whatever the server says. */
+static void unwatch(struct library *l)
+{
+    static const unsigned kinds[] = { [WIRE_WATCHER_CHILDREN] = CLIENT_WATCH_BIT(CLIENT_WATCH_CHILD),
+                                      [WIRE_WATCHER_DATA] =
+                                          CLIENT_WATCH_BIT(CLIENT_WATCH_DATA) | CLIENT_WATCH_BIT(CLIENT_WATCH_EXIST),
+                                      [WIRE_WATCHER_ANY] = CLIENT_WATCH_ANY,
+                                      [WIRE_WATCHER_PERSISTENT] = CLIENT_WATCH_BIT(CLIENT_WATCH_PERSISTENT),
+                                      [WIRE_WATCHER_PERSISTENT_RECURSIVE] = CLIENT_WATCH_BIT(CLIENT_WATCH_RECURSIVE) };
+    struct dice *d = &l->works;
+    const struct library_watches *kept = &l->judge.watches;
+    int32_t type = (int32_t)dice_between(d, WIRE_WATCHER_CHILDREN, WIRE_WATCHER_PERSISTENT_RECURSIVE);
+    struct library_watch one = kept->p[dice_between(d, 0, (int64_t)kept->n - 1)];
+    bool all = dice_one_in(d, 3), local = dice_one_in(d, 4);
+    const struct client_watcher w = watcher_of(one.watcher);
+    const struct client_watcher *which = all ? NULL : &w;
+    struct client_watches *tables = client_watch_tables(l->core);
+    struct slice path = slice_str(one.path);
+    struct buf *b = NULL;
+    if (!client_watches_have(tables, path, kinds[type], which))
+        return;
+    if (dice_one_in(d, 3))
+        watch_too(l, one.path);
+    bool others = client_watch_shared(l->core, path, kinds[type], which);
+    int32_t op = others ? WIRE_OP_CHECK_WATCHES : WIRE_OP_REMOVE_WATCHES;
+    int rc = client_begin(l->core, op, &b);
+    ASSERT(rc == 0);
+    struct library_asked asked = { .xid = (int32_t)load_be32(b->p + b->n - 8),
+                                   .op = op,
+                                   .forgets = local ? 0 : kinds[type],
+                                   .armed = others ? 0 : kinds[type],
+                                   .watcher = all ? LIBRARY_EVERYBODY : one.watcher };
+    snprintf(asked.path, sizeof asked.path, "%s", one.path);
+    wire_put_path_kind_request(b, &(struct wire_path_kind_request){ path, type });
+    struct client_call call = { .fn = nobody, .data = (const void *)(uintptr_t)judge_accepted(&l->judge, asked) };
+    if (local) {
+        client_forget_now(l->core, path, kinds[type], which);
+        judge_forgets(&l->judge, path, kinds[type], asked.watcher);
+    }
+    rc = client_commit(l->core, &call, 0, NULL);
+    ASSERT(rc == 0);
+    if (!local)
+        client_forget_after(l->core, path, kinds[type], which);
+    cover(&l->c->coverage, COVER_library_unwatched);
     l->c->ops_sent++;
 }
 
@@ -63,6 +121,11 @@ void library_ask(struct library *l)
     struct buf *b = NULL;
     buf_reset(&l->scratch);
     simclient_next_request(l->client, &l->works, l->judge.last_xid + 1, &l->scratch, &q);
+    if (q.op == WIRE_OP_REMOVE_WATCHES) {
+        if (l->judge.watches.n != 0)
+            unwatch(l);
+        return;
+    }
     int rc = client_begin(l->core, q.op, &b);
     if (rc != 0) {
         judge_wrong(&l->judge, "library.refused", "op %d is refused with %d", q.op, rc);
@@ -136,7 +199,9 @@ void library_hand_over(struct library *l)
     l->old_session_id = client_session_id(l->core);
     memcpy(l->old_passwd, client_passwd(l->core), sizeof l->old_passwd);
     l->old_xid = l->judge.last_xid;
-    judge_closes(&l->judge, false);
+    judge_closes(&l->judge, false, l->c->now_us / 1000);
+    if (dice_one_in(&l->dice, 3)) /* its server does not hear of it */
+        library_mute(l);
     client_abort(l->core);
     library_pump(l);
 }

@@ -5,7 +5,8 @@
 #include "sim/member.h"
 #include "wire/records.h"
 
-#define PUMPED_MAX 2000 /* at one moment: it turns without end */
+#define IDLE_US_MAX 1200000 /* a pause of a second at most, and what a brief connection costs */
+#define PUMPED_MAX 2000     /* at one moment: it turns without end */
 
 static int64_t now_ms(const struct library *l)
 {
@@ -46,9 +47,13 @@ void library_begin_handle(struct library *l)
     struct client_config config = { .timeout_ms = (int32_t)opt(l->c, OPT_timeout_ms),
                                     .read_only_ok = l->modest,
                                     .ordered_hosts = dice_one_in(&l->dice, 4),
+                                    .chroot = dice_one_in(&l->dice, 4) ? slice_str("/a") : (struct slice){ 0 },
+                                    .rearm_bytes = dice_one_in(&l->dice, 2) ? 1 : 0, /* a frame a path */
                                     .seed = (uint64_t)dice_between(&l->dice, 0, INT32_MAX),
                                     .watcher = { session_watcher, (void *)(uintptr_t)(LIBRARY_WATCHER_SESSION + 1) } };
     judge_init(&l->judge, l->c, l->index);
+    if (!slice_is_null(config.chroot))
+        l->judge.chroot = config.chroot;
     l->session_id = 0;
     if (l->takes_over) {
         l->session_id = config.session_id = l->judge.session_id = l->old_session_id;
@@ -59,6 +64,7 @@ void library_begin_handle(struct library *l)
         note(l, CHRONICLE_TAKEN_OVER, slice_str(""));
     }
     l->core = client_new(&config, now_ms(l));
+    l->idle_us = l->c->now_us;
     if (l->takes_over) /* numbers name requests to the oracle; those of a session must differ */
         client_set_next_xid(l->core, l->old_xid + 1);
     l->takes_over = false;
@@ -84,6 +90,7 @@ static void unlink_cable(struct library *l)
 {
     if (l->link == LIBRARY_OPEN)
         note(l, CHRONICLE_GONE, slice_str(""));
+    l->idle_us = l->c->now_us;
     l->link = LIBRARY_UNLINKED;
     l->cable = LIBRARY_NOWHERE;
     l->opened_us = l->refused_us = LIBRARY_NEVER;
@@ -98,6 +105,9 @@ static void connect_to(struct library *l)
     uint32_t member = client_target(l->core)->bytes[0];
     if (l->had_member && member != l->member)
         cover(&c->coverage, COVER_sessions_moved);
+    if (c->now_us - l->idle_us > IDLE_US_MAX)
+        judge_wrong(&l->judge, "library.idle", "has done nothing for %lld ms to come back",
+                    (long long)(c->now_us - l->idle_us) / 1000);
     l->had_member = true;
     l->member = member;
     l->link = LIBRARY_OPENING;
@@ -133,6 +143,7 @@ void library_lost(struct library *l)
 
 static void resolve(struct library *l)
 {
+    l->idle_us = l->c->now_us;
     bool fails = !l->c->healing && dice_one_in(&l->dice, 10);
     l->resolved_us = LIBRARY_NEVER;
     if (!fails && l->judge.servers == 0)
@@ -265,6 +276,7 @@ void library_pump(struct library *l)
         send_all(l);
     deliver(l);
     judge_settled(&l->judge, over);
+    judge_handle(&l->judge, l->core);
     if (over) {
         end_handle(l);
         library_wake_at(l, l->next_handle_us);
@@ -295,8 +307,10 @@ static void greeted(struct library *l, struct slice frame)
     } else {
         if (l->session_id != q.session_id)
             cover(&c->coverage, COVER_sessions_opened);
-        if (q.read_only)
+        if (q.read_only) {
+            cover(&c->coverage, COVER_read_only);
             cover(&c->coverage, COVER_library_read_only);
+        }
         if (q.read_only && !l->modest)
             judge_wrong(&l->judge, "client.read_only", "it did not ask for a server without a quorum");
         l->session_id = q.session_id;

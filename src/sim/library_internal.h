@@ -32,7 +32,9 @@ struct library {
     int64_t opened_us, refused_us, resolved_us, probed_us;
     int64_t next_op_us, next_handle_us, away_until_us, frozen_until_us, alarm_us;
     uint64_t alarm_mark;
-    uint32_t pumped; /* times in one moment */
+    struct library_watches denied; /* paths of which it was not told, because it may not read them */
+    int64_t idle_us;               /* since when it could have tried to connect */
+    uint32_t pumped;               /* times in one moment */
     int64_t pumped_us;
     struct buf kept; /* what came while its process stood still: lengths and frames of one connection */
     bool kept_gone;

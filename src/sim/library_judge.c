@@ -8,7 +8,7 @@
 
 void judge_init(struct library_judge *j, struct cluster *c, uint32_t client)
 {
-    *j = (struct library_judge){ .c = c, .client = client, .cable = LIBRARY_NOWHERE };
+    *j = (struct library_judge){ .c = c, .client = client, .cable = LIBRARY_NOWHERE, .chroot = slice_str("") };
     buf_init(&j->bytes, SIZE_MAX);
 }
 
@@ -18,6 +18,7 @@ void judge_fini(struct library_judge *j)
     mem_free(j->due);
     buf_fini(&j->bytes);
     library_watches_fini(&j->watches);
+    library_watches_fini(&j->armed);
 }
 
 void judge_wrong(struct library_judge *j, const char *rule, const char *fmt, ...)
@@ -28,11 +29,6 @@ void judge_wrong(struct library_judge *j, const char *rule, const char *fmt, ...
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
     finding_set(&j->c->finding, j->c->now_us, rule, "library of client %u: %s", j->client, text);
-}
-
-static int64_t now_ms(const struct library_judge *j)
-{
-    return j->c->now_us / 1000;
 }
 
 /* ---- what the program asked for ---- */
@@ -57,15 +53,27 @@ uint32_t judge_accepted(struct library_judge *j, struct library_asked asked)
     return asked.serial;
 }
 
-void judge_closes(struct library_judge *j, bool sends)
+void judge_closes(struct library_judge *j, bool sends, int64_t by_ms)
 {
     j->closing = true;
+    j->close_by_ms = by_ms;
     if (sends)
         *push_asked(j) = (struct library_asked){ .xid = ++j->last_xid,
                                                  .op = WIRE_OP_CLOSE_SESSION,
                                                  .cable = LIBRARY_NOWHERE,
                                                  .up_cable = j->cable,
                                                  .told = true };
+}
+
+void judge_forgets(struct library_judge *j, struct slice path, unsigned kinds, unsigned watcher)
+{
+    library_watch_forget(&j->watches, path, kinds, watcher);
+    for (size_t i = 0; i < j->asked_n; i++) {
+        struct library_asked *q = &j->asked[i];
+        if (q->watches && (CLIENT_WATCH_BIT(q->kind) & kinds) != 0 && slice_eq_str(path, q->path) &&
+            (watcher == LIBRARY_EVERYBODY || watcher == q->watcher))
+            q->unwished = true;
+    }
 }
 
 size_t judge_waiting(const struct library_judge *j)
@@ -89,7 +97,7 @@ void judge_dialled(struct library_judge *j, uint32_t cable)
     j->cable = cable;
     j->up = j->primed = j->may_leave = false;
     j->rearmed = 0;
-    j->heard_us = j->c->now_us;
+    j->heard_us = j->spoke_us = j->c->now_us;
 }
 
 /* Requests of other clients may have been seen through events: a server that is behind any frame would show the past
@@ -136,8 +144,6 @@ static void sent_request(struct library_judge *j, const struct wire_request_head
             continue;
         if (q->xid != h->xid || q->op != h->type)
             break;
-        if (q->up_cable == LIBRARY_NOWHERE)
-            cover(&j->c->coverage, COVER_library_waited);
         q->cable = j->cable;
         return;
     }
@@ -148,6 +154,7 @@ void judge_sent(struct library_judge *j, struct slice frame)
 {
     struct wire_reader r = wire_reader_of(frame);
     struct wire_request_header h = wire_get_request_header(&r);
+    j->spoke_us = j->c->now_us;
     if (h.xid == WIRE_XID_SET_WATCHES)
         rearmed(j, &r, h.type);
     else if (h.xid > 0)
@@ -190,6 +197,11 @@ static void push_session_due(struct library_judge *j, int32_t state)
     due->who = library_watch_everybody(&j->watches) | 1u << LIBRARY_WATCHER_SESSION;
 }
 
+static enum client_watch_kind armed_kind(enum client_watch_kind kind)
+{
+    return kind == CLIENT_WATCH_EXIST ? CLIENT_WATCH_DATA : kind;
+}
+
 bool judge_connected(struct library_judge *j, struct slice frame)
 {
     struct wire_reader r = wire_reader_of(frame);
@@ -207,17 +219,35 @@ bool judge_connected(struct library_judge *j, struct slice frame)
     memcpy(j->passwd, q.passwd.p, q.passwd.n < sizeof j->passwd ? q.passwd.n : sizeof j->passwd);
     j->up = true;
     j->tried = 0;
+    for (size_t i = 0; i < j->asked_n; i++) { /* what waited is this connection's now */
+        if (j->asked[i].cable != LIBRARY_NOWHERE)
+            continue;
+        j->asked[i].up_cable = j->cable;
+        cover(&j->c->coverage, COVER_library_waited);
+    }
+    j->armed.n = 0; /* the library tells the server all it has */
+    for (size_t i = 0; i < j->watches.n; i++)
+        library_watch_add(&j->armed, armed_kind(j->watches.p[i].kind), slice_str(j->watches.p[i].path), 0, 0);
     push_session_due(j, j->read_only ? CLIENT_STATE_READ_ONLY : CLIENT_STATE_CONNECTED);
     return true;
+}
+
+/* Paths are told without the chroot (docs of zookeeper.h); one outside stays whole. */
+static struct slice below_chroot(const struct library_judge *j, struct slice path)
+{
+    size_t n = j->chroot.n;
+    bool inside = n != 0 && slice_starts(path, j->chroot) && (path.n == n || path.p[n] == '/');
+    return inside ? slice_of(path.p + n, path.n - n) : path;
 }
 
 static void came_event(struct library_judge *j, struct wire_reader *r, int64_t zxid)
 {
     struct wire_watcher_event e = wire_get_watcher_event(r);
     unsigned who = library_watch_fire(&j->watches, e.type, e.path);
+    (void)library_watch_fire(&j->armed, e.type, e.path);
     if (who == 0)
         return;
-    struct library_due *due = push_due(j, e.path);
+    struct library_due *due = push_due(j, below_chroot(j, e.path));
     due->is_event = true;
     due->type = e.type;
     due->zxid = zxid;
@@ -225,13 +255,28 @@ static void came_event(struct library_judge *j, struct wire_reader *r, int64_t z
 }
 
 /* Watches and what is to be forgotten take effect with the answer, unless the program was told of a failure before. */
-static void settle_watch(struct library_judge *j, const struct library_asked *q, int32_t err)
+static void settle_watch(struct library_judge *j, const struct library_asked *q, int32_t err, int64_t zxid)
 {
     bool missing = q->op == WIRE_OP_EXISTS && err == ERR_NO_NODE;
-    if (q->watches && !q->told && (err == 0 || missing))
-        library_watch_add(&j->watches, missing ? CLIENT_WATCH_EXIST : q->kind, slice_str(q->path), q->watcher);
-    if (q->forgets && (err == 0 || err == ERR_NO_WATCHER))
-        library_watch_forget(&j->watches, slice_str(q->path));
+    if (q->watches && !q->told && !q->unwished && (err == 0 || missing))
+        library_watch_add(&j->watches, missing ? CLIENT_WATCH_EXIST : q->kind, slice_str(q->path), q->watcher, zxid);
+    if (err == 0 || err == ERR_NO_WATCHER)
+        library_watch_forget(&j->watches, slice_str(q->path), q->forgets, q->watcher);
+    if (q->watches && (err == 0 || missing))
+        library_watch_add(&j->armed, armed_kind(q->kind), slice_str(q->path), 0, 0);
+    if (err == 0)
+        library_watch_forget(&j->armed, slice_str(q->path), q->armed, LIBRARY_EVERYBODY);
+}
+
+/* Who waits for an event must be known to the server. */
+static void check_armed(struct library_judge *j)
+{
+    for (size_t i = 0; i < j->watches.n; i++) {
+        const struct library_watch *one = &j->watches.p[i];
+        if (!library_watch_has(&j->armed, armed_kind(one->kind), slice_str(one->path)))
+            judge_wrong(j, "library.deaf", "watcher %u waits for events of kind %d at %s, and the server does not know",
+                        one->watcher, one->kind, one->path);
+    }
 }
 
 static bool came_answer(struct library_judge *j, const struct wire_reply_header *h, struct slice body)
@@ -245,7 +290,9 @@ static bool came_answer(struct library_judge *j, const struct wire_reply_header 
         return false;
     }
     q->answered = true;
-    settle_watch(j, q, h->err);
+    settle_watch(j, q, h->err, h->zxid);
+    if (q->armed != 0 || q->watches)
+        check_armed(j);
     if (q->serial == 0)
         return false;
     if (q->told)
@@ -285,189 +332,4 @@ void judge_disconnected(struct library_judge *j, bool chosen)
         j->tried++;
     j->cable = LIBRARY_NOWHERE;
     j->up = false;
-}
-
-/* ---- what is delivered ---- */
-
-static unsigned set_of(struct library_judge *j, const struct client_watchers *w)
-{
-    unsigned who = 0;
-    for (size_t i = 0; w != NULL && i < w->n; i++) {
-        unsigned bit = 1u << ((uintptr_t)w->p[i].ctx - 1);
-        if ((who & bit) != 0)
-            judge_wrong(j, "library.event_twice", "one event is for watcher %u twice",
-                        (unsigned)((uintptr_t)w->p[i].ctx - 1));
-        who |= bit;
-    }
-    return who;
-}
-
-static struct slice bytes_of(const struct library_judge *j, const struct library_due *due)
-{
-    return slice_of(buf_slice(&j->bytes).p + due->at, due->n);
-}
-
-static const struct library_due *next_due(struct library_judge *j)
-{
-    return j->due_at == j->due_n ? NULL : &j->due[j->due_at];
-}
-
-static void done_connecting(struct library_judge *j, unsigned who)
-{
-    if (j->up || (j->state != CLIENT_STATE_CONNECTED && j->state != CLIENT_STATE_READ_ONLY))
-        judge_wrong(j, "library.session_event", "CONNECTING follows state %d", j->state);
-    if (who != (library_watch_everybody(&j->watches) | 1u << LIBRARY_WATCHER_SESSION))
-        judge_wrong(j, "library.session_event", "CONNECTING is told to watchers %x of %x", who,
-                    library_watch_everybody(&j->watches) | 1u << LIBRARY_WATCHER_SESSION);
-    j->state = CLIENT_STATE_CONNECTING;
-}
-
-static void done_event(struct library_judge *j, const struct client_done *d)
-{
-    const struct library_due *due = next_due(j);
-    unsigned who = set_of(j, d->watchers);
-    bool session = d->type == CLIENT_EVENT_SESSION;
-    if (session && d->state == CLIENT_STATE_CONNECTING) {
-        done_connecting(j, who);
-        return;
-    }
-    if (due == NULL || !due->is_event || due->type != d->type || due->who != who ||
-        (session ? due->rc != d->state
-                 : due->zxid != d->zxid || !slice_eq(slice_of(d->body, d->body_n), bytes_of(j, due)))) {
-        judge_wrong(j, session ? "library.session_event" : "library.event",
-                    "tells event %d, state %d, to watchers %x; what must come is %s %d to %x", d->type, d->state, who,
-                    due == NULL     ? "nothing,"
-                    : due->is_event ? "event"
-                                    : "an answer,",
-                    due == NULL ? 0 : due->type, due == NULL ? 0 : due->who);
-        return;
-    }
-    if (session)
-        j->state = d->state;
-    j->due_at++;
-}
-
-/* Why a request may end without an answer. */
-static bool may_fail(const struct library_judge *j, const struct library_asked *q, int32_t rc)
-{
-    uint32_t cable = q->cable != LIBRARY_NOWHERE ? q->cable : q->up_cable;
-    switch (rc) {
-    case ERR_REQUEST_TIMEOUT:
-        return q->deadline_ms != 0 && now_ms(j) >= q->deadline_ms;
-    case ERR_CONNECTION_LOSS:
-    case ERR_OPERATION_TIMEOUT:
-        return cable != LIBRARY_NOWHERE ? cable != j->cable : !j->up && j->tried >= j->servers;
-    case CLIENT_ERR_CLOSING:
-        return j->closing;
-    case ERR_SESSION_EXPIRED:
-        return j->refused;
-    default:
-        return false;
-    }
-}
-
-static void done_answer(struct library_judge *j, const struct library_asked *q, const struct client_done *d)
-{
-    const struct library_due *due = next_due(j);
-    if (due == NULL || due->is_event || due->serial != q->serial) {
-        judge_wrong(j, "library.order", "ends request %d, op %d, before %s", q->xid, q->op,
-                    due != NULL && due->is_event ? "an event that came earlier" : "an earlier one");
-        return;
-    }
-    if (due->rc != d->rc || due->zxid != d->zxid || !slice_eq(slice_of(d->body, d->body_n), bytes_of(j, due)))
-        judge_wrong(j, "library.answer", "ends request %d, op %d, with %d, 0x%llx; the server said %d, 0x%llx", q->xid,
-                    q->op, d->rc, (unsigned long long)d->zxid, due->rc, (unsigned long long)due->zxid);
-    j->due_at++;
-}
-
-static void count_failure(struct library_judge *j, int32_t rc)
-{
-    cover(&j->c->coverage, rc == ERR_REQUEST_TIMEOUT   ? COVER_library_deadlines
-                           : rc == CLIENT_ERR_CLOSING  ? COVER_library_closings
-                           : rc == ERR_SESSION_EXPIRED ? COVER_library_expired
-                                                       : COVER_library_lost_requests);
-}
-
-static void done_request(struct library_judge *j, const struct client_done *d)
-{
-    uint32_t serial = (uint32_t)(uintptr_t)d->call.data;
-    struct library_asked *q = NULL;
-    bool first = true;
-    for (size_t i = 0; i < j->asked_n && q == NULL; i++) {
-        if (j->asked[i].serial == serial)
-            q = &j->asked[i];
-        else
-            first = first && j->asked[i].told;
-    }
-    if (q == NULL || q->told) {
-        judge_wrong(j, "library.twice", "request with serial %u ends again, with %d", serial, d->rc);
-        return;
-    }
-    q->told = true;
-    if (q->answered) {
-        done_answer(j, q, d);
-        return;
-    }
-    count_failure(j, d->rc);
-    if (!may_fail(j, q, d->rc))
-        judge_wrong(j, "library.failure", "request %d, op %d, %s, ends with %d without a reason", q->xid, q->op,
-                    q->cable == LIBRARY_NOWHERE ? "waiting" : "sent", d->rc);
-    if (!first && d->rc != ERR_REQUEST_TIMEOUT)
-        judge_wrong(j, "library.order", "request %d, op %d, ends with %d before an earlier one", q->xid, q->op, d->rc);
-}
-
-void judge_done(struct library_judge *j, const struct client_done *d)
-{
-    if (d->is_event) {
-        done_event(j, d);
-    } else if (d->call.tag != 0) {
-        if (++j->auth_told > j->auth_asked)
-            judge_wrong(j, "library.twice", "an identity is answered again");
-    } else {
-        done_request(j, d);
-    }
-}
-
-static void check_asked(struct library_judge *j, bool over)
-{
-    size_t left = 0;
-    for (size_t i = 0; i < j->asked_n; i++) {
-        const struct library_asked *q = &j->asked[i];
-        uint32_t cable = q->cable != LIBRARY_NOWHERE ? q->cable : q->up_cable;
-        bool cut_off = cable != LIBRARY_NOWHERE && cable != j->cable;
-        if (!q->told && (over || cut_off))
-            judge_wrong(j, "library.lost", "request %d, op %d, never ends, and its %s is over", q->xid, q->op,
-                        over ? "handle" : "connection");
-        if (!q->told && q->deadline_ms != 0 && now_ms(j) >= q->deadline_ms)
-            judge_wrong(j, "library.deadline", "request %d, op %d, goes on %lld ms after its deadline", q->xid, q->op,
-                        (long long)(now_ms(j) - q->deadline_ms));
-        if (!q->told || (!q->answered && !cut_off))
-            j->asked[left++] = *q;
-    }
-    j->asked_n = left;
-}
-
-static void check_state(struct library_judge *j, bool over)
-{
-    int32_t want = j->refused     ? CLIENT_STATE_EXPIRED
-                   : over         ? j->state /* who closes hears no more */
-                   : !j->up       ? CLIENT_STATE_CONNECTING
-                   : j->read_only ? CLIENT_STATE_READ_ONLY
-                                  : CLIENT_STATE_CONNECTED;
-    if (j->state != want && !(j->state == 0 && want == CLIENT_STATE_CONNECTING))
-        judge_wrong(j, "library.session_event", "the last session event was %d, it is %d", j->state, want);
-}
-
-void judge_settled(struct library_judge *j, bool over)
-{
-    if (j->due_at != j->due_n)
-        judge_wrong(j, "library.lost", "%s of type %d, serial %u, is never delivered",
-                    j->due[j->due_at].is_event ? "an event" : "an answer", j->due[j->due_at].type,
-                    j->due[j->due_at].serial);
-    j->due_at = j->due_n = 0;
-    buf_reset(&j->bytes);
-    check_asked(j, over);
-    check_state(j, over);
-    if (over && j->auth_told != j->auth_asked)
-        judge_wrong(j, "library.lost", "%u identities are never answered", j->auth_asked - j->auth_told);
 }

@@ -25,10 +25,13 @@ struct library_asked {
     int32_t xid, op;
     int64_t deadline_ms; /* 0: none */
     uint32_t cable;      /* it was sent there; LIBRARY_NOWHERE: it waits */
-    uint32_t up_cable;   /* the connection with a session that there was when it was made; LIBRARY_NOWHERE: none */
+    uint32_t up_cable;   /* the connection with a session that it is for; LIBRARY_NOWHERE: none yet */
     bool told;           /* it has ended */
     bool answered;       /* the server's answer has come */
-    bool watches, forgets;
+    bool watches;
+    bool unwished;    /* it watches, but the watcher has been forgotten meanwhile */
+    unsigned forgets; /* kinds (bits) */
+    unsigned armed;   /* kinds that the server forgets with an answer of 0 */
     enum client_watch_kind kind;
     unsigned watcher;
     char path[40];
@@ -53,6 +56,8 @@ struct library_judge {
     size_t due_at, due_n, due_cap;
     struct buf bytes;
     struct library_watches watches;
+    struct library_watches armed; /* what the server keeps for this connection; kinds EXIST and DATA are one to it */
+    struct slice chroot;          /* "": none */
     /* What the server said, and what the session event must be. */
     int64_t session_id;
     uint8_t passwd[WIRE_PASSWD_BYTES];
@@ -64,13 +69,16 @@ struct library_judge {
     bool greeted;         /* a CONNECTED must come */
     bool refused;         /* the server said that the session is over */
     /* The connection. */
-    uint32_t cable;   /* LIBRARY_NOWHERE: none */
-    bool up, primed;  /* it has a session; and the first frames of it were looked at */
-    size_t rearmed;   /* paths in setWatches of this connection */
-    int64_t heard_us; /* when the last byte came */
-    bool may_leave;   /* the program gave a reason to leave it */
+    uint32_t cable;    /* LIBRARY_NOWHERE: none */
+    bool up, primed;   /* it has a session; and the first frames of it were looked at */
+    size_t rearmed;    /* paths in setWatches of this connection */
+    int64_t heard_us;  /* when the last byte came */
+    int64_t spoke_us;  /* when the last frame left */
+    int64_t thawed_us; /* when its process went on */
+    bool may_leave;    /* the program gave a reason to leave it */
     size_t servers, tried;
-    bool closing; /* the program has closed the handle */
+    bool closing;        /* the program has closed the handle */
+    int64_t close_by_ms; /* it must have ended then */
     uint32_t auth_asked, auth_told;
     uint32_t last_serial;
     int32_t last_xid;
@@ -82,8 +90,10 @@ void judge_wrong(struct library_judge *j, const char *rule, const char *fmt, ...
 
 /* The program's side. Gives the serial to name the answer by. */
 uint32_t judge_accepted(struct library_judge *j, struct library_asked asked);
-/* A closeSession that nobody waits for. */
-void judge_closes(struct library_judge *j, bool sends);
+/* The handle is closed: it must have ended by then. sends: closeSession is asked for, for whose answer nobody waits. */
+void judge_closes(struct library_judge *j, bool sends, int64_t by_ms);
+/* Watchers are forgotten at once. */
+void judge_forgets(struct library_judge *j, struct slice path, unsigned kinds, unsigned watcher);
 size_t judge_waiting(const struct library_judge *j);
 /* The list has changed. */
 void judge_servers(struct library_judge *j, size_t n);
@@ -105,6 +115,8 @@ void judge_disconnected(struct library_judge *j, bool chosen);
 /* What the library delivers. */
 void judge_done(struct library_judge *j, const struct client_done *d);
 /* After all that there is to deliver has been. over: the handle has ended. */
+/* What the handle says of itself. */
+void judge_handle(struct library_judge *j, const struct client_core *core);
 void judge_settled(struct library_judge *j, bool over);
 
 #endif

@@ -29,6 +29,8 @@ static void work(struct library *l)
     while (dice_one_in(&l->works, 2) && may_ask(l));
     if (!c->healing && dice_one_in(&l->dice, 60))
         library_relist(l, dice_one_in(&l->dice, 2));
+    if (dice_one_in(&l->dice, 100))
+        client_cycle_server(l->core);
     library_pump(l);
     if (l->core != NULL && !c->healing && dice_one_in(&l->dice, 150))
         library_hand_over(l);
@@ -42,7 +44,8 @@ static void thaw(struct library *l)
     buf_init(&l->kept, SIZE_MAX);
     l->kept_gone = false;
     l->frozen_until_us = 0;
-    if (l->link == LIBRARY_OPEN && !dice_one_in(&l->dice, 2)) /* which thread is the first to go on? */
+    l->judge.thawed_us = l->judge.spoke_us = l->idle_us = l->c->now_us;
+    if (l->link == LIBRARY_OPEN && !dice_one_in(&l->dice, 2)) /* which of its threads goes on first? */
         library_pump(l);
     if (l->core != NULL && l->link == LIBRARY_OPEN)
         library_take_frames(l, buf_slice(&kept));
@@ -105,6 +108,7 @@ void library_free(struct library *l)
         judge_fini(&l->judge);
     }
     mem_free(l->dones.p);
+    library_watches_fini(&l->denied);
     buf_fini(&l->kept);
     buf_fini(&l->out);
     buf_fini(&l->scratch);
@@ -141,8 +145,11 @@ void library_away(struct library *l)
 void library_back(struct library *l)
 {
     l->away_until_us = 0;
-    if (l->frozen_until_us > l->c->now_us)
-        l->frozen_until_us = l->c->now_us + 1;
+    if (l->core != NULL && l->frozen_until_us != 0) {
+        thaw(l);
+        library_pump(l);
+    }
+    l->frozen_until_us = 0;
     if (l->core != NULL) {
         library_relist(l, true);
         library_pump(l);
@@ -160,8 +167,9 @@ void library_close_session(struct library *l)
     enum client_state s = client_state_of(l->core);
     bool sends = s == CLIENT_STATE_CONNECTED || s == CLIENT_STATE_READ_ONLY;
     struct buf *b;
-    judge_closes(&l->judge, sends);
-    client_close(l->core, now_ms(l) + dice_between(&l->dice, 0, 3000));
+    int64_t by_ms = now_ms(l) + dice_between(&l->dice, 0, 3000);
+    judge_closes(&l->judge, sends, by_ms);
+    client_close(l->core, by_ms);
     cover(&l->c->coverage, COVER_library_closed);
     if (client_begin(l->core, WIRE_OP_SYNC, &b) != CLIENT_ERR_CLOSING)
         judge_wrong(&l->judge, "library.after_end", "a handle that is being closed takes a request");
@@ -170,7 +178,7 @@ void library_close_session(struct library *l)
 
 bool library_is_at_rest(const struct library *l)
 {
-    return l->core != NULL && l->judge.up && judge_waiting(&l->judge) == 0;
+    return l->core != NULL && l->judge.up && !l->judge.closing && judge_waiting(&l->judge) == 0;
 }
 
 void library_describe(const struct library *l, struct buf *b)

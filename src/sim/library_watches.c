@@ -9,7 +9,8 @@ void library_watches_fini(struct library_watches *w)
     *w = (struct library_watches){ 0 };
 }
 
-void library_watch_add(struct library_watches *w, enum client_watch_kind kind, struct slice path, unsigned watcher)
+void library_watch_add(struct library_watches *w, enum client_watch_kind kind, struct slice path, unsigned watcher,
+                       int64_t since)
 {
     for (size_t i = 0; i < w->n; i++)
         if (w->p[i].kind == kind && w->p[i].watcher == watcher && slice_eq_str(path, w->p[i].path))
@@ -21,15 +22,20 @@ void library_watch_add(struct library_watches *w, enum client_watch_kind kind, s
     struct library_watch *one = &w->p[w->n++];
     one->kind = kind;
     one->watcher = watcher;
+    one->since = since;
     snprintf(one->path, sizeof one->path, "%.*s", SLICE_ARG(path));
 }
 
-void library_watch_forget(struct library_watches *w, struct slice path)
+void library_watch_forget(struct library_watches *w, struct slice path, unsigned kinds, unsigned watcher)
 {
     size_t left = 0;
-    for (size_t i = 0; i < w->n; i++)
-        if (!slice_eq_str(path, w->p[i].path))
+    for (size_t i = 0; i < w->n; i++) {
+        const struct library_watch *one = &w->p[i];
+        bool goes = slice_eq_str(path, one->path) && (kinds & CLIENT_WATCH_BIT(one->kind)) != 0 &&
+                    (watcher == LIBRARY_EVERYBODY || watcher == one->watcher);
+        if (!goes)
             w->p[left++] = w->p[i];
+    }
     w->n = left;
 }
 

@@ -9,6 +9,7 @@
 struct library_watch {
     enum client_watch_kind kind;
     unsigned watcher;
+    int64_t since; /* it must hear of what changes after this zxid */
     char path[40];
 };
 
@@ -19,8 +20,11 @@ struct library_watches {
 
 void library_watches_fini(struct library_watches *w);
 /* The same one twice is one. */
-void library_watch_add(struct library_watches *w, enum client_watch_kind kind, struct slice path, unsigned watcher);
-void library_watch_forget(struct library_watches *w, struct slice path);
+void library_watch_add(struct library_watches *w, enum client_watch_kind kind, struct slice path, unsigned watcher,
+                       int64_t since);
+/* Of these kinds (bits), this watcher's or everybody's. */
+#define LIBRARY_EVERYBODY 31u
+void library_watch_forget(struct library_watches *w, struct slice path, unsigned kinds, unsigned watcher);
 /* The watchers that hear of an event (client specification 6.8); those that wait for one only are gone afterwards. */
 unsigned library_watch_fire(struct library_watches *w, int32_t type, struct slice path);
 /* All watchers. */

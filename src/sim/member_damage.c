@@ -73,7 +73,10 @@ bool member_rot(struct sim_member *m, bool log, size_t from_newest, uint64_t bit
     list_files(m, log, f);
     bool done = from_newest < f->count && disk_get(m->disk, f->at[f->count - 1 - from_newest], &b) == 0 && b.n != 0;
     if (done) {
-        uint64_t at = bit / 8 % b.n;
+        size_t end = b.n; /* mostly not in the padding */
+        while (bit >> 61 != 0 && end > 1 && b.p[end - 1] == 0)
+            end--;
+        uint64_t at = bit / 8 % end;
         done = disk_flip(m->disk, f->at[f->count - 1 - from_newest], at, (uint8_t)(1u << bit % 8));
         log_info("sim.rot", "member=%u file=%s offset=%llu of=%zu", m->index + 1, f->at[f->count - 1 - from_newest],
                  (unsigned long long)at, b.n);
@@ -87,9 +90,10 @@ bool member_rot(struct sim_member *m, bool log, size_t from_newest, uint64_t bit
 
 void member_rot_somewhere(struct sim_member *m, struct dice *d)
 {
-    bool log = !dice_one_in(d, 3);
+    bool log = !dice_one_in(d, 3), dies = dice_one_in(d, 2);
     size_t from_newest = dice_one_in(d, 3) ? (size_t)dice_between(d, 1, 4) : 0;
-    (void)member_rot(m, log, from_newest, rng_u64(&d->rng));
+    if (member_rot(m, log, from_newest, rng_u64(&d->rng)) && dies) /* who is not started again never finds it */
+        member_stop(m, MEMBER_KILLED);
 }
 
 /* ---- whole disks ---- */

@@ -52,7 +52,7 @@ static const struct {
     { OPT_purge_ms, 500, 8000, 8 },
     { OPT_snapshot_ms, 500, 8000, 8 },
     { OPT_wipe_ms, 4000, 16000, 13 },
-    { OPT_rot_ms, 1000, 16000, 12 },
+    { OPT_rot_ms, 1000, 8000, 11 },
     { OPT_restore_ms, 1000, 16000, 13 },
     { OPT_drift_ppm, 100, 50000, 8 },
     { OPT_wall_step_ms, 1000, 16000, 10 },

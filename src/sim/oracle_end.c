@@ -1,4 +1,5 @@
 #include "core/view.h"
+#include "sim/client.h"
 #include "sim/member.h"
 #include "sim/oracle_internal.h"
 #include <stdio.h>
@@ -92,4 +93,6 @@ void oracle_end(struct oracle *o)
         if (o->c->members[i]->up && !o->c->outside[i])
             compare_member(o, o->c->members[i]);
     judge_expiry(o);
+    for (uint32_t i = 0; i < o->c->client_count; i++)
+        simclient_judge_end(o->c->clients[i], &o->model);
 }

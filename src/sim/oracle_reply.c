@@ -71,8 +71,12 @@ static void expect(void *ctx, uint32_t cable, unsigned modes)
     struct oracle *o = ctx;
     struct oracle_cable *k = &o->cables[cable];
     const struct model_event *e = o->event;
-    if (k->fired == o->event_number || !model_allows(e->node, &k->who, WIRE_PERM_READ))
+    if (k->fired == o->event_number)
         return;
+    if (!model_allows(e->node, &k->who, WIRE_PERM_READ)) {
+        simclient_denied(o->c->clients[k->client], slice_str(e->node->path));
+        return;
+    }
     k->fired = o->event_number;
     if (k->first == ORACLE_NONE) {
         if (still_connected(o, cable))
@@ -120,6 +124,7 @@ static int32_t missed(struct oracle *o, const struct oracle_cable *k, struct sli
         return list == 1 ? 0 : WIRE_EVENT_DELETED;
     if (!model_allows(n, &k->who, WIRE_PERM_READ)) {
         *skip = true;
+        simclient_denied(o->c->clients[k->client], path);
         return 0;
     }
     if (list == 0)

@@ -189,6 +189,30 @@ static bool do_wipe(struct scenario *s, const struct words *w)
     return for_members(s, w, wipe_one);
 }
 
+static bool back_up_one(struct scenario *s, struct sim_member *m)
+{
+    (void)s;
+    member_back_up(m);
+    return true;
+}
+
+static bool do_back_up(struct scenario *s, const struct words *w)
+{
+    return for_members(s, w, back_up_one);
+}
+
+/* It ends; its disk is as it was at "backup". */
+static bool restore_one(struct scenario *s, struct sim_member *m)
+{
+    (void)s;
+    return member_restore(m);
+}
+
+static bool do_restore(struct scenario *s, const struct words *w)
+{
+    return for_members(s, w, restore_one);
+}
+
 static bool pause_one(struct scenario *s, struct sim_member *m)
 {
     s->c.disturbed_us = s->c.now_us;
@@ -702,16 +726,17 @@ bool scenario_step(struct scenario *s, const struct words *w)
         bool (*act)(struct scenario *s, const struct words *w);
         size_t words;
     } steps[] = {
-        { "ensemble", do_ensemble, 2 }, { "set", do_set, 3 },       { "start", do_start, 2 },
-        { "kill", do_kill, 2 },         { "power", do_power, 2 },   { "fuse", do_fuse, 3 },
-        { "wipe", do_wipe, 2 },         { "pause", do_pause, 2 },   { "resume", do_resume, 2 },
-        { "snapshot", do_snapshot, 2 }, { "purge", do_purge, 2 },   { "disk", do_disk, 4 },
-        { "cut", do_cut, 4 },           { "block", do_block, 4 },   { "heal", do_heal, 1 },
-        { "hold", do_hold, 5 },         { "let", do_let, 4 },       { "tear", do_tear, 6 },
-        { "break", do_break, 3 },       { "client", do_client, 3 }, { "run", do_run, 2 },
-        { "expect", do_expect, 3 },     { "until", do_until, 3 },   { "never", do_never, 4 },
-        { "refuse", do_refuse, 2 },     { "accept", do_refuse, 2 }, { "mark", do_mark, 1 },
-        { "trap", do_trap, 4 },         { "verify", do_verify, 1 }, { "stop", do_stop, 1 },
+        { "ensemble", do_ensemble, 2 }, { "set", do_set, 3 },         { "start", do_start, 2 },
+        { "kill", do_kill, 2 },         { "power", do_power, 2 },     { "fuse", do_fuse, 3 },
+        { "wipe", do_wipe, 2 },         { "pause", do_pause, 2 },     { "resume", do_resume, 2 },
+        { "snapshot", do_snapshot, 2 }, { "purge", do_purge, 2 },     { "disk", do_disk, 4 },
+        { "cut", do_cut, 4 },           { "block", do_block, 4 },     { "heal", do_heal, 1 },
+        { "hold", do_hold, 5 },         { "let", do_let, 4 },         { "tear", do_tear, 6 },
+        { "break", do_break, 3 },       { "client", do_client, 3 },   { "run", do_run, 2 },
+        { "expect", do_expect, 3 },     { "until", do_until, 3 },     { "never", do_never, 4 },
+        { "backup", do_back_up, 2 },    { "restore", do_restore, 2 }, { "refuse", do_refuse, 2 },
+        { "accept", do_refuse, 2 },     { "mark", do_mark, 1 },       { "trap", do_trap, 4 },
+        { "verify", do_verify, 1 },     { "stop", do_stop, 1 },
     };
     for (size_t i = 0; i < ARRAY_COUNT(steps); i++)
         if (strcmp(w->w[0], steps[i].word) == 0 && w->n >= steps[i].words) {

@@ -224,11 +224,11 @@ static void library_watches_fire_as_specified(void **state)
     (void)state;
     struct library_watches w = { 0 };
     struct slice a = slice_str("/a"), ab = slice_str("/a/b");
-    library_watch_add(&w, CLIENT_WATCH_DATA, a, 0);
-    library_watch_add(&w, CLIENT_WATCH_DATA, a, 0);
-    library_watch_add(&w, CLIENT_WATCH_CHILD, a, 1);
-    library_watch_add(&w, CLIENT_WATCH_PERSISTENT, ab, 2);
-    library_watch_add(&w, CLIENT_WATCH_RECURSIVE, slice_str("/"), 3);
+    library_watch_add(&w, CLIENT_WATCH_DATA, a, 0, 0);
+    library_watch_add(&w, CLIENT_WATCH_DATA, a, 0, 0);
+    library_watch_add(&w, CLIENT_WATCH_CHILD, a, 1, 0);
+    library_watch_add(&w, CLIENT_WATCH_PERSISTENT, ab, 2, 0);
+    library_watch_add(&w, CLIENT_WATCH_RECURSIVE, slice_str("/"), 3, 0);
     assert_int_equal(library_watch_count(&w), 4);
     assert_int_equal(library_watch_fire(&w, WIRE_EVENT_CHILDREN_CHANGED, ab), 1u << 2);
     assert_int_equal(library_watch_fire(&w, WIRE_EVENT_CREATED, ab), 1u << 2 | 1u << 3);
@@ -236,7 +236,7 @@ static void library_watches_fire_as_specified(void **state)
     assert_int_equal(library_watch_fire(&w, WIRE_EVENT_DELETED, a), 1u << 1 | 1u << 3);
     assert_false(library_watch_has(&w, CLIENT_WATCH_CHILD, a));
     assert_int_equal(library_watch_everybody(&w), 1u << 2 | 1u << 3);
-    library_watch_forget(&w, ab);
+    library_watch_forget(&w, ab, CLIENT_WATCH_ANY, LIBRARY_EVERYBODY);
     assert_int_equal(library_watch_everybody(&w), 1u << 3);
     library_watches_fini(&w);
 }
@@ -336,7 +336,7 @@ static void the_judge_of_libraries_judges(void **state)
     must_find(c, &j, "library.left");
 
     c = judged(&j);
-    judge_closes(&j, false);
+    judge_closes(&j, false, 0);
     judge_settled(&j, true);
     must_find(c, &j, "library.lost");
 }

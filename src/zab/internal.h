@@ -17,6 +17,7 @@
 #define UNANSWERED_MS 3000      /* an observer calls a voter anew that answers nothing for so long */
 #define AVOID_MS 60000          /* who was elected and could not be reached is avoided for so long, */
 #define AVOID_FIRST_MS 3000     /* and only in the first moments of an election: perhaps there is nobody else */
+#define BEHIND_MS 200           /* a leader that cannot be followed is not tried again sooner */
 #define RETRY_LEADER_MS 10      /* between two tries to reach a leader that does not listen yet */
 #define RETRY_LEADER_MS_MAX 320 /* one that hangs up, or cannot be connected to: the pause doubles up to this */
 #define RETRY_LEADER_FOR_MS 1000
@@ -163,6 +164,7 @@ enum learning_phase {
     LEARNING_DIAL,
     LEARNING_WAIT_RETRY,
     LEARNING_INFO,          /* FOLLOWERINFO sent */
+    LEARNING_BEHIND,        /* the leader's epoch is behind the one promised: we leave it, in a moment */
     LEARNING_SAVE_ACCEPTED, /* before ACKEPOCH */
     LEARNING_PLAN,          /* waits for DIFF, TRUNC or SNAP */
     LEARNING_TRUNCATE,

@@ -110,8 +110,15 @@ static void on_leaderinfo(struct zab *z, struct link *l, const struct peer_packe
 {
     struct learning *ln = &z->learning;
     int64_t epoch = ZXID_EPOCH(p->zxid);
-    if (p->type != PEER_LEADERINFO || epoch < z->accepted_epoch || epoch > EPOCH_MAX) {
-        zab_leave_role(z, "the leader's epoch is behind the one promised");
+    if (p->type != PEER_LEADERINFO || epoch > EPOCH_MAX) {
+        zab_leave_role(z, "the leader's epoch cannot be");
+        return;
+    }
+    if (epoch < z->accepted_epoch) {
+        /* A leader of ours steps down for us; one of the reference server goes on with the others, and would be found
+         * and left again some hundred times a second. */
+        ln->phase = LEARNING_BEHIND;
+        ln->retry_ms = z->now_ms + BEHIND_MS;
         return;
     }
     ln->epoch = epoch;
@@ -447,6 +454,8 @@ int64_t learner_bytes(struct zab *z, struct link *l, struct slice bytes)
         used += (size_t)n;
         if (ln->phase == LEARNING_INFO)
             on_leaderinfo(z, l, &p);
+        else if (ln->phase == LEARNING_BEHIND)
+            zab_leave_role(z, "the leader's epoch is behind the one promised");
         else if (ln->phase == LEARNING_PLAN)
             on_plan(z, l, &p);
         else
@@ -475,6 +484,11 @@ void learner_tick(struct zab *z)
         return;
     }
     relay_tick(z);
+    if (ln->phase == LEARNING_BEHIND) {
+        if (z->now_ms >= ln->retry_ms)
+            zab_leave_role(z, "the leader's epoch is behind the one promised");
+        return;
+    }
     bool waits_for_disk = ln->conn != NULL && ln->conn->paused;
     if (waits_for_disk || z->now_ms - ln->heard_ms <= silence_limit_ms(z))
         return;
@@ -486,7 +500,7 @@ void learner_tick(struct zab *z)
 int64_t learner_next_tick_ms(const struct zab *z)
 {
     const struct learning *ln = &z->learning;
-    if (ln->phase == LEARNING_WAIT_RETRY)
+    if (ln->phase == LEARNING_WAIT_RETRY || ln->phase == LEARNING_BEHIND)
         return ln->retry_ms;
     int64_t next =
         ln->conn != NULL && ln->conn->paused ? z->now_ms + z->opt.tick_time_ms : ln->heard_ms + silence_limit_ms(z) + 1;

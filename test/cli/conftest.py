@@ -66,6 +66,7 @@ def terminal(shared_server, zokor):
         t = cli_tools.Terminal([*zokor, "-server", shared_server.hosts, *options], env=env)
         started.append(t)
         if connected:
+            t.wait_screen("state:SyncConnected")  # the state may be there before the event
             t.prompt(0)
         return t
 

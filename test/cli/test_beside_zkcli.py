@@ -19,7 +19,7 @@ REASON = conftest.missing_java() or (
 with_zkcli = pytest.mark.skipif(REASON is not None, reason=str(REASON))
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-OURS = ("exit", "export", "find", "help", "import", "tree")
+OURS = ("exit", "export", "find", "help", "import", "tree", "watch")
 
 
 def commands():

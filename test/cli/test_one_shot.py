@@ -1,7 +1,10 @@
 """One command a run: exit statuses, streams, options, JSON, data of every kind."""
 import json
 import os
+import select
+import signal
 import subprocess
+import time
 
 import pytest
 
@@ -213,6 +216,60 @@ class TestJson:
         assert out[1]["event"]["type"] == "NodeDataChanged" and out[1]["event"]["path"] == cli.base
         assert out[1]["event"]["zxid"] > 0
         assert len(out) == 3
+
+
+class TestWatch:
+    """watch: events until there were enough."""
+
+    @pytest.fixture
+    def watching(self, zokor, shared_server):
+        started = []
+
+        def start(*words):
+            command = [*zokor, "--json", "-server", shared_server.hosts, "watch", *words]
+            p = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=cli_tools.environment())
+            started.append(p)
+            return p
+
+        yield start
+        for p in started:
+            p.kill()
+            p.communicate()
+
+    def changes_until_end(self, zk, path, process):
+        """Changes a node until the program has seen enough: nobody tells when its watch is set."""
+        while process.poll() is None:
+            zk.set(path, b"x")
+            time.sleep(0.02)
+        out, _ = process.communicate(timeout=cli_tools.SECONDS)
+        return [json.loads(line)["event"] for line in out.splitlines()]
+
+    def test_so_many_events(self, zk, base, watching):
+        zk.create(base + "/below")
+        p = watching("-n", "2", base)
+        events = self.changes_until_end(zk, base + "/below", p)
+        assert p.returncode == 0
+        assert {(e["type"], e["path"]) for e in events} == {("NodeDataChanged", base + "/below")}
+        assert len(events) >= 2 and events[0]["zxid"] < events[1]["zxid"]
+
+    def test_only_the_node(self, zk, base, watching):
+        zk.create(base + "/below")
+        p = watching("-n", "1", "-o", base)
+        zk.set(base + "/below", b"not seen")
+        events = self.changes_until_end(zk, base, p)
+        assert {(e["type"], e["path"]) for e in events} == {("NodeDataChanged", base)}
+
+    def test_ctrl_c(self, zk, base, watching):
+        p = watching(base)
+        while not select.select([p.stdout], [], [], 0.02)[0]:
+            zk.set(base, b"x")
+        p.send_signal(signal.SIGINT)
+        p.communicate(timeout=cli_tools.SECONDS)
+        assert p.returncode == -signal.SIGINT
+
+    def test_wrong_uses(self, cli):
+        assert cli("watch") == (1, [], ["watch [-n count] [-o] path", *cli("help", "watch")[1][4:], ""])
+        assert cli("watch -n 0 {}") == (1, [], ["-n: '0' is not a number (1..2147483647)"])
 
 
 class TestSubtrees:

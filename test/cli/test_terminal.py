@@ -169,10 +169,27 @@ class TestEvents:
         events = [line for line in t.screen() if line.startswith("WatchedEvent") and "/n" in line]
         assert [e.split("/n")[1].split()[0] for e in events] == [str(i) for i in range(200)]
 
+    def test_watch_until_ctrl_c(self, terminal, zk, base):
+        t = terminal()
+        t.type("watch %s\n" % base)
+        t.wait("watch %s\r\n" % base)
+        for i in range(1000):  # nobody tells when the watch is set
+            zk.create("%s/n%d" % (base, i))
+            t.seen += t.read(0.02) or ""
+            if any("type:NodeCreated path:%s/n" % base in line for line in t.screen()):
+                break
+        t.type(CTRL_C)
+        t.prompt(1)
+        events = len([line for line in t.screen() if line.startswith("WatchedEvent")])
+        zk.create(base + "/later")
+        t.run("ls /zookeeper", 2)
+        assert len([line for line in t.screen() if line.startswith("WatchedEvent")]) == events, "the watch is gone"
+
     def test_the_prompt_tells_of_the_connection(self, terminal, own_server, zokor):
         srv = own_server()
         t = cli_tools.Terminal([*zokor, "-server", srv.hosts])
         try:
+            t.wait_screen("state:SyncConnected")
             t.prompt(0)
             srv.kill()
             t.wait_screen("(CONNECTING) 0]")
@@ -187,6 +204,7 @@ def test_ctrl_c_ends_the_waiting(own_server, zokor):
     srv = own_server()
     t = cli_tools.Terminal([*zokor, "-server", srv.hosts])
     try:
+        t.wait_screen("state:SyncConnected")
         t.prompt(0)
         srv.signal(signal.SIGSTOP)
         t.type("ls /\n")
@@ -222,6 +240,7 @@ def test_an_expired_session(own_server, zokor):
     watcher = zkraw.Client(srv.port)
     t = cli_tools.Terminal([*zokor, "-timeout", "2000", "-server", srv.hosts])
     try:
+        t.wait_screen("state:SyncConnected")
         t.prompt(0)
         t.run("create -e /e", 1)
         os.kill(t.pid, signal.SIGSTOP)

@@ -1,5 +1,6 @@
 """Servers that log in among themselves by Kerberos: ours alone and beside Apache's, with a KDC of the test's own."""
 import os
+import time
 
 import pytest
 from ensemble import Ensemble, until
@@ -106,3 +107,17 @@ def test_without_a_ticket_it_says_why(tmp_path, kdc):
         until(lambda: "no ticket" in e[1].log() and kdc.path("bob.keytab") in e[1].log(), 60)
         assert e[1].mode() == ""
         assert all(m.running() for m in e)
+
+
+def test_tickets_end(tmp_path, kdc):
+    """A server that logs in again when its ticket has ended asks for another one."""
+    kdc.admin(REALM, "modprinc -maxlife 1second " + MEMBER)
+    with ensemble(kdc, tmp_path, "zzz") as e:
+        e.wait_serving(START_S)
+        time.sleep(2)
+        lead = e.leader()
+        lead.kill()
+        e.wait_serving(START_S)
+        lead.start(wait=False)
+        lead.wait_serving(START_S)
+        e.check_same(["/"])

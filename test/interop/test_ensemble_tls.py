@@ -3,11 +3,12 @@ from plain to TLS while clients work. Certificates are made by the openssl comma
 import shutil
 import socket
 import ssl
+import subprocess
 
 import pytest
 import zkraw
 from ensemble import Ensemble, has_apache, until
-from server import ServerDied, use_apache
+from server import ServerDied, server_command, use_apache
 from test_ensemble_members import children_everywhere, fill
 from test_tls import Pki
 
@@ -64,12 +65,15 @@ def hello_of(port):
 
 
 def test_three_on_tls(tmp_path, pki):
+    """And what --check says of their configuration."""
     with Ensemble(tmp_path, "zzz", observers="z", extra=lines(pki)) as e:
         lead = e.wait_serving()
         sessions_work(e)
         fill(lead, "/many", 2000, size=500)
         assert children_everywhere(e, "/many") == {2000}
         assert not any("peer.tls" in m.log() for m in e)
+        done = subprocess.run(server_command() + ["server", "--check", e[1].cfg], capture_output=True, text=True)
+        assert done.returncode == 0 and "quorum.tls certificate=" in done.stderr, done
         for m in e:
             assert hello_of(m.election_port)
         assert hello_of(lead.quorum_port)
@@ -212,6 +216,37 @@ def test_strangers_on_the_ports(tmp_path, pki):
         assert set(e.stop().values()) == {0}
 
 
+def test_a_crowd_does_not_keep_members_out(tmp_path, pki):
+    """Hundreds of connections that begin a handshake and go no further: the oldest of them make room."""
+    with Ensemble(tmp_path, "zzz", extra=lines(pki)) as e:
+        lead = e.wait_serving()
+        crowd = []
+
+        def come(port):
+            try:
+                s = socket.create_connection(("127.0.0.1", port), timeout=30)
+                s.sendall(b"\x16\x03\x01\x02\x00\x01")
+                crowd.append(s)
+            except OSError:
+                pass
+
+        for i in range(200):
+            for m in e:
+                come(m.election_port)
+            come(lead.quorum_port)
+        lead.kill()
+        fill(e.wait_serving(), "/n", 20)
+        for i in range(100):
+            for m in e.running():
+                come(m.election_port)
+        lead.start(wait=False)
+        lead.wait_serving()
+        assert children_everywhere(e, "/n") == {20}
+        for s in crowd:
+            s.close()
+        assert set(e.stop().values()) == {0}
+
+
 @pytest.mark.parametrize(
     "change, says",
     [
@@ -231,6 +266,8 @@ def test_a_broken_configuration_stops_the_start(tmp_path, pki, change, says):
     e = Ensemble(tmp_path, "zzz", extra=lines(pki, **change))
     with pytest.raises(ServerDied, match=says):
         e[1].start()
+    done = subprocess.run(server_command() + ["server", "--check", e[1].cfg], capture_output=True, text=True)
+    assert done.returncode == 2 and says in done.stderr, done
 
 
 # ---- from plain to TLS --------------------------------------------------------------------------

@@ -222,6 +222,18 @@ def test_interrupted(zokor, tmp_path):
         assert children(own) == ["zookeeper"]
 
 
+def test_nobody_reads_the_results(zokor, tmp_path):
+    """As with `| head -1`: it ends with an error, but it cleans up."""
+    with Server(tmp_path, tick_ms=1000) as own:
+        process = start(zokor, "ping", "get", "set", "--servers", own.hosts, "--json", *SHORT)
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(60) == 1
+        assert "cannot be written" in process.stderr.read()
+        process.stderr.close()
+        assert children(own) == ["zookeeper"]
+
+
 def test_too_many_connections(zokor, tmp_path):
     with Server(tmp_path, tick_ms=1000, extra=["maxClientCnxns=3"]) as own:
         run = bench(zokor, "ping", "--servers", own.hosts, "-c", "8", "--threads", "1", *SHORT, "--give-up", "0.5")

@@ -11,7 +11,7 @@ import pytest
 import server as server_module
 
 EXAMPLES = os.path.join(server_module.ROOT, "examples")
-OWN = ("config", "mutex")  # with what Apache's library lacks
+OWN = ("config", "mutex", "latch", "ids", "rwlock", "balance", "members", "workers")  # with what Apache's library lacks
 PLAIN = ("lock", "leader", "services")
 # headers and library of the build, library at run time
 KINDS = ("ours", "apache", "apache-on-ours")
@@ -205,6 +205,77 @@ def test_mutex(start, srv, base, tmp_path):
     tokens = [int(token) for token, _ in lines]
     assert tokens == sorted(set(tokens)) and tokens[0] > 0
     assert start("mutex", "ours", srv.hosts, base + "-mutex", "sh", "-c", "exit 7").end() == 7
+
+
+def test_latch(start, srv, zk, base):
+    first = start("latch", "ours", srv.hosts, base + "-l", "ann")
+    first.expect("leading")
+    second = start("latch", "ours", srv.hosts, base + "-l", "bob")
+    while len(zk.ls(base + "-l").children or []) < 2:
+        time.sleep(0.01)
+    assert second.lines == []
+    assert first.end() == 0, first.errors
+    second.expect("leading")
+    assert second.end() == 0 and second.errors == "", second.errors
+
+
+def test_ids(start, srv, base):
+    """No name and no number twice; a block of numbers belongs to one program."""
+    all_of_them = [start("ids", "ours", srv.hosts, base + "-ids", "5") for _ in range(3)]
+    for one in all_of_them:
+        assert one.end() == 0, one.errors
+    lines = [line.split() for one in all_of_them for line in one.lines]
+    assert len({name for name, _, _ in lines}) == len({number for _, _, number in lines}) == 15
+    assert sorted({int(number) // 100 for _, _, number in lines}) == [0, 1, 2]
+
+
+def test_rwlock(start, srv, base):
+    path = base + "-rwlock"
+    first, second = (start("rwlock", "ours", srv.hosts, path, "read") for _ in range(2))
+    first.expect("reading")
+    second.expect("reading")
+    writer = start("rwlock", "ours", srv.hosts, path, "write")
+    assert first.end() == 0
+    assert writer.lines == []
+    assert second.end() == 0
+    writer.expect("writing")
+    late = start("rwlock", "ours", srv.hosts, path, "read")
+    assert writer.end() == 0
+    late.expect("reading")
+    assert late.end() == 0
+
+
+def test_balance(start, srv, base):
+    path = base + "-balance"
+    one = start("balance", "ours", srv.hosts, path, "a", "5")
+    one.expect("1 of 1: 0 1 2 3 4")
+    two = start("balance", "ours", srv.hosts, path, "b", "5")
+    one.expect("1 of 2: 0 2 4")
+    two.expect("2 of 2: 1 3")
+    assert one.end() == 0
+    two.expect("1 of 1: 0 1 2 3 4")
+    assert two.end() == 0
+
+
+def test_members(start, srv, base):
+    path = base + "-members"
+    one, two = (start("members", "ours", srv.hosts, path, name) for name in "ab")
+    one.expect("a, b")
+    assert two.end() == 0
+    one.expect("a, b", "a")
+    assert one.end() == 0
+
+
+def test_workers(start, srv, base):
+    path = base + "-workers"
+    first = start("workers", "ours", srv.hosts, path, "do")
+    assert start("workers", "ours", srv.hosts, path, "put", "one", "two").end() == 0
+    first.expect("doing one", "doing two")
+    assert first.end() == 0
+    assert start("workers", "ours", srv.hosts, path, "put", "three").end() == 0
+    second = start("workers", "ours", srv.hosts, path, "do")
+    second.expect("doing three")
+    assert second.end() == 0
 
 
 @pytest.mark.parametrize("name", (*OWN, *PLAIN))

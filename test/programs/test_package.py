@@ -93,6 +93,12 @@ def test_links(installed):
         assert "[%s.so.0]" % name in dynamic and "RPATH" not in dynamic and "RUNPATH" not in dynamic
 
 
+def test_tls_lies_beside_it(installed):
+    """Found from the library's own folder, and by Apache's names from where the system looks."""
+    assert os.path.exists(os.path.join(installed.lib, "libzokor_tls.so.0"))
+    assert not os.path.lexists(os.path.join(installed.lib, "libzokor_tls.so"))  # nothing links with it
+
+
 def test_pkg_config(installed, srv, tmp_path):
     source = tmp_path / "program.c"
     source.write_text(PROGRAM)
@@ -151,12 +157,12 @@ def packages(plain, installed, tmp_path_factory):
 
 def test_packages(packages):
     names = [os.path.basename(p).split("_")[0] for p in packages]
-    assert names == ["libzokor-dev", "libzokor0", "zokor"]
+    assert names == ["libzokor-dev", "libzokor-tls0", "libzokor0", "zokor"]
     fields = {n: run("dpkg-deb", "-f", p).stdout for n, p in zip(names, packages)}
     assert re.search(r"^Depends: libc6 \(>= [\d.]+\)$", fields["libzokor0"], re.M)  # and nothing else
     assert re.search(r"^Depends: libzokor0 \(= ", fields["libzokor-dev"], re.M)
-    assert "libuv1" in fields["zokor"]
-    listing = run("dpkg-deb", "-c", packages[2]).stdout
+    assert "libuv1" in fields["zokor"] and "libssl3" in fields["libzokor-tls0"]
+    listing = run("dpkg-deb", "-c", packages[3]).stdout
     assert "./etc/zokor/zoo.cfg" in listing and "/usr/local" not in listing
     assert not re.search(r"^\S+ (?!root/root)", listing, re.M)
 
@@ -169,8 +175,8 @@ def test_libraries_that_are_loaded_later(packages):
             with open(path) as f:
                 wanted.update(re.findall(r'"(lib\w+\.so\.\d+)"', f.read()))
     assert "libmicrohttpd.so.12" in wanted
-    named = run("dpkg-deb", "-f", packages[1], "Recommends").stdout
-    named += run("dpkg-deb", "-f", packages[2], "Depends", "Recommends", "Suggests").stdout
+    named = run("dpkg-deb", "-f", packages[2], "Recommends").stdout
+    named += run("dpkg-deb", "-f", packages[3], "Depends", "Recommends", "Suggests").stdout
     for library in sorted(wanted):
         owner = run("dpkg", "-S", library).stdout.partition(":")[0]
         if owner:
@@ -197,16 +203,17 @@ STEPS = textwrap.dedent(
     """
     dpkg -i /debs/*.deb
     dpkg -i /debs/*.deb
-    dpkg -V zokor libzokor0 libzokor-dev
+    dpkg -V zokor libzokor0 libzokor-tls0 libzokor-dev
     zokor --version
     ldconfig -p | grep libzokor.so.0
+    ldconfig -p | grep libzokor_tls.so.0
     stat -c '%U %G %a %n' /var/lib/zokor
     grep '^zokor:' /etc/passwd
     zokor server --check /etc/zokor/zoo.cfg
     /usr/share/zokor/bin/zkServer.sh version
     /usr/share/zokor/bin/zkServer.sh print-cmd
     echo '# mine' >>/etc/zokor/zoo.cfg
-    dpkg -r zokor libzokor-dev libzokor0
+    dpkg -r zokor libzokor-dev libzokor-tls0 libzokor0
     test ! -e /usr/bin/zokor
     tail -1 /etc/zokor/zoo.cfg
     dpkg -P zokor

@@ -253,6 +253,79 @@ static void test_close_inside(void)
     EQ(ZOK, zokor_framework_close(f));
 }
 
+/* Is everything below the path in the cache as the server has it? *count counts it. */
+static int is_same(struct zokor_framework *f, struct zokor_cache *c, const char *path, size_t *count)
+{
+    char *want = NULL, *got = NULL;
+    int n, same = 0;
+    struct String_vector children = { .count = 0 };
+    if (zokor_framework_get(f, path, &want, &n, NULL) == ZOK && zokor_cache_get(c, path, &got, NULL, NULL) == ZOK)
+        same = want != NULL && got != NULL && strcmp(want, got) == 0;
+    if (same)
+        EQ(ZOK, zokor_framework_children(f, path, &children));
+    ++*count;
+    for (int32_t i = 0; i < children.count && same; i++) {
+        char *child = zokor_path_join(path, children.data[i]);
+        same = is_same(f, c, child, count);
+        free(child);
+    }
+    deallocate_String_vector(&children);
+    free(want);
+    free(got);
+    return same;
+}
+
+static int is_same_tree(struct zokor_framework *f, struct zokor_cache *c)
+{
+    size_t count = 0;
+    return is_same(f, c, base, &count) && count == zokor_cache_size(c);
+}
+
+/* What a listener knows must be what the cache holds: created and deleted in turn for every node. */
+static atomic_int balance;
+
+static void on_balance(struct zokor_cache *c, const struct zokor_cache_event *e, void *context)
+{
+    (void)c;
+    (void)context;
+    atomic_fetch_add(&balance, e->type == ZOKOR_CACHE_CREATED ? 1 : e->type == ZOKOR_CACHE_DELETED ? -1 : 0);
+}
+
+static void test_churn(void)
+{
+    struct proxy *x = proxy_start(port);
+    char where[64], tail[64], text[16];
+    snprintf(where, sizeof(where), "127.0.0.1:%d", x->port);
+    struct zokor_framework *f = open_direct(), *through = open_at(where, 4000);
+    unsigned seed = 12345;
+    put(f, "", "top");
+    struct zokor_cache *c = zokor_cache_new(through, base, NULL);
+    zokor_cache_listen(c, on_balance, NULL);
+    EQ(ZOK, zokor_cache_start(c));
+    for (int i = 0; i < 3000; i++) {
+        int a = rand_r(&seed) % 4, b = rand_r(&seed) % 4, what = rand_r(&seed) % 10;
+        snprintf(tail, sizeof(tail), what < 5 ? "/%d/%d" : "/%d", a, b);
+        snprintf(text, sizeof(text), "%d", i);
+        if (what < 8)
+            put(f, tail, text);
+        else
+            (void)zokor_framework_delete(f, at(tail), ZOKOR_RECURSIVE | ZOKOR_QUIETLY);
+        if (i % 500 == 250)
+            proxy_cut(x);
+        if (i == 1600) {
+            proxy_shut(x, 1);
+            EVENTUALLY(zokor_framework_state(through) == ZOKOR_LOST);
+            proxy_shut(x, 0);
+        }
+    }
+    EVENTUALLY(is_same_tree(f, c));
+    EVENTUALLY(atomic_load(&balance) == (int)zokor_cache_size(c));
+    zokor_cache_close(c);
+    EQ(ZOK, zokor_framework_close(through));
+    EQ(ZOK, zokor_framework_close(f));
+    proxy_end(x);
+}
+
 #ifndef MANY
 #define MANY 100000
 #endif
@@ -307,6 +380,7 @@ static const struct test tests[] = {
     { "reconnected", test_reconnected },
     { "new_session", test_new_session },
     { "close_inside", test_close_inside },
+    { "churn", test_churn },
     { "many", test_many },
 };
 

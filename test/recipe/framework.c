@@ -414,6 +414,32 @@ static void test_late_replies(void)
     proxy_end(x);
 }
 
+/* The session ends while a request with a watch waits for its next try: the watch belongs to the request, and is set in
+ * the next session. */
+static void test_watch_across_sessions(void)
+{
+    struct proxy *x = proxy_start(port);
+    struct zokor_framework *f = open_through(x->port, 4000), *direct = open_direct();
+    const struct zokor_retry slow = zokor_retry_forever(2500);
+    const struct zokor_request q = { .operation = ZOKOR_EXISTS, .path = base, .watch = on_event, .retry = &slow };
+    int64_t session = zokor_framework_session_id(f);
+    proxy_shut(x, 1);
+    EVENTUALLY(zokor_framework_state(f) == ZOKOR_SUSPENDED);
+    for (int i = 0; i < 10; i++)
+        EQ(ZOK, zokor_framework_do_background(f, &q, on_result, base));
+    EVENTUALLY(zokor_framework_state(f) == ZOKOR_LOST);
+    proxy_shut(x, 0);
+    EVENTUALLY(atomic_load(&calls) == 10);
+    CHECK(zokor_framework_session_id(f) != session);
+    EQ(ZNONODE, atomic_load(&last_rc));
+    EQ(ZOK, zokor_framework_create(direct, base, NULL, 0, 0, 0, NULL));
+    EVENTUALLY(atomic_load(&calls) == 20); /* every watch, once */
+    EQ(ZOK, zokor_framework_close(f));
+    EQ(20, atomic_load(&calls));
+    EQ(ZOK, zokor_framework_close(direct));
+    proxy_end(x);
+}
+
 static void test_policies(void)
 {
     struct zokor_retry p = zokor_retry_exponential(10, 3);
@@ -454,6 +480,7 @@ int main(int argc, char **argv)
         { "given_up", test_given_up },
         { "close_ends_requests", test_close_ends_requests },
         { "late_replies", test_late_replies },
+        { "watch_across_sessions", test_watch_across_sessions },
         { "policies", test_policies },
     };
     return run_tests(argc, argv, tests, sizeof(tests) / sizeof(tests[0]));

@@ -1,6 +1,7 @@
 /* Queues: order, bytes, locks that survive nobody. */
 #include "check.h"
 #include <time.h>
+#include "proxy.h"
 #include <zokor/queue.h>
 
 char base[64];
@@ -245,9 +246,48 @@ static void test_consumers(void)
     EQ(ZOK, zokor_framework_close(f));
 }
 
+/* Connections break all the time and a session is lost: every item is done at least once, and none stays. */
+static void test_cuts(void)
+{
+    struct proxy *x = proxy_start(port);
+    char where[64], text[16];
+    snprintf(where, sizeof(where), "127.0.0.1:%d", x->port);
+    struct zokor_framework *f = open_direct(), *through = open_at(where, 4000);
+    const struct zokor_queue_options o = { .lock_path = at("/locks") };
+    struct zokor_queue *q[3], *from = zokor_queue_new(f, at("/q"), &o);
+    struct zokor_consumer *c[3];
+    for (int i = 0; i < 3; i++) {
+        q[i] = zokor_queue_new(through, at("/q"), &o);
+        c[i] = zokor_consumer_start(q[i], consume, NULL);
+    }
+    for (int i = 0; i < ITEMS; i++) {
+        snprintf(text, sizeof(text), "%d", i);
+        put(from, text, NULL);
+        if (i % 20 == 10)
+            proxy_cut(x);
+        if (i == 150) {
+            proxy_shut(x, 1);
+            EVENTUALLY(zokor_framework_state(through) == ZOKOR_LOST);
+            proxy_shut(x, 0);
+        }
+    }
+    int left = 1;
+    EVENTUALLY(zokor_queue_size(from, &left) == ZOK && left == 0);
+    for (int i = 0; i < 3; i++) {
+        zokor_consumer_stop(c[i]);
+        zokor_queue_free(q[i]);
+    }
+    for (int i = 0; i < ITEMS; i++)
+        CHECK(seen[i] >= 1);
+    zokor_queue_free(from);
+    EQ(ZOK, zokor_framework_close(through));
+    EQ(ZOK, zokor_framework_close(f));
+    proxy_end(x);
+}
+
 static const struct test tests[] = {
     { "fifo", test_fifo },   { "simple", test_simple }, { "priority", test_priority },   { "id", test_id },
-    { "delay", test_delay }, { "lock", test_lock },     { "consumers", test_consumers },
+    { "delay", test_delay }, { "lock", test_lock },     { "consumers", test_consumers }, { "cuts", test_cuts },
 };
 
 int main(int argc, char **argv)

@@ -1,0 +1,125 @@
+"""Our recipes and Apache Curator's use the same nodes: one queue, one number, one register of services, one cache."""
+import json
+import os
+import struct
+import subprocess
+import sys
+
+import pytest
+from conftest import HERE, INTEROP
+
+sys.path.insert(0, INTEROP)
+from test_commands import zokor  # noqa: E402,F401
+from test_curator import JARS, REASON, jar  # noqa: E402
+
+pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))
+
+
+@pytest.fixture(scope="module")
+def curator(shared_server, tmp_path_factory):
+    """curator("put fifo /q item"): what Curator answers."""
+    classes = tmp_path_factory.mktemp("partner")
+    path = ":".join(jar(name) for name in JARS if os.path.exists(jar(name)))
+    source = os.path.join(HERE, "java", "CuratorPartner.java")
+    subprocess.run(["javac", "-Xlint:-options", "-nowarn", "-d", str(classes), "-cp", path, source], check=True)
+    java = subprocess.Popen(
+        ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", "%s:%s" % (classes, path)]
+        + ["CuratorPartner", shared_server.hosts],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+
+    def hear():
+        for line in java.stdout:
+            if line.startswith("= "):
+                return line[2:].rstrip("\n")
+        raise AssertionError("Curator has ended")
+
+    def ask(*words, wait=True):
+        java.stdin.write(" ".join(words) + "\n")
+        java.stdin.flush()
+        return hear() if wait else None
+
+    ask.hear = hear
+    yield ask
+    java.stdin.close()
+    try:
+        java.wait(timeout=20)
+    finally:
+        java.kill()
+        java.wait()
+
+
+KINDS = {"fifo": [], "simple": [], "id": ["--id", "a/b"], "priority": ["--priority", "-7"], "delay": ["--delay", "1"]}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_queue(zokor, curator, base, kind):  # noqa: F811
+    more = {"id": ["c"], "priority": ["3"], "delay": ["50"]}.get(kind, [])
+    path = base + "/" + kind
+    options = ["--kind", kind, *KINDS[kind]]
+    assert zokor("queue", "put", path, "ours", *options).returncode == 0
+    assert curator("put", kind, path, "theirs", *more) == "ok"
+    assert zokor("queue", "take", path, "--kind", kind, "--count", "2").stdout == "ours\ntheirs\n"
+    assert zokor("queue", "put", path, "ours", *options).returncode == 0
+    assert curator("put", kind, path, "theirs", *more) == "ok"
+    assert curator("take", kind, path, "2") == "ours,theirs"
+
+
+def test_one_lock_of_items(zokor, curator, base, zk):  # noqa: F811
+    """What one side holds the other does not get."""
+    path, locks = base + "/q", base + "/locks"
+    assert zokor("queue", "put", path, "a", "b").returncode == 0
+    holder = zokor.start("queue", "take", path, "--lock", locks, "--", "sh", "-c", "cat; echo; read x; sleep 60")
+    assert holder.stdout.readline() == "a\n"
+    assert curator("take", "fifo", path, "1", locks) == "b"
+    assert len(zk.ls(path).children) == 1
+    held = zk.ls(locks).children
+    holder.kill()
+    holder.wait()
+    zk.delete(locks + "/" + held[0])  # as the end of its session will
+    assert curator("take", "fifo", path, "1", locks) == "a"
+
+
+def test_one_number(build, program, srv, curator, base, zk):
+    path, times = base + "/n", 100
+    curator("add", path, str(times), wait=False)
+    ours = build.run(program("partner"), srv.hosts, path, str(times))
+    assert curator.hear() == "ok" and ours.returncode == 0, ours.stdout[-2000:]
+    assert zk.get(path).data == struct.pack(">q", 2 * times)
+
+
+def test_one_register(zokor, curator, base):  # noqa: F811
+    where = ["--base", base + "/s"]
+    assert curator("register", base + "/s", "web", "theirs", "8080") == "ok"
+    seen = zokor("discover", "web", "--json", *where)
+    theirs = json.loads(seen.stdout)
+    assert (theirs["address"], theirs["port"], theirs["payload"]) == ("java", 8080, 'of "java"')
+    assert zokor("discover", "web", "--uri", *where).stdout == "http://java:8080\n"
+    ours = zokor.start("register", "web", *where, "--id", "ours", "--ssl-port", "443", "--address", "c", "--payload",
+                       '"of c"', "--uri", "{scheme}://{address}:{ssl-port}/{id}")
+    assert ours.stdout.readline() == "registered web ours\n"
+    assert curator("discover", base + "/s", "web") == "ours=https://c:443/ours=of c,theirs=http://java:8080=of \"java\""
+    assert curator("unregister") == "ok"
+    assert zokor("discover", "web", *where).stdout.startswith("ours\t")
+
+
+def test_caches_see_each_other(zokor, curator, base, zk):  # noqa: F811
+    lines = zokor.start("watch", base + "/c", "--json", "--all", "--count", "4")
+    assert json.loads(lines.stdout.readline()) == {"type": "ready"}
+
+    def told(kind, tail, data):
+        line = json.loads(lines.stdout.readline())
+        assert (line["type"], line["path"], line["data"]) == (kind, base + tail, data)
+
+    assert curator("create", base + "/c/one", "1") == "ok"
+    told("created", "/c", "")
+    told("created", "/c/one", "1")
+    assert curator("set", base + "/c/one", "2") == "ok"
+    told("changed", "/c/one", "2")
+    assert curator("create", base + "/c/last", "3") == "ok"
+    told("created", "/c/last", "3")
+    want = ",".join(sorted(base + tail for tail in ("/c=", "/c/one=2", "/c/last=3")))
+    assert curator("cache", base + "/c") == want
