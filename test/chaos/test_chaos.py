@@ -162,9 +162,10 @@ def test_the_judge_notices(judged, spoil):
     for client, record in good.records.items():
         places = list(spoil(record))
         if client >= 0 and places:
-            i, row = places[len(places) // 2]
-            records = {**good.records, client: with_row(record, i, row)}
-            assert Check(good.history, records, good.strangers).run() != []
+            tried = places[len(places) // 2 :][:3]
+            spoiled = ({**good.records, client: with_row(record, i, row)} for i, row in tried)
+            # A single place may be innocent: an event told twice can be that of the next change, whose own was cut off.
+            assert any(Check(good.history, records, good.strangers).run() for records in spoiled)
             return
     pytest.fail("nothing of that kind was recorded")
 
