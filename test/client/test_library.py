@@ -8,6 +8,7 @@ import pytest
 import server as server_module
 from conftest import HERE, INTEROP, ROOT
 from cutter import Cutter
+from test_c_client import GROUPS as C_CLIENT_GROUPS
 
 APACHE = "/usr/lib/x86_64-linux-gnu/libzookeeper_mt.so.2"
 INCLUDE = os.path.join(ROOT, "include")
@@ -20,22 +21,6 @@ needs_apache_headers = pytest.mark.skipif(
     not os.path.exists("/usr/include/zookeeper/zookeeper.h"),
     reason="Debian's package libzookeeper-mt-dev is not installed",
 )
-C_CLIENT_GROUPS = [
-    "sync_api",
-    "children",
-    "modes",
-    "acl",
-    "add_auth",
-    "async_api",
-    "pipeline",
-    "multi",
-    "watches",
-    "remove_watches",
-    "sessions",
-    "chroot",
-    "config",
-    "large_data",
-]
 LIBRARY_GROUPS = [
     "persistent_watches",
     "reads",

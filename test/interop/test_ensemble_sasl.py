@@ -10,7 +10,7 @@ import zkraw
 from ensemble import Ensemble, until
 from server import ServerDied, use_apache
 from test_ensemble_members import children_everywhere, fill
-from test_ensemble_tls import START_S, Session, needs_apache, sessions_work
+from test_ensemble_tls import START_S, Session, lives_through, needs_apache, sessions_work
 from test_ensemble_tls import lines as tls_lines
 from test_tls import Pki
 
@@ -38,24 +38,6 @@ def jaas(directory, name="jaas", user="zk", password="among us", known=None):
 def ensemble(directory, kinds="zzz", extra=tuple(REQUIRED), path=None, **more):
     props = {JAAS_KEY: path or jaas(directory), **more.pop("props", {})}
     return Ensemble(directory, kinds, extra=extra, props=props, **more)
-
-
-def lives_through(e):
-    """Sessions everywhere, one server far behind, another leader."""
-    lead = e.wait_serving(START_S)
-    sessions_work(e)
-    behind = e.followers()[0]
-    behind.kill()
-    fill(lead, "/late", 1500, size=1000)
-    behind.start(wait=False)
-    behind.wait_serving(START_S)
-    assert children_everywhere(e, "/late") == {1500}
-    lead.kill()
-    fill(e.wait_serving(START_S), "/after", 30)
-    lead.start(wait=False)
-    lead.wait_serving(START_S)
-    assert children_everywhere(e, "/after") == {30}
-    e.check_same(["/", "/late", "/after"])
 
 
 def test_three_that_log_in(tmp_path):

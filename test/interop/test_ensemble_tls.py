@@ -54,6 +54,24 @@ def sessions_work(e):
             c.close()
 
 
+def lives_through(e, behind=None):
+    """Sessions everywhere, one server (a follower if none is named) far behind, another leader."""
+    lead = e.wait_serving(START_S)
+    sessions_work(e)
+    behind = behind or e.followers()[0]
+    behind.kill()
+    fill(lead, "/late", 1500, size=1000)
+    behind.start(wait=False)
+    behind.wait_serving(START_S)
+    assert children_everywhere(e, "/late") == {1500}
+    lead.kill()
+    fill(e.wait_serving(START_S), "/after", 30)
+    lead.start(wait=False)
+    lead.wait_serving(START_S)
+    assert children_everywhere(e, "/after") == {30}
+    e.check_same(["/", "/late", "/after"])
+
+
 def hello_of(port):
     """The certificate that is shown there."""
     context = ssl._create_unverified_context()
@@ -357,17 +375,4 @@ def test_both_kinds_on_one_port(tmp_path, pki):
 @pytest.mark.parametrize("kinds", [pytest.param(x, marks=needs_apache) for x in ("zza", "aaz")])
 def test_beside_apache(tmp_path, pki, kinds):
     with Ensemble(tmp_path, kinds, extra=lines(pki), props={"zookeeper.snapCount": "200"}) as e:
-        lead = e.wait_serving(START_S)
-        sessions_work(e)
-        behind = e[1]
-        behind.kill()
-        fill(lead, "/late", 1500, size=1000)
-        behind.start(wait=False)
-        behind.wait_serving(START_S)
-        assert children_everywhere(e, "/late") == {1500}
-        lead.kill()
-        fill(e.wait_serving(START_S), "/after", 30)
-        lead.start(wait=False)
-        lead.wait_serving(START_S)
-        assert children_everywhere(e, "/after") == {30}
-        e.check_same(["/", "/late", "/after"])
+        lives_through(e, e[1])
