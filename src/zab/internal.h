@@ -104,16 +104,20 @@ enum learner_state {
     LEARNER_UP,         /* UPTODATE sent */
 };
 
+/* From the first packet of a synchronisation to the acknowledgement of its end. */
+enum sync_load { SYNC_LOAD_NONE, SYNC_LOAD_DIFF, SYNC_LOAD_SNAP };
+
 struct learner {
     struct list link;
     struct link *conn;
     int64_t sid;
     enum learner_state state;
-    bool relayed;    /* came to the port for observers */
-    bool observer;   /* came with OBSERVERINFO: gets INFORM */
-    bool registered; /* gets what is proposed and committed */
-    bool log_begun;  /* LEARNER_LOG: DIFF has been sent */
-    bool doomed;     /* to be dropped at the end of the turn */
+    enum sync_load load; /* what the throttle of syncs counts it as */
+    bool relayed;        /* came to the port for observers */
+    bool observer;       /* came with OBSERVERINFO: gets INFORM */
+    bool registered;     /* gets what is proposed and committed */
+    bool log_begun;      /* LEARNER_LOG: DIFF has been sent */
+    bool doomed;         /* to be dropped at the end of the turn */
     int64_t accepted_epoch;
     int64_t last_zxid;  /* of ACKEPOCH; while LEARNER_LOG: the last transaction sent */
     int64_t log_to;     /* while LEARNER_LOG: what is being read ends here */
@@ -231,6 +235,7 @@ struct zab {
     struct learning learning;
     int64_t elections, last_election_ms;
     int64_t diffs_sent, truncs_sent, snaps_sent;
+    struct summary inflight[SYNC_LOAD_SNAP + 1]; /* by enum sync_load */
     struct buf scratch;
 };
 
@@ -310,6 +315,7 @@ bool leader_quorum_synced(const struct zab *z);
 /* leader_sync.c */
 void leader_sync_learner(struct zab *z, struct learner *f);
 void leader_log_read(struct zab *z, struct link *l, const struct zab_event *ev);
+void leader_sync_ended(struct zab *z, struct learner *f);
 void leader_newleader_acked(struct zab *z, struct learner *f);
 /* leader_ping.c */
 void leader_ping_all(struct zab *z);

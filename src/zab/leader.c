@@ -53,6 +53,7 @@ static void learner_free(struct zab *z, struct learner *f)
         zab_emit(z, ZAB_FX_IMAGE_DROPPED)->link = f->conn->id;
     if (f->state == LEARNER_LOG)
         zab_emit(z, ZAB_FX_LOG_DONE)->link = f->conn->id;
+    leader_sync_ended(z, f);
     list_remove(&f->link);
     buf_fini(&f->held);
     mem_free(f);

@@ -418,7 +418,7 @@ struct rig_options {
     int64_t sid;
     int64_t last_zxid, accepted, current;
     bool log_sync, observer_masters;
-    int64_t epoch_wait_ms_max;
+    int64_t epoch_wait_ms_max, syncs_max;
 };
 
 static inline void rig_init(struct rig *r, const struct rig_options *o)
@@ -444,6 +444,8 @@ static inline void rig_init(struct rig *r, const struct rig_options *o)
                                             .packet_field_bytes_max = 100000,
                                             .link_backlog_bytes_max = 10000,
                                             .log_sync = o->log_sync,
+                                            .snap_syncs_max = o->syncs_max,
+                                            .diff_syncs_max = o->syncs_max,
                                             .observer_masters = o->observer_masters,
                                             .last_zxid = o->last_zxid,
                                             .accepted_epoch = o->accepted,

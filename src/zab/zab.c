@@ -591,6 +591,16 @@ struct zab_view zab_view(const struct zab *z)
     return v;
 }
 
+const struct summary *zab_inflight_snaps(const struct zab *z)
+{
+    return &z->inflight[SYNC_LOAD_SNAP];
+}
+
+const struct summary *zab_inflight_diffs(const struct zab *z)
+{
+    return &z->inflight[SYNC_LOAD_DIFF];
+}
+
 size_t zab_learners(const struct zab *z, struct zab_learner_view *to, size_t max)
 {
     size_t n = 0;

@@ -12,6 +12,7 @@
 
 #include "base/arena.h"
 #include "base/blob.h"
+#include "base/summary.h"
 #include "wire/peer.h"
 #include "zab/members.h"
 
@@ -45,6 +46,8 @@ struct zab_options {
     bool log_sync;                 /* read the log on disk for learners behind the window (snapshotSizeFactor >= 0) */
     uint32_t counter_last;         /* transactions an epoch may have; 0: all that fit. For tests of what follows */
     bool force_snapshot_sync;      /* forceSnapshotSync */
+    int64_t snap_syncs_max;        /* leader.maxConcurrentSnapSyncs: images on their way at once; 0: any number */
+    int64_t diff_syncs_max; /* leader.maxConcurrentDiffSyncs: learners brought up to date by transactions at once */
     bool observer_unlogged; /* syncEnabled=false: an observer keeps in memory what comes behind its synchronisation */
     bool observer_masters;  /* observerMasterPort: a follower serves observers, an observer asks followers first */
     bool many_addresses;    /* multiAddress.enabled */
@@ -187,6 +190,8 @@ void zab_pong(struct zab *z, struct slice touches, struct zab_out *out);
 bool zab_image_begin(struct zab *z, uint32_t link, struct zab_out *out);
 /* Leader: the next bytes (from the session count to the end mark "/"); end: the last ones. */
 void zab_image_bytes(struct zab *z, uint32_t link, struct slice bytes, bool end, struct zab_out *out);
+/* Leader: the image of this learner was given up. */
+void zab_image_failed(struct zab *z, uint32_t link, struct zab_out *out);
 /* Learner: the bytes of the image that have come; valid until the next call of zab. */
 struct slice zab_image_buffered(const struct zab *z);
 /* Learner: n of them were used. done: the image is complete (behind "/"), the tree has become it. err: it cannot be
@@ -218,6 +223,9 @@ struct zab_view {
 bool zab_leads(const struct zab *z);
 bool zab_learns(const struct zab *z);
 struct zab_view zab_view(const struct zab *z);
+/* Synchronisations under way, as seen whenever one began or ended; borrowed. */
+const struct summary *zab_inflight_snaps(const struct zab *z);
+const struct summary *zab_inflight_diffs(const struct zab *z);
 /* Learners that are connected to this leader, for `stat`, mntr and the admin commands. */
 struct zab_learner_view {
     uint32_t link;
