@@ -17,14 +17,19 @@ BASE = "/contest"
 
 
 @pytest.fixture(scope="module")
-def outcome(build, shared_server, program, tmp_path_factory):
+def srv(either_server):
+    return either_server
+
+
+@pytest.fixture(scope="module")
+def outcome(build, srv, program, tmp_path_factory):
     """The output of both programs, which went through all contests together."""
     classes = tmp_path_factory.mktemp("contender")
     path = ":".join(jar(name) for name in JARS if os.path.exists(jar(name)))
     source = os.path.join(HERE, "java", "CuratorContender.java")
     command = ["javac", "-Xlint:-options", "-nowarn", "-d", str(classes), "-cp", path, source]
     subprocess.run(command, check=True)
-    arguments = [shared_server.hosts, BASE, str(ROUNDS), *CONTESTS]
+    arguments = [srv.hosts, BASE, str(ROUNDS), *CONTESTS]
     java = subprocess.Popen(
         ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", "%s:%s" % (classes, path)]
         + ["CuratorContender", *arguments],
