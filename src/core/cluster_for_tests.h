@@ -235,6 +235,7 @@ static inline void take_peer_fx(struct cluster *cl, int n, const struct zab_fx *
         cluster_add(cl, DELAY_MS, GO_LOG_READ, n);
         break;
     case ZAB_FX_LOG_DONE:
+    case ZAB_FX_ASK_ORACLE:
         break;
     default:
         fail_msg("not for the shell: %d", (int)fx->type);

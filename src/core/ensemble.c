@@ -203,6 +203,7 @@ static void carry_out(struct core *c, const struct zab_fx *fx)
     case ZAB_FX_LOG_READ:
     case ZAB_FX_LOG_MORE:
     case ZAB_FX_LOG_DONE:
+    case ZAB_FX_ASK_ORACLE:
         out_peer(c, fx);
         break;
     case ZAB_FX_ROLE:

@@ -201,6 +201,16 @@ struct learning {
     bool saw_newleader;
 };
 
+/* ---- the oracle of two voters (lone.c) ---- */
+
+enum lone_answer { LONE_UNKNOWN, LONE_NO, LONE_YES };
+
+struct lone {
+    enum lone_answer answer; /* the last one of this role */
+    bool asked;
+    int64_t asked_ms;
+};
+
 /* ---- all ---- */
 
 struct zab {
@@ -233,6 +243,7 @@ struct zab {
     struct election election;
     struct leading leading;
     struct learning learning;
+    struct lone lone;
     int64_t elections, last_election_ms;
     int64_t diffs_sent, truncs_sent, snaps_sent;
     struct summary inflight[SYNC_LOAD_SNAP + 1]; /* by enum sync_load */
@@ -271,6 +282,8 @@ void election_notified(struct zab *z, struct peer *p, const struct peer_notifica
 int64_t election_next_tick_ms(const struct zab *z);
 /* Somebody has been lost: perhaps nobody is left to wait for. */
 void election_recheck(struct zab *z);
+/* The oracle has answered. */
+void election_oracle(struct zab *z);
 void election_peer_epoch(struct zab *z, int64_t epoch);
 /* This one was elected, and no connection to its learner port comes about. */
 void election_avoid(struct zab *z, int64_t sid);
@@ -305,6 +318,8 @@ int64_t leader_bytes(struct zab *z, struct link *l, struct slice bytes);
 void leader_epochs_saved(struct zab *z);
 void leader_log_synced(struct zab *z);
 void leader_try_commit(struct zab *z);
+/* Something that quorums depend on has changed. */
+void leader_recheck(struct zab *z);
 void leader_drop(struct zab *z, struct learner *f, const char *why);
 void leader_drop_doomed(struct zab *z);
 void leader_drained(struct zab *z, struct link *l);
@@ -320,8 +335,21 @@ void leader_newleader_acked(struct zab *z, struct learner *f);
 /* leader_ping.c */
 void leader_ping_all(struct zab *z);
 void leader_ping_answered(struct zab *z, struct learner *f);
+void leader_recheck_round(struct zab *z);
 void leader_release_syncs(struct zab *z);
 void leader_free_syncs(struct zab *z);
+
+/* lone.c */
+/* A quorum of these voters, or with the oracle's word. */
+bool zab_is_quorum(const struct zab *z, const struct member_set *set);
+/* The oracle has said 0: whoever says that it leads is followed without a quorum's word. */
+bool lone_follows(const struct zab *z);
+/* The oracle has been asked and may yet answer. */
+bool lone_waits(const struct zab *z);
+void lone_ask(struct zab *z);
+/* A role begins, or has lost its last follower: what was said before is worth nothing. */
+void lone_begin(struct zab *z);
+void lone_answered(struct zab *z, bool yes);
 
 /* relay.c */
 bool relay_is_open(const struct zab *z);

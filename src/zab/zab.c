@@ -386,6 +386,9 @@ static void dispatch(struct zab *z, const struct zab_event *ev)
         if ((l = link_find(z, ev->link)) != NULL && l->learner != NULL)
             leader_log_read(z, l, ev);
         break;
+    case ZAB_EV_ORACLE:
+        lone_answered(z, ev->end);
+        break;
     case ZAB_EV_TRUNCATED:
         truncated(z, ev);
         break;

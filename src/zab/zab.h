@@ -51,6 +51,7 @@ struct zab_options {
     bool observer_unlogged; /* syncEnabled=false: an observer keeps in memory what comes behind its synchronisation */
     bool observer_masters;  /* observerMasterPort: a follower serves observers, an observer asks followers first */
     bool many_addresses;    /* multiAddress.enabled */
+    bool oracle;            /* oraclePath: of two voters one alone may go on if the oracle says so (lone.c) */
     int64_t last_zxid;      /* end of the log, as recovered: the tree is exactly there */
     int64_t accepted_epoch, current_epoch;
 };
@@ -74,6 +75,7 @@ enum zab_event_type {
                        */
     ZAB_EV_LOG_READ,  /* link, bytes, end, err: the next transactions for a learner, each as a be64 zxid, a be32 length
                          and  its bytes; end: the last ones. err: the log does not hold them */
+    ZAB_EV_ORACLE,    /* end: what the oracle says, true for 1: this server may be a quorum by itself */
     ZAB_EV_IMAGE_SAVED, /* err: the snapshot asked for by SAVE_IMAGE is durable, or failed */
 };
 
@@ -116,6 +118,7 @@ enum zab_fx_type {
                       */
     ZAB_FX_LOG_MORE, /* link: the next piece, please */
     ZAB_FX_LOG_DONE, /* link: no more of it is wanted */
+    ZAB_FX_ASK_ORACLE, /* read the oracle's file, then ORACLE */
     /* for the core */
     ZAB_FX_ROLE,          /* role, serving, sid = leader (-1 none), epoch */
     ZAB_FX_APPEND,        /* txn (a reference for the taker), zxid: to the log, in this order */

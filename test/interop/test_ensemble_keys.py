@@ -50,6 +50,52 @@ def test_an_observer_that_writes_no_log(tmp_path, voters, observer):
         e.check_same(["/", "/o", "/many"])
 
 
+class Pair(Ensemble):
+    """Two voters, each with the file of its oracle."""
+
+    def __init__(self, directory, voters):
+        super().__init__(directory, voters, lines_of={
+            sid: ["oraclePath=%s" % (directory / ("oracle%d" % sid))] for sid in (1, 2)})
+        self.directory = directory
+        self.say(1, "0")
+        self.say(2, "0")
+
+    def say(self, sid, what):
+        fresh = self.directory / ("oracle%d.new" % sid)
+        fresh.write_text(what)
+        fresh.rename(self.directory / ("oracle%d" % sid))
+
+
+PAIRS = ["zz"] + [pytest.param(x, marks=needs_apache) for x in ("az", "za", "aa")]
+
+
+@pytest.mark.parametrize("voters", PAIRS)
+@pytest.mark.parametrize("dies", ["leader", "follower"])
+def test_two_voters_and_an_oracle(tmp_path, voters, dies):
+    """One alone stands still while its file says 0, goes on when it says 1, and the other one comes back to it; beside
+    Apache's."""
+    with Pair(tmp_path, voters) as e:
+        e.wait_serving(START_S)
+        lead, other = e.leader(), e.followers()[0]
+        with lead.raw() as c:
+            assert c.create("/both").err == 0
+        gone, stays = (lead, other) if dies == "leader" else (other, lead)
+        gone.kill()
+        until(lambda: stays.mode() == "", START_S)
+        e.say(stays.sid, "1\n")
+        until(lambda: stays.mode() == "leader", 2 * START_S)
+        with stays.raw() as c:
+            assert c.create("/alone").err == 0
+            assert c.sync("/").err == 0
+        gone.start(wait=False)
+        until(lambda: gone.mode() == "follower", 2 * START_S)
+        e.check_same(["/", "/both", "/alone"])
+        assert e.leader() is stays
+        e.say(stays.sid, "0")
+        gone.kill()
+        until(lambda: stays.mode() == "", START_S)
+
+
 FOLLOWERINFO, OBSERVERINFO, LEADERINFO, ACKEPOCH, SNAP = 11, 16, 17, 18, 15
 
 
