@@ -81,6 +81,7 @@ struct cluster {
     struct members *members;
     int32_t xid;
     bool log_sync;
+    bool observer_unlogged;
     uint32_t counter_last; /* see zab_options */
     int logs_read;
     int diffs, truncs, images;
@@ -307,6 +308,7 @@ static inline void node_up(struct cluster *cl, int n)
         .notification_ms_max = 60000,
         .observer_delay_ms = 200,
         .log_sync = cl->log_sync,
+        .observer_unlogged = cl->observer_unlogged,
         .counter_last = cl->counter_last,
         .history_count = 20, /* small, so that images are needed soon */
         .history_bytes = 1 << 20,

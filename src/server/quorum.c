@@ -321,6 +321,7 @@ struct zab_options quorum_zab_options(const struct config *c, const struct boot 
         .link_backlog_bytes_max = LIMIT_PEER_OUT_BYTES,
         .log_sync = c->snapshot_size_factor >= 0,
         .force_snapshot_sync = c->force_snapshot_sync,
+        .observer_unlogged = !c->observer_sync,
         .observer_masters = c->observer_master_port != 0,
         .many_addresses = c->multi_address,
         .last_zxid = b->found.last_zxid,

@@ -214,6 +214,7 @@ struct zab {
     int64_t next_nameless;
 
     int64_t accepted_epoch, current_epoch; /* durable, or being saved */
+    int64_t disk_zxid, disk_epoch;         /* of an observer without a log: what its disk really holds */
     bool saving_epochs, truncating, reloading, saving_image;
     bool wants_image; /* the log cannot be cut to what the leader has: only an image helps */
     bool dirty;       /* the tree is not what the log would give: it must be read again before it counts */

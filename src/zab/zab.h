@@ -45,9 +45,10 @@ struct zab_options {
     bool log_sync;                 /* read the log on disk for learners behind the window (snapshotSizeFactor >= 0) */
     uint32_t counter_last;         /* transactions an epoch may have; 0: all that fit. For tests of what follows */
     bool force_snapshot_sync;      /* forceSnapshotSync */
-    bool observer_masters; /* observerMasterPort: a follower serves observers, an observer asks followers first */
-    bool many_addresses;   /* multiAddress.enabled */
-    int64_t last_zxid;     /* end of the log, as recovered: the tree is exactly there */
+    bool observer_unlogged; /* syncEnabled=false: an observer keeps in memory what comes behind its synchronisation */
+    bool observer_masters;  /* observerMasterPort: a follower serves observers, an observer asks followers first */
+    bool many_addresses;    /* multiAddress.enabled */
+    int64_t last_zxid;      /* end of the log, as recovered: the tree is exactly there */
     int64_t accepted_epoch, current_epoch;
 };
 
