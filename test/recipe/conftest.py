@@ -55,13 +55,14 @@ def either_server(request, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def program(build, tmp_path_factory):
-    """program("framework"): the path of the compiled framework.c."""
+    """program("framework"): the path of the compiled framework.c; more names: files that it is made of, too."""
     made = {}
 
-    def get(name):
+    def get(name, *more):
         if name not in made:
             out = tmp_path_factory.mktemp("c") / name
-            made[name] = build.compile(out, os.path.join(HERE, name + ".c"), more=["-I" + HERE])
+            sources = [os.path.join(HERE, one + ".c") for one in (name, *more)]
+            made[name] = build.compile(out, sources[0], more=["-I" + HERE, *sources[1:]])
         return made[name]
 
     return get
