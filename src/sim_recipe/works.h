@@ -1,0 +1,9 @@
+/* works: all that programs can do. */
+#ifndef ZOKOR_SIM_RECIPE_WORKS_H
+#define ZOKOR_SIM_RECIPE_WORKS_H
+
+#include "sim_recipe/world.h"
+
+extern const struct work work_mutex;
+
+#endif
