@@ -11,6 +11,26 @@ void holds_fini(struct holds *h)
     mem_free(h->p);
 }
 
+static enum zokor_hold ask_nobody(const void *thing)
+{
+    (void)thing;
+    return ZOKOR_IN_DOUBT;
+}
+
+static enum zokor_hold ask_claim(const void *thing)
+{
+    return ((const struct claim *)thing)->hold;
+}
+
+/* Without its locks: nothing else runs now. */
+static enum zokor_hold now(const struct hold *o)
+{
+    world->peeks = true;
+    enum zokor_hold is = o->ask(o->thing);
+    world->peeks = false;
+    return is;
+}
+
 static bool was_killed(const struct hold *o)
 {
     return o->life != o->app->life || o->app->start_us != FIBER_NEVER;
@@ -33,7 +53,7 @@ static void judge_together(const struct holds *h, const struct hold *mine)
     const struct hold *other = NULL;
     for (size_t i = 0; i < h->count; i++) {
         const struct hold *o = &h->p[i];
-        if (!was_killed(o) && *o->is == ZOKOR_HOLD_LOST)
+        if (!was_killed(o) && now(o) == ZOKOR_HOLD_LOST)
             continue;
         if (!world_session_lives(o->session_id) || (o->shared && mine->shared))
             continue;
@@ -58,7 +78,7 @@ static void judge_told(const struct holds *h, const struct hold *mine)
         if (was_killed(o) || (o->shared && mine->shared) || world_session_lives(o->session_id))
             continue;
         world_count(COUNT_passed_on);
-        if (*o->is == ZOKOR_HELD && world_now_us() > o->app->clumsy_us)
+        if (now(o) == ZOKOR_HELD && world_now_us() > o->app->clumsy_us)
             world_wrong("hold.not_told",
                         "%s: program %u is granted 0x%llx while program %u is sure of 0x%llx, and its session 0x%llx "
                         "is over",
@@ -67,16 +87,12 @@ static void judge_told(const struct holds *h, const struct hold *mine)
     }
 }
 
-void holds_granted(struct holds *h, const void *what, const struct claim *claim, bool shared)
+void holds_granted(struct holds *h, const struct hold *hold)
 {
-    const struct hold mine = { .app = app_here(),
-                               .life = app_here()->life,
-                               .what = what,
-                               .is = &claim->hold,
-                               .shared = shared,
-                               .session_id = claim->owner,
-                               .token = claim->token,
-                               .since_us = world_now_us() };
+    struct hold mine = *hold;
+    mine.app = app_here();
+    mine.life = mine.app->life;
+    mine.since_us = world_now_us();
     struct fiber *f = fiber_leave();
     world_count(COUNT_granted);
     sweep(h);
@@ -84,11 +100,14 @@ void holds_granted(struct holds *h, const void *what, const struct claim *claim,
         judge_together(h, &mine);
         if (h->limit == 1)
             judge_told(h, &mine);
-        if (h->limit == 1 && !shared && mine.token <= h->token)
+        if (h->limit == 1 && !mine.shared &&
+            (mine.token < h->token || (mine.token == h->token && mine.app != h->token_app)))
             world_wrong("hold.token", "%s: program %u is granted 0x%llx after 0x%llx was", h->name, mine.app->index,
                         (unsigned long long)mine.token, (unsigned long long)h->token);
-        if (mine.token > h->token)
+        if (mine.token > h->token && !mine.shared) {
             h->token = mine.token;
+            h->token_app = mine.app;
+        }
     }
     if (h->count == h->cap) {
         h->cap = h->cap == 0 ? 16 : h->cap * 2;
@@ -98,12 +117,24 @@ void holds_granted(struct holds *h, const void *what, const struct claim *claim,
     fiber_enter(f);
 }
 
+void holds_claimed(struct holds *h, const void *what, const struct claim *claim, bool shared)
+{
+    holds_granted(h, &(struct hold){ .what = what,
+                                     .ask = ask_claim,
+                                     .thing = claim,
+                                     .shared = shared,
+                                     .session_id = claim->owner,
+                                     .token = claim->token });
+}
+
 void holds_released(struct holds *h, const void *what)
 {
     for (size_t i = 0; i < h->count; i++)
         if (h->p[i].app == app_here() && h->p[i].life == app_here()->life && h->p[i].what == what) {
-            if (*h->p[i].is == ZOKOR_HOLD_LOST)
+            struct fiber *f = fiber_leave();
+            if (now(&h->p[i]) == ZOKOR_HOLD_LOST)
                 world_count(COUNT_lost);
+            fiber_enter(f);
             h->p[i] = h->p[--h->count];
             return;
         }
@@ -111,10 +142,9 @@ void holds_released(struct holds *h, const void *what)
 
 void holds_crashed(struct holds *h, const struct app *a)
 {
-    static const enum zokor_hold unknown = ZOKOR_IN_DOUBT;
     for (size_t i = 0; i < h->count; i++)
         if (h->p[i].app == a)
-            h->p[i].is = &unknown;
+            h->p[i].ask = ask_nobody;
 }
 
 const struct app *holds_target(const struct holds *h)

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <zookeeper/zookeeper_log.h>
 
-static const struct work *const works[] = { &work_mutex };
+static const struct work *const works[] = { &work_mutex, &work_rw, &work_semaphore, &work_latch, &work_selector };
 
 static const char usage[] = "usage: recipe_sim [--recipe NAME] [--seed S] [--seeds N] [--members M]\n"
                             "                  [--set NAME=VALUE ...] [--jobs J] [--minimise] [--twice] [--figures]\n";
@@ -49,6 +49,17 @@ static int help(void)
     return 0;
 }
 
+/* What the programs do not ask for is left out. */
+static void begin_options(struct sim_options *o)
+{
+    static const char *const given[] = { "read_only=0",  "local_sessions=0", "quotas=0",
+                                         "tick_ms=1000", "timeout_ms=3000",  "duration_ms=40000" };
+    options_default(o);
+    for (size_t i = 0; i < ARRAY_COUNT(given); i++)
+        (void)options_set(o, given[i]);
+    o->guests = &world_guests;
+}
+
 /* ---- one campaign ---- */
 
 struct campaign {
@@ -61,7 +72,7 @@ struct campaign {
 static void print_command(const struct sim_options *o)
 {
     struct sim_options plain;
-    options_default(&plain);
+    begin_options(&plain);
     options_draw(&plain, o->seed);
     printf("recipe_sim --recipe %s --seed %llu", world_work->name, (unsigned long long)o->seed);
     for (int i = 0; i < OPTION_COUNT; i++)
@@ -193,17 +204,6 @@ static bool take_flag(struct arguments *a, const char *name)
     if (strcmp(name, "--figures") == 0)
         return a->figures = true;
     return false;
-}
-
-/* What the programs do not ask for is left out. */
-static void begin_options(struct sim_options *o)
-{
-    static const char *const given[] = { "read_only=0",  "local_sessions=0", "quotas=0",
-                                         "tick_ms=1000", "timeout_ms=3000",  "duration_ms=40000" };
-    options_default(o);
-    for (size_t i = 0; i < ARRAY_COUNT(given); i++)
-        (void)options_set(o, given[i]);
-    o->guests = &world_guests;
 }
 
 int main(int argc, char **argv)

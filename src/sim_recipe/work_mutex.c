@@ -69,7 +69,7 @@ static void turn(struct one *o, int which)
         judge_failure("zokor_mutex_acquire", rc);
         return;
     }
-    holds_granted(&s->holds[which], o, mutex_claim(m), false);
+    holds_claimed(&s->holds[which], o, mutex_claim(m), false);
     hold(o, m);
     holds_released(&s->holds[which], o);
     rc = zokor_mutex_release(m);

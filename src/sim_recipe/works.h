@@ -4,6 +4,6 @@
 
 #include "sim_recipe/world.h"
 
-extern const struct work work_mutex;
+extern const struct work work_mutex, work_rw, work_semaphore, work_latch, work_selector;
 
 #endif

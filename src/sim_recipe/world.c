@@ -7,6 +7,7 @@
 
 #define APPS_MAX 6
 #define DOWN_US 1500000
+#define MEETING_US 12000000 /* sessions end in less */
 
 struct world *world;
 const struct work *world_work;
@@ -43,6 +44,22 @@ bool app_goes_on(void)
 {
     const struct cluster *c = world->c;
     return !c->finding.is && c->now_us < (opt(c, OPT_duration_ms) + opt(c, OPT_heal_ms) / 4) * 1000;
+}
+
+void app_meet(void (*look)(void *context), void *context)
+{
+    struct world *w = world;
+    int64_t end_us = (opt(w->c, OPT_duration_ms) + opt(w->c, OPT_heal_ms) * 2 / 5) * 1000;
+    w->met++;
+    while (w->met < w->app_count)
+        (void)fiber_sleep(NULL, world_now_us() + 50000);
+    end_us = end_us < world_now_us() + MEETING_US ? world_now_us() + MEETING_US : end_us;
+    (void)fiber_sleep(NULL, end_us);
+    if (look != NULL)
+        look(context);
+    w->parted++;
+    while (w->parted < w->app_count)
+        (void)fiber_sleep(NULL, world_now_us() + 50000);
 }
 
 void app_rest(int64_t mean_us)

@@ -57,7 +57,9 @@ struct world {
     int64_t alarm_us;
     uint64_t alarm_mark;
     char hosts[400];
-    bool clumsy; /* programs crash and stand still */
+    bool clumsy;          /* programs crash and stand still */
+    bool peeks;           /* the judge asks a program something: locks are nothing to it */
+    uint32_t met, parted; /* programs that have come to the meeting, and that have left it */
 };
 
 /* The one there is. */
@@ -80,6 +82,9 @@ static inline int64_t world_now_us(void)
 
 /* The programs go on for a while after the faults, then they shall come to an end. */
 bool app_goes_on(void);
+/* Faults are over and nothing is asked any more: all programs meet, time passes so that everything comes to rest, and
+ * look, which may be NULL, is called for this one. It ends when all have looked. */
+void app_meet(void (*look)(void *context), void *context);
 /* Sleeps about so long. */
 void app_rest(int64_t mean_us);
 /* One more of these: for the figures of a campaign. */
