@@ -5,15 +5,12 @@
 #include <string.h>
 #include <time.h>
 
-/* What the queues of this process hold: an ephemeral node of our session need not be this thread's. */
+/* What the queues of a client hold, in client.held: an ephemeral node of our session need not be this thread's. */
 struct held {
     struct list link;
     const struct zokor_queue *queue;
-    const struct client *client;
     char *name;
 };
-static struct list all_held = { .next = &all_held, .prev = &all_held };
-static pthread_mutex_t held_lock = PTHREAD_MUTEX_INITIALIZER;
 
 #define AHEAD_MAX 64 /* few, so that what was put back is not passed over for long */
 #define MISSES_MAX 3 /* of these in a row: others take, too, and it is time to look again */
@@ -36,31 +33,33 @@ struct waiting {
     struct waker *waker;
 };
 
-/* False: a thread of this process has it. */
+/* False: a thread of this client has it. */
 static bool hold_here(const struct zokor_queue *q, const char *name)
 {
+    struct client *c = q->f->client;
     bool is_held = false;
-    pthread_mutex_lock(&held_lock);
-    LIST_FOR(it, &all_held)
+    pthread_mutex_lock(&c->lock);
+    LIST_FOR(it, &c->held)
     {
         const struct held *h = CONTAINER_OF(it, struct held, link);
-        is_held = is_held || (strcmp(h->name, name) == 0 && h->client == q->f->client &&
+        is_held = is_held || (strcmp(h->name, name) == 0 && h->queue->f == q->f &&
                               strcmp(h->queue->lock_path, q->lock_path) == 0);
     }
     if (!is_held) {
         struct held *h = mem_zalloc(sizeof(*h));
-        *h = (struct held){ .queue = q, .client = q->f->client, .name = recipe_copy(name) };
-        list_push_back(&all_held, &h->link);
+        *h = (struct held){ .queue = q, .name = recipe_copy(name) };
+        list_push_back(&c->held, &h->link);
     }
-    pthread_mutex_unlock(&held_lock);
+    pthread_mutex_unlock(&c->lock);
     return !is_held;
 }
 
 /* name NULL: nothing any more. */
 static void not_held(const struct zokor_queue *q, const char *name)
 {
-    pthread_mutex_lock(&held_lock);
-    LIST_FOR_SAFE(it, &all_held)
+    struct client *c = q->f->client;
+    pthread_mutex_lock(&c->lock);
+    LIST_FOR_SAFE(it, &c->held)
     {
         struct held *h = CONTAINER_OF(it, struct held, link);
         if (h->queue != q || (name != NULL && strcmp(h->name, name) != 0))
@@ -69,7 +68,7 @@ static void not_held(const struct zokor_queue *q, const char *name)
         mem_free(h->name);
         mem_free(h);
     }
-    pthread_mutex_unlock(&held_lock);
+    pthread_mutex_unlock(&c->lock);
 }
 
 struct zokor_queue *zokor_queue_new(struct zokor_framework *f, const char *path,
