@@ -4,6 +4,7 @@
 
 #include "sim_recipe/world.h"
 
-extern const struct work work_mutex, work_rw, work_semaphore, work_latch, work_selector;
+extern const struct work work_mutex, work_rw, work_semaphore, work_latch, work_selector, work_count, work_barrier,
+    work_double;
 
 #endif
