@@ -93,6 +93,7 @@ void holds_granted(struct holds *h, const struct hold *hold)
     mine.app = app_here();
     mine.life = mine.app->life;
     mine.since_us = world_now_us();
+    world_tell("%s is granted, 0x%llx", h->name, (unsigned long long)mine.token);
     struct fiber *f = fiber_leave();
     world_count(COUNT_granted);
     sweep(h);
@@ -131,6 +132,7 @@ void holds_released(struct holds *h, const void *what)
 {
     for (size_t i = 0; i < h->count; i++)
         if (h->p[i].app == app_here() && h->p[i].life == app_here()->life && h->p[i].what == what) {
+            world_tell("%s is given back, 0x%llx", h->name, (unsigned long long)h->p[i].token);
             struct fiber *f = fiber_leave();
             if (now(&h->p[i]) == ZOKOR_HOLD_LOST)
                 world_count(COUNT_lost);
@@ -165,6 +167,7 @@ void judge_empty(const struct model *m, const char *path)
 
 void judge_failure(const char *what, int rc)
 {
+    world_tell("%s ends with %d", what, rc);
     switch (rc) {
     case ZOPERATIONTIMEOUT:
         world_count(COUNT_refused);

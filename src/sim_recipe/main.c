@@ -9,16 +9,18 @@
 #include <zookeeper/zookeeper_log.h>
 
 static const struct work *const works[] = { &work_mutex,    &work_rw,    &work_semaphore, &work_latch,
-                                            &work_selector, &work_count, &work_barrier,   &work_double };
+                                            &work_selector, &work_count, &work_barrier,   &work_double,
+                                            &work_queue,    &work_cache, &work_node };
 
 static const char usage[] = "usage: recipe_sim [--recipe NAME] [--seed S] [--seeds N] [--members M]\n"
-                            "                  [--set NAME=VALUE ...] [--jobs J] [--minimise] [--twice] [--figures]\n";
+                            "                  [--set NAME=VALUE ...] [--jobs J] [--minimise] [--twice] [--figures]\n"
+                            "                  [--log]\n";
 
 struct arguments {
     struct sim_options options;
     uint64_t seed, seeds;
     unsigned jobs;
-    bool minimise, twice, figures;
+    bool minimise, twice, figures, log;
     const struct work *work; /* NULL: all */
 };
 
@@ -36,7 +38,8 @@ static int help(void)
            "  --jobs J              processes side by side; default 1\n"
            "  --minimise            make what fails as small as it can be\n"
            "  --twice               run each seed twice: both runs must be the same\n"
-           "  --figures             what the campaign has seen\n\n"
+           "  --figures             what the campaign has seen\n"
+           "  --log                 one seed of one recipe, with its story\n\n"
            "recipes:\n",
            usage);
     for (size_t i = 0; i < ARRAY_COUNT(works); i++)
@@ -148,6 +151,21 @@ static bool campaign(const struct arguments *a, const struct work *work)
     return c.found == 0;
 }
 
+/* One seed in this process. */
+static int story(const struct arguments *a)
+{
+    struct sim_options o = a->options;
+    struct sim_result r = { 0 };
+    world_work = a->work;
+    world_tells = true;
+    options_draw(&o, a->seed);
+    cluster_run(&o, &r);
+    world_tells = false;
+    if (r.finding.is)
+        report(a, a->seed, &r);
+    return r.finding.is ? 1 : 0;
+}
+
 /* ---- arguments ---- */
 
 static int wrong(const char *what, const char *why)
@@ -204,6 +222,8 @@ static bool take_flag(struct arguments *a, const char *name)
         return a->twice = true;
     if (strcmp(name, "--figures") == 0)
         return a->figures = true;
+    if (strcmp(name, "--log") == 0)
+        return a->log = true;
     return false;
 }
 
@@ -224,6 +244,10 @@ int main(int argc, char **argv)
             return wrong(argv[i + 1], "is no value for that");
         i++;
     }
+    if (a.log && a.work == NULL)
+        return wrong("--log", "tells of one recipe: --recipe NAME");
+    if (a.log)
+        return story(&a);
     bool fine = true;
     for (size_t i = 0; i < ARRAY_COUNT(works); i++)
         if (a.work == NULL || a.work == works[i])

@@ -75,6 +75,9 @@ static void free_sock(struct world *w, size_t at)
 void sock_close(struct sock *s, int fd)
 {
     if (s->dialled) {
+        s->app->w->breaks++;
+        world_tell("program %u has lost its connection, session 0x%llx", s->app->index,
+                   (unsigned long long)s->session_id);
         if (s->asked)
             note(s, CHRONICLE_GONE, slice_str(""));
         cable_drop(s->app->w->c, s->cable);
@@ -153,6 +156,7 @@ static void greeted(struct sock *s, struct slice frame)
     if (q.session_id == 0) {
         s->deaf = true;
         note(s, CHRONICLE_REFUSED, frame);
+        world_tell("program %u: session 0x%llx is over", s->app->index, (unsigned long long)s->session_id);
         cover(&c->coverage, COVER_sessions_refused);
         world_count(COUNT_expired);
         if (!ghost_ended(c, s->session_id, s->dialled_us))
@@ -165,6 +169,7 @@ static void greeted(struct sock *s, struct slice frame)
     }
     s->session_id = q.session_id;
     note(s, CHRONICLE_CONNECTED, frame);
+    world_tell("program %u has session 0x%llx", s->app->index, (unsigned long long)s->session_id);
 }
 
 /* The program has read these bytes. */

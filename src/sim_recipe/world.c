@@ -28,6 +28,25 @@ void world_wrong(const char *rule, const char *fmt, ...)
     (void)vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
     finding_set(&world->c->finding, world->c->now_us, rule, "%s", text);
+    world_tell("%s: %s", rule, text);
+    fiber_enter(f);
+}
+
+bool world_tells;
+
+void world_tell(const char *fmt, ...)
+{
+    va_list args;
+    if (!world_tells)
+        return;
+    struct fiber *f = fiber_leave();
+    printf("%12.6f ", (double)world->c->now_us / 1e6);
+    if (f != NULL)
+        printf("program %u, thread %u: ", f->app->index, f->number);
+    va_start(args, fmt);
+    vprintf(fmt, args);
+    va_end(args);
+    printf("\n");
     fiber_enter(f);
 }
 
@@ -82,6 +101,7 @@ static void *app_main(void *arg)
 
 static void start(struct app *a)
 {
+    world_tell("program %u begins", a->index);
     a->start_us = FIBER_NEVER;
     a->life++;
     a->dice = dice_of(a->w->c->opt.seed, "program", a->index * 1000 + a->life);
@@ -155,11 +175,13 @@ static void away(void *state, uint32_t client)
     if (w->clumsy && dice_one_in(&a->chance, 2)) {
         a->frozen_us = a->clumsy_us = until_us;
         a->clumsy_us += 1000000;
+        world_tell("program %u stands still for %lld ms", a->index, (long long)(until_us - w->c->now_us) / 1000);
         world_count(COUNT_frozen);
         world_wake_at(w, until_us);
         return;
     }
     a->away_us = until_us;
+    world_tell("program %u is cut off for %lld ms", a->index, (long long)(until_us - w->c->now_us) / 1000);
     sockets_cut(a, true);
 }
 
@@ -169,6 +191,7 @@ static void crash(void *state, uint32_t client)
     struct app *a = app_of(w, client);
     if (!w->clumsy || a->done || a->life == 0 || a->start_us != FIBER_NEVER || !dice_one_in(&w->dice, 4))
         return;
+    world_tell("program %u is killed", a->index);
     world_count(COUNT_crashes);
     fibers_kill(&w->fibers, a);
     sockets_orphan(a);
@@ -184,6 +207,7 @@ static void crash(void *state, uint32_t client)
 static void heal(void *state)
 {
     struct world *w = state;
+    world_tell("the faults are over");
     for (uint32_t i = 0; i < w->app_count; i++) {
         struct app *a = &w->apps[i];
         if (w->c->now_us < a->frozen_us) {

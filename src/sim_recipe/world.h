@@ -59,6 +59,7 @@ struct world {
     char hosts[400];
     bool clumsy;          /* programs crash and stand still */
     bool peeks;           /* the judge asks a program something: locks are nothing to it */
+    uint64_t breaks;      /* connections that came to an end */
     uint32_t met, parted; /* programs that have come to the meeting, and that have left it */
 };
 
@@ -97,6 +98,9 @@ enum world_count {
 void world_count(enum world_count what);
 /* The first thing that is wrong. */
 void world_wrong(const char *rule, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* A line of the story (--log), by the running fiber or the simulator. */
+extern bool world_tells;
+void world_tell(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* Has the ensemble not decided that this session is over? */
 bool world_session_lives(int64_t session_id);
 
