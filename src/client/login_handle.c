@@ -2,6 +2,7 @@
 #define HAVE_CYRUS_SASL_H
 #include "base/mem.h"
 #include "client/login_internal.h"
+#include "client/login_options.h"
 #include "client/secure_options.h"
 #include "client/shell.h"
 #include <errno.h>
@@ -222,18 +223,7 @@ zhandle_t *zokor_init_sasl(const char *host, const struct zokor_sasl *sasl, cons
     if (tls != NULL)
         memcpy(&t, tls, tls->size < sizeof t ? tls->size : sizeof t);
     const struct tls_options secure = secure_options(&t);
-    const struct login_options login = { .mechanisms = o.mechanism,
-                                         .service = o.service,
-                                         .host = o.host,
-                                         .user = o.user,
-                                         .realm = o.realm,
-                                         .password = o.password,
-                                         .password_file = o.password_file,
-                                         .principal = o.principal,
-                                         .keytab = o.keytab,
-                                         .ticket_cache = o.ticket_cache,
-                                         .jaas = o.jaas,
-                                         .section = o.jaas_section };
+    const struct login_options login = login_options(&o);
     return handle_make(host, fn, timeout_ms, id, context, flags, log_callback,
                        &(struct handle_options){ .polled = o.polled != 0 || t.polled != 0,
                                                  .tls = tls != NULL ? &secure : NULL,
