@@ -10,31 +10,19 @@ import test_sasl
 import test_sasl_kerberos
 from conftest import HERE, ROOT, missing_java
 from cutter import Cutter
+from server import servers_of
 
 BOB = ["user=bob", "password=" + test_sasl.USERS["bob"]]
 REFUSED = ["state -113", "created -115", "at last -113", "closed 0"]
-
-
-@contextlib.contextmanager
-def servers_of(kind):
-    """Servers started in here are ours, or Apache's, whatever the rest of the tests runs on."""
-    before = os.environ.get("ZOKOR_TEST_APACHE")
-    os.environ["ZOKOR_TEST_APACHE"] = "1" if kind == "apache" else ""
-    try:
-        if server_module.server_command() is None:
-            pytest.skip("no server of this kind to test: " + kind)
-        yield
-    finally:
-        if before is None:
-            del os.environ["ZOKOR_TEST_APACHE"]
-        else:
-            os.environ["ZOKOR_TEST_APACHE"] = before
 
 
 @pytest.fixture(scope="module", params=["ours", "apache"])
 def kind(request):
     if request.param == "apache" and missing_java() is not None:
         pytest.skip(missing_java())
+    with servers_of(request.param):
+        if server_module.server_command() is None:
+            pytest.skip("no server to test")
     return request.param
 
 
