@@ -16,7 +16,12 @@ pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))
 
 
 @pytest.fixture(scope="module")
-def curator(shared_server, tmp_path_factory):
+def srv(either_server):
+    return either_server
+
+
+@pytest.fixture(scope="module")
+def curator(srv, tmp_path_factory):
     """curator("put fifo /q item"): what Curator answers."""
     classes = tmp_path_factory.mktemp("partner")
     path = ":".join(jar(name) for name in JARS if os.path.exists(jar(name)))
@@ -24,7 +29,7 @@ def curator(shared_server, tmp_path_factory):
     subprocess.run(["javac", "-Xlint:-options", "-nowarn", "-d", str(classes), "-cp", path, source], check=True)
     java = subprocess.Popen(
         ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", "%s:%s" % (classes, path)]
-        + ["CuratorPartner", shared_server.hosts],
+        + ["CuratorPartner", srv.hosts],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
