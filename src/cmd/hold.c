@@ -20,8 +20,9 @@
 const char hold_options_help[] =
     "  --servers LIST   host:port,host:port/chroot       [$ZOKOR_SERVERS, or 127.0.0.1:2181]\n"
     "  --auth S:TEXT    says who it is, for instance digest:user:password\n"
-    "  --jaas FILE      logs in by SASL, with the section Client of a JAAS file or --sasl-section NAME\n"
-    "  --client-configuration FILE   TLS and more, as for zokor cli; also by CLIENT_JVMFLAGS\n"
+    "  --jaas FILE      logs in by SASL, with the section Client of a JAAS file,\n"
+    "  --sasl-section NAME           or with this one\n"
+    "  --client-configuration FILE   TLS, with the keys that zokor cli takes; they may be in CLIENT_JVMFLAGS, too\n"
     "  --session MS     how long it may be cut off before what it holds is given to others  [10000]\n"
     "  --wait SECONDS   give up after that, with status 124                                 [never]\n";
 

@@ -68,7 +68,8 @@ def test_every_workload(guarded, words):
 def test_large_values(guarded, words):
     """Frames of many records, both ways."""
     host = "localhost:%d" % guarded.secure_port
-    run = zokor("bench", "set", "get", "--servers", host, "--json", "-c", "2", "-s", "300000", *words(), *SHORT, "-n", "2")
+    size = ["-c", "2", "-s", "300000"]
+    run = zokor("bench", "set", "get", "--servers", host, "--json", *size, *words(), *SHORT, "-n", "2")
     assert run.returncode == 0, run.stderr
     assert all(json.loads(line)["errors"] == 0 for line in run.stdout.splitlines())
 
