@@ -5,6 +5,7 @@
 #define HAVE_CYRUS_SASL_H
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -147,15 +148,70 @@ static void again(zhandle_t *zh)
     say_who(zh);
 }
 
+/* Many handles that log in at the same time, again and again. */
+static void *log_in_often(void *words)
+{
+    static _Atomic int turn_of;
+    char **argv = words;
+    int argc = 0, good = 0;
+    while (argv[argc] != NULL)
+        argc++;
+    for (int i = 0; i < 10; i++) {
+        zhandle_t *zh = open_handle(argc, argv);
+        struct Stat stat;
+        turn_of++;
+        if (zh != NULL && turn_of % 5 != 0) /* the others are closed in the middle of it */
+            good += zoo_exists(zh, "/", 0, &stat) == ZOK;
+        else
+            good++;
+        if (zh != NULL)
+            zookeeper_close(zh);
+    }
+    if (good == 10)
+        printf("well\n");
+    return NULL;
+}
+
+static int many(char **argv)
+{
+    pthread_t threads[8];
+    for (int i = 0; i < 8; i++)
+        pthread_create(&threads[i], NULL, log_in_often, argv);
+    for (int i = 0; i < 8; i++)
+        pthread_join(threads[i], NULL);
+    return 0;
+}
+
+/* Requests over a connection that breaks all the time, also in the middle of logins: no more is lost than it. */
+static int persist(zhandle_t *zh, int wanted)
+{
+    int good = 0, lost = 0, rc = ZOK;
+    for (time_t end = time(NULL) + 60; good < wanted && time(NULL) < end; good += rc == ZOK, lost += rc != ZOK) {
+        rc = zoo_set(zh, "/own", "w", 1, -1);
+        if (rc == ZNONODE)
+            rc = zoo_create(zh, "/own", "v", 1, &ZOO_CREATOR_ALL_ACL, ZOO_EPHEMERAL, NULL, 0);
+        if (rc != ZOK && rc != ZCONNECTIONLOSS && rc != ZNODEEXISTS)
+            break;
+    }
+    printf("persisted %d, %s\n", good >= wanted ? 0 : rc, lost > 0 ? "some were lost" : "none was lost");
+    printf("closed %d\n", zookeeper_close(zh));
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
+    zoo_set_debug_level(ZOO_LOG_LEVEL_INFO);
+    if (value_of(argc, argv, "many") != NULL)
+        return many(argv);
     zhandle_t *zh = open_handle(argc, argv);
     if (zh == NULL) {
         printf("no handle: %s\n", strerror(errno));
         return 1;
     }
     int polled = strcmp(argv[2], "polled") == 0;
+    if (value_of(argc, argv, "persist") != NULL)
+        return persist(zh, 60);
     zoo_acreate(zh, "/own", "v", 1, &ZOO_CREATOR_ALL_ACL, ZOO_EPHEMERAL, created, NULL);
     await(zh, polled, &rc_of_create, 1);
     printf("created %d\n", rc_of_create);

@@ -188,6 +188,23 @@ def test_every_connection_logs_in(build, program, srv):
         cutter.close()
 
 
+def test_many_at_once(build, program, srv):
+    """libsasl2 guards nothing by itself. Some handles are closed in the middle of a login."""
+    out = run(build, program, srv.hosts, "zokor", *BOB, "many=1")
+    assert lines_of(out).count("well") == 8, out
+
+
+def test_connections_that_break_in_the_middle(build, program, srv):
+    """A login takes some 500 bytes each way. To lose a connection in it is no refusal."""
+    cutter = Cutter(srv.port, server_module.free_port(), 1500)
+    try:
+        out = run(build, program, "127.0.0.1:%d" % cutter.port, "zokor", *BOB, "persist=1")
+        assert "persisted 0, some were lost" in out, out
+        assert "state -113" not in out and cutter.cuts > 3
+    finally:
+        cutter.close()
+
+
 # -- what is wrong before there is a connection -------------------------------------------------------
 
 
