@@ -613,6 +613,7 @@ static void host_figures(void *ctx, struct command_figures *out)
         .tls_handshakes_refused = tls_figure(s, FRONT_TLS_REFUSED),
         .plain_local = tls_figure(s, FRONT_TLS_PLAIN_LOCAL),
         .plain_remote = tls_figure(s, FRONT_TLS_PLAIN_REMOTE),
+        .plain_admin = https_door_plain_count(s->http->door),
         .net_queued_bytes = s->fronts != NULL ? fronts_unsent_bytes(s->fronts) : s->front.unsent_bytes,
     };
     logger_figures(s->logger, &log);
