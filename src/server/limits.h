@@ -45,6 +45,8 @@
  * server takes nothing and must catch up anew. */
 #define LIMIT_PEER_DRAINED_BYTES (256u * 1024)
 #define LIMIT_PEER_OUT_BYTES (256u * 1024 * 1024)
+/* What changes while images are on their way to learners is kept for them as it was: so much in all. */
+#define LIMIT_IMAGE_SAVED_BYTES (512u * 1024 * 1024)
 /* Transactions kept in memory for servers that are behind, whatever commitLogCount says. */
 #define LIMIT_HISTORY_BYTES (64u * 1024 * 1024)
 /* Accepted links a port: so many, and two for every member. */

@@ -696,6 +696,7 @@ static struct core_options core_options_of(const struct server *s)
         .shell_schemes = shell_schemes(s),
         .audit = c->audit_enabled,
         .leader_serves = c->leader_serves,
+        .image_saved_bytes_max = LIMIT_IMAGE_SAVED_BYTES,
         .read_only = c->read_only_mode,
         .local_sessions = c->local_sessions,
         .local_sessions_upgrade = c->local_sessions_upgrade,

@@ -386,6 +386,9 @@ static void dispatch(struct zab *z, const struct zab_event *ev)
         if ((l = link_find(z, ev->link)) != NULL && l->learner != NULL)
             leader_log_read(z, l, ev);
         break;
+    case ZAB_EV_ORACLE:
+        lone_answered(z, ev->end);
+        break;
     case ZAB_EV_TRUNCATED:
         truncated(z, ev);
         break;
@@ -589,6 +592,16 @@ struct zab_view zab_view(const struct zab *z)
     v.serving = zab_leads(z) || zab_learns(z);
     view_learners(z, &v);
     return v;
+}
+
+const struct summary *zab_inflight_snaps(const struct zab *z)
+{
+    return &z->inflight[SYNC_LOAD_SNAP];
+}
+
+const struct summary *zab_inflight_diffs(const struct zab *z)
+{
+    return &z->inflight[SYNC_LOAD_DIFF];
 }
 
 size_t zab_learners(const struct zab *z, struct zab_learner_view *to, size_t max)
