@@ -1,5 +1,6 @@
 /* recipe_sim: campaigns of simulations in which programs use the recipes. */
 #include "base/mem.h"
+#include "base/museum.h"
 #include "cmd/sim_run.h"
 #include "sim/minimise.h"
 #include "sim_recipe/works.h"
@@ -14,13 +15,15 @@ static const struct work *const works[] = { &work_mutex,    &work_rw,    &work_s
 
 static const char usage[] = "usage: recipe_sim [--recipe NAME] [--seed S] [--seeds N] [--members M]\n"
                             "                  [--set NAME=VALUE ...] [--jobs J] [--minimise] [--twice] [--figures]\n"
-                            "                  [--log]\n";
+                            "                  [--log]\n"
+                            "       recipe_sim --museum [BUG]     plant known bugs and see that each is found\n\n";
 
 struct arguments {
     struct sim_options options;
     uint64_t seed, seeds;
     unsigned jobs;
-    bool minimise, twice, figures, log;
+    bool minimise, twice, figures, log, museum;
+    const char *bug;         /* NULL: all */
     const struct work *work; /* NULL: all */
 };
 
@@ -166,19 +169,10 @@ static int story(const struct arguments *a)
     return r.finding.is ? 1 : 0;
 }
 
-/* ---- arguments ---- */
-
 static int wrong(const char *what, const char *why)
 {
     fprintf(stderr, "recipe_sim: '%s' %s; recipe_sim --help\n", what, why);
     return 2;
-}
-
-static bool number(const char *text, uint64_t *to)
-{
-    char *end;
-    *to = strtoull(text, &end, 10);
-    return *text >= '0' && *text <= '9' && *end == '\0';
 }
 
 static bool find_work(const char *name, const struct work **work)
@@ -187,6 +181,80 @@ static bool find_work(const char *name, const struct work **work)
         if (strcmp(works[i]->name, name) == 0)
             *work = works[i];
     return *work != NULL;
+}
+
+/* ---- planted bugs ---- */
+
+#ifdef ZOKOR_MUSEUM
+
+#define SEEDS_MAX 200
+#define SEEDS_AT_ONCE 8
+
+static const struct {
+    enum museum_bug bug;
+    const char *name, *work, *text;
+} bugs[] = {
+#define RECIPE_BUG(name, work, text) { MUSEUM_##name, #name, work, text },
+#include "base/museum_recipe.def"
+#undef RECIPE_BUG
+};
+
+struct hunt {
+    uint64_t seed; /* the lowest that found it; 0 none */
+    struct finding finding;
+};
+
+static void note_hunt(void *ctx, uint64_t seed, const struct sim_result *r)
+{
+    struct hunt *h = ctx;
+    if (!r->finding.is || (h->seed != 0 && h->seed < seed))
+        return;
+    h->seed = seed;
+    h->finding = r->finding;
+}
+
+static int museum(const struct arguments *a)
+{
+    int shown = 0, missed = 0;
+    for (size_t i = 0; i < ARRAY_COUNT(bugs); i++) {
+        struct hunt h = { 0 };
+        if (a->bug != NULL && strcmp(a->bug, bugs[i].name) != 0)
+            continue;
+        museum_alive = bugs[i].bug;
+        (void)find_work(bugs[i].work, &world_work);
+        for (uint64_t first = 1; first <= SEEDS_MAX && h.seed == 0; first += SEEDS_AT_ONCE)
+            sim_run_many(&a->options, first, SEEDS_AT_ONCE, a->jobs, false, note_hunt, &h);
+        shown++;
+        missed += h.seed == 0;
+        if (h.seed == 0)
+            printf("%-28s NOT FOUND in %d seeds of %s: %s\n", bugs[i].name, SEEDS_MAX, bugs[i].work, bugs[i].text);
+        else
+            printf("%-28s found by seed %llu of %s: %s: %.90s\n", bugs[i].name, (unsigned long long)h.seed,
+                   bugs[i].work, h.finding.rule, h.finding.text);
+        fflush(stdout);
+    }
+    museum_alive = MUSEUM_NONE;
+    printf("%d bugs, %d not found\n", shown, missed);
+    return shown == 0 ? wrong(a->bug, "is no bug of the museum") : missed != 0;
+}
+
+#else
+
+static int museum(const struct arguments *a)
+{
+    (void)a;
+    return wrong("--museum", "needs a build with -DZOKOR_MUSEUM=ON");
+}
+
+#endif
+
+/* ---- arguments ---- */
+
+static bool number(const char *text, uint64_t *to)
+{
+    char *end;
+    *to = strtoull(text, &end, 10);
+    return *text >= '0' && *text <= '9' && *end == '\0';
 }
 
 /* 1 taken, 0 unknown, negative: a bad value. */
@@ -235,6 +303,12 @@ int main(int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
             return help();
+        if (strcmp(argv[i], "--museum") == 0) {
+            a.museum = true;
+            if (i + 1 < argc && argv[i + 1][0] != '-')
+                a.bug = argv[++i];
+            continue;
+        }
         if (take_flag(&a, argv[i]))
             continue;
         int rc = i + 1 < argc ? take_valued(&a, argv[i], argv[i + 1]) : 0;
@@ -244,6 +318,8 @@ int main(int argc, char **argv)
             return wrong(argv[i + 1], "is no value for that");
         i++;
     }
+    if (a.museum)
+        return museum(&a);
     if (a.log && a.work == NULL)
         return wrong("--log", "tells of one recipe: --recipe NAME");
     if (a.log)
