@@ -15,14 +15,14 @@ static const struct work *const works[] = { &work_mutex,    &work_rw,    &work_s
 
 static const char usage[] = "usage: recipe_sim [--recipe NAME] [--seed S] [--seeds N] [--members M]\n"
                             "                  [--set NAME=VALUE ...] [--jobs J] [--minimise] [--twice] [--figures]\n"
-                            "                  [--log]\n"
+                            "                  [--floors] [--log]\n"
                             "       recipe_sim --museum [BUG]     plant known bugs and see that each is found\n\n";
 
 struct arguments {
     struct sim_options options;
     uint64_t seed, seeds;
     unsigned jobs;
-    bool minimise, twice, figures, log, museum;
+    bool minimise, twice, figures, floors, log, museum;
     const char *bug;         /* NULL: all */
     const struct work *work; /* NULL: all */
 };
@@ -42,6 +42,7 @@ static int help(void)
            "  --minimise            make what fails as small as it can be\n"
            "  --twice               run each seed twice: both runs must be the same\n"
            "  --figures             what the campaign has seen\n"
+           "  --floors              fail also if something was never seen: of all recipes, with many seeds\n"
            "  --log                 one seed of one recipe, with its story\n\n"
            "recipes:\n",
            usage);
@@ -127,20 +128,33 @@ static void one_done(void *ctx, uint64_t seed, const struct sim_result *r)
     report(c->args, seed, r);
 }
 
-static void print_figures(const struct campaign *c)
-{
-    static const char *const texts[] = {
+static const char *const texts[] = {
 #define COUNT(name, text) [COUNT_##name] = text,
 #include "sim_recipe/counts.def"
 #undef COUNT
-    };
+};
+
+static void print_figures(const struct campaign *c)
+{
     for (int i = 0; i < WORLD_COUNTS; i++)
         if (c->counts[i] != 0)
             printf("  %10llu  %s\n", (unsigned long long)c->counts[i], texts[i]);
 }
 
-/* True if nothing was found. */
-static bool campaign(const struct arguments *a, const struct work *work)
+/* A campaign in which something never happened proves nothing of it. */
+static bool reaches_floors(const uint64_t *counts)
+{
+    bool all = true;
+    for (int i = 0; i < WORLD_COUNTS; i++)
+        if (counts[i] == 0) {
+            printf("never seen: %s\n", texts[i]);
+            all = false;
+        }
+    return all;
+}
+
+/* True if nothing was found. What was seen is added to counts. */
+static bool campaign(const struct arguments *a, const struct work *work, uint64_t *counts)
 {
     struct campaign c = { .args = a };
     world_work = work;
@@ -150,6 +164,8 @@ static bool campaign(const struct arguments *a, const struct work *work)
            (unsigned long long)c.txns, (double)c.virtual_us / 1e6);
     if (a->figures)
         print_figures(&c);
+    for (int i = 0; i < WORLD_COUNTS; i++)
+        counts[i] += c.counts[i];
     fflush(stdout);
     return c.found == 0;
 }
@@ -290,6 +306,8 @@ static bool take_flag(struct arguments *a, const char *name)
         return a->twice = true;
     if (strcmp(name, "--figures") == 0)
         return a->figures = true;
+    if (strcmp(name, "--floors") == 0)
+        return a->floors = true;
     if (strcmp(name, "--log") == 0)
         return a->log = true;
     return false;
@@ -325,8 +343,11 @@ int main(int argc, char **argv)
     if (a.log)
         return story(&a);
     bool fine = true;
+    uint64_t counts[WORLD_COUNTS] = { 0 };
     for (size_t i = 0; i < ARRAY_COUNT(works); i++)
         if (a.work == NULL || a.work == works[i])
-            fine = campaign(&a, works[i]) && fine;
+            fine = campaign(&a, works[i], counts) && fine;
+    if (a.floors)
+        fine = reaches_floors(counts) && fine;
     return fine ? 0 : 1;
 }
