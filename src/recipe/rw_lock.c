@@ -25,7 +25,7 @@ static int judge_reader(const struct claim *c, char *const *names, int n, int ou
 {
     struct zokor_rw_lock *l = c->judge_context;
     (void)n;
-    if (mutex_claim(&l->write) != NULL)
+    if (mutex_claim_of(&l->write, c->thread) != NULL)
         return CLAIM_GRANTED;
     for (int i = ours - 1; i >= (SIM_BUG(recipe_reader_passes) && ours > 0 ? ours - 1 : 0); i--) {
         if (strstr(names[i], WRITE_NAME) != NULL)

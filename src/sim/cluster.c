@@ -243,6 +243,7 @@ static struct sim_member *taker(struct cluster *c, const struct agenda_item *it)
     case HAPPEN_EPOCHS:
     case HAPPEN_TRUNCATED:
     case HAPPEN_FEED:
+    case HAPPEN_ORACLE:
         return c->members[it->who];
     case HAPPEN_WIRE_ACCEPTED:
     case HAPPEN_WIRE_CONNECTED:
@@ -314,6 +315,8 @@ static void member_happening(struct cluster *c, const struct agenda_item *it)
         member_truncated(m);
     } else if (it->kind == HAPPEN_FEED) {
         member_feed_read(m);
+    } else if (it->kind == HAPPEN_ORACLE) {
+        (void)member_peer_event(m, (struct zab_event){ .type = ZAB_EV_ORACLE, .end = m->oracle_says });
     }
 }
 
@@ -354,6 +357,7 @@ static void happen(struct cluster *c, const struct agenda_item *it)
     case HAPPEN_EPOCHS:
     case HAPPEN_TRUNCATED:
     case HAPPEN_FEED:
+    case HAPPEN_ORACLE:
     case HAPPEN_RESTART:
     case HAPPEN_RESUME:
         member_happening(c, it);

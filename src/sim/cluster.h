@@ -28,6 +28,7 @@ enum happening {
     HAPPEN_EPOCHS,        /* member; life */
     HAPPEN_TRUNCATED,     /* member; life */
     HAPPEN_FEED,          /* member; life */
+    HAPPEN_ORACLE,        /* member; life */
     HAPPEN_RESTART,       /* member; life */
     HAPPEN_RESUME,        /* member; life */
     HAPPEN_BACKLOG,       /* member: what was kept while it stood still */
@@ -52,6 +53,7 @@ enum happening {
 };
 
 struct cluster {
+    bool has_oracle; /* of a script: members may go on alone if their oracle says so */
     struct sim_options opt;
     int64_t now_us;
     uint64_t steps; /* happenings carried out */
