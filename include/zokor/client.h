@@ -37,6 +37,32 @@ struct zokor_tls {
 zhandle_t *zokor_init_tls(const char *host, const struct zokor_tls *tls, watcher_fn fn, int recv_timeout,
                           const clientid_t *clientid, void *context, int flags, log_callback_fn log_callback);
 
+/* SASL: how a handle logs in, on every connection before any request goes out. Texts may be NULL; they are copied. By
+ * DIGEST-MD5: `user` with `password` or `password_file`. By GSSAPI (Kerberos): the tickets there are, or those of a
+ * cache or a key tab. Or all of it by a section of a JAAS file, as Java's clients have it. */
+struct zokor_sasl {
+    size_t size;           /* sizeof (struct zokor_sasl): later versions may have more at the end */
+    const char *mechanism; /* NULL: DIGEST-MD5 with a user, otherwise GSSAPI */
+    const char *user, *password;
+    const char *password_file; /* its first line is the password; read in every login */
+    const char *realm;         /* of DIGEST-MD5, if a server has several; NULL: its first */
+    const char *principal;     /* of GSSAPI: who the program is; NULL: the one whose tickets or key there are */
+    const char *keytab;        /* a key of the principal's: tickets are asked for with it, and kept in memory */
+    const char *ticket_cache;  /* NULL: KRB5CCNAME or the system's */
+    const char *service;       /* the servers' service; NULL: zookeeper */
+    const char *host;          /* of that service; NULL: as the connect string calls the server (GSSAPI) */
+    const char *jaas;          /* a JAAS file; what it says takes the place of the above but service and host */
+    const char *jaas_section;  /* NULL: Client */
+    int polled;                /* 1: a handle without threads, see zokor_init_polled */
+};
+/* As zookeeper_init2, and over TLS if `tls` is not NULL. Needs libsasl2 with its plug-ins, which nothing else loads. A
+ * login that fails, whoever refuses it, ends the handle with ZOO_AUTH_FAILED_STATE, and its requests with ZAUTHFAILED;
+ * a line in the log says why. NULL and errno: also EINVAL for options or a JAAS file that are of no use, ENOENT if the
+ * file has no such section, ENOSYS without the library, and those of zokor_init_tls. */
+zhandle_t *zokor_init_sasl(const char *host, const struct zokor_sasl *sasl, const struct zokor_tls *tls, watcher_fn fn,
+                           int recv_timeout, const clientid_t *clientid, void *context, int flags,
+                           log_callback_fn log_callback);
+
 /* Deadlines. A request without an answer after its time ends with ZREQUESTTIMEOUT, whatever the connection does; it may
  * still be carried out. 0: none (the default). For all requests of a handle, or for those that this thread makes from
  * now on (it wins; returns what was set before). */

@@ -13,6 +13,7 @@
 
 #include "base/arena.h"
 #include "client/core.h"
+#include "client/login.h"
 #include "client/secure.h"
 #include "zokor/client.h"
 #include <pthread.h>
@@ -98,6 +99,8 @@ struct _zhandle {
     struct buf sending;
     size_t sent_n;
     struct secure *secure; /* NULL: no TLS */
+    struct host_names names;
+    struct login *login; /* NULL: no SASL */
 
     /* Whoever receives has read_lock, which is taken before all others: the io thread in its turns, or a caller that
      * waits and takes what comes (share.c). */
@@ -112,6 +115,7 @@ struct _zhandle {
     bool look;                      /* lock: the io thread shall receive, whatever the system says */
 
     /* The io thread's. */
+    struct login_exchange *exchange;
     uint8_t *raw; /* SECURE_RAW_BYTES, with TLS */
     int wake_fd;
     struct client_dones batch; /* read_lock */
@@ -152,6 +156,8 @@ void log_message(log_callback_fn callback, ZooLogLevel level, int line, const ch
 size_t resolve_hosts(zhandle_t *zh, const char *text, struct client_addr *addrs, size_t max);
 /* "address:port" into out. */
 void addr_print(const struct client_addr *a, char *out, size_t size);
+/* "address" alone. */
+void addr_print_host(const struct client_addr *a, char *out, size_t size);
 void addr_print_sockaddr(const struct sockaddr *sa, char *out, size_t size);
 
 /* io.c */
@@ -169,6 +175,11 @@ void io_probe(zhandle_t *zh);
 /* Tells the io thread to look. Under lock. */
 void io_wake(zhandle_t *zh);
 void io_wake_if_asleep(zhandle_t *zh);
+/* What changed with a connection: a copy of the session's id for those who ask, a line for people. Under lock. */
+void io_note_session(zhandle_t *zh, enum client_state before);
+
+/* login_handle.c: one step of a login. The io thread, which may wait for a KDC in it. */
+void io_log_in(zhandle_t *zh);
 
 /* Takes what has come, in the place of the io thread, and sends what was asked for meanwhile. */
 void io_read_for_callers(zhandle_t *zh);
@@ -203,9 +214,15 @@ int reads_answer(const struct client_done *d, struct zokor_read_result *results,
 /* handle.c: the first two are symbols that Apache's library has, though no header names them. */
 int zoo_lock_auth(zhandle_t *zh);
 int zoo_unlock_auth(zhandle_t *zh);
-/* tls may be NULL. NULL and errno as zookeeper_init, and those of secure_new. */
+/* What a connection is made of beside a socket; NULL: nothing of it. */
+struct handle_options {
+    bool polled; /* no threads */
+    const struct tls_options *tls;
+    const struct login_options *login;
+};
+/* NULL and errno as zookeeper_init, and those of secure_new and login_new. */
 zhandle_t *handle_make(const char *host, watcher_fn fn, int timeout_ms, const clientid_t *id, void *context, int flags,
-                       log_callback_fn log_callback, bool threaded, const struct tls_options *tls);
+                       log_callback_fn log_callback, const struct handle_options *options);
 void handle_free(zhandle_t *zh);
 /* Ends a polled handle: waits for the server, calls back, frees. ZCLOSING. */
 int handle_close_polled(zhandle_t *zh);

@@ -52,6 +52,11 @@ void core_remember(struct core *c, int64_t zxid, struct blob *txn)
         zab_remember(c->ens.zab, zxid, txn);
 }
 
+bool core_awaits_log(const struct core *c)
+{
+    return c->ens.zab == NULL || zab_awaits_log(c->ens.zab);
+}
+
 const struct zab *core_zab(const struct core *c)
 {
     return c->ens.zab;
@@ -125,9 +130,9 @@ void ensemble_replace_tree(struct core *c, struct tree *t)
     if (c->walk != NULL) {
         tree_walk_end(c->walk);
         c->walk = NULL;
-        e->image_abort = !e->image_for_peer;
-        e->image_for_peer = false;
+        e->image_abort = true;
     }
+    images_drop_all(c);
     tree_free(c->tree);
     c->tree = t;
     c->mark_count = 0;
@@ -178,6 +183,7 @@ void ensemble_tick(struct core *c)
         return;
     struct zab_event z = { .type = ZAB_EV_TICK, .now_ms = c->now_ms };
     zab_step(c->ens.zab, &z, &c->out->zab);
+    images_limit(c);
     maybe_read_only(c);
 }
 
@@ -202,6 +208,7 @@ static void carry_out(struct core *c, const struct zab_fx *fx)
     case ZAB_FX_LOG_READ:
     case ZAB_FX_LOG_MORE:
     case ZAB_FX_LOG_DONE:
+    case ZAB_FX_ASK_ORACLE:
         out_peer(c, fx);
         break;
     case ZAB_FX_ROLE:

@@ -93,6 +93,7 @@ struct client {
     struct list timers;
     struct list queue;      /* struct event */
     struct list operations; /* struct op, all that are not done */
+    struct list held;       /* queue_hold.c: items that queues of this client hold */
     int waiting;            /* calls in the foreground */
     int working;            /* timers and events being run */
     bool closing, worker_end, events_end;

@@ -258,6 +258,7 @@ static bool serve_needs(struct library *l)
         case CLIENT_NEED_PROBE:
             l->probed_us = l->c->now_us + dice_wait(&l->dice, 20000);
             break;
+        case CLIENT_NEED_LOGIN: /* no handle of the simulation logs in by SASL */
         case CLIENT_NEED_END:
             return true;
         }

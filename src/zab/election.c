@@ -176,6 +176,7 @@ void election_begin(struct zab *z)
         return;
     }
     look(z);
+    lone_begin(z);
     decide_if_alone(z);
     take_early_votes(z);
 }
@@ -218,7 +219,7 @@ static bool quorum_says(const struct zab *z, const struct vote *v, bool outside)
     }
     if (!outside && same_vote(&z->election.proposal, v))
         member_set_add(&set, z->members, z->opt.sid);
-    return members_is_quorum(z->members, &set);
+    return zab_is_quorum(z, &set);
 }
 
 /* Never follow a leader before it has said itself that it leads: reports about a dead one are not enough. */
@@ -308,9 +309,23 @@ static void from_settled(struct zab *z, struct peer *p, const struct vote *v)
             return;
         }
     }
-    if (quorum_says(z, v, true) && leader_confirms(z, v->leader, v->round, true)) {
+    bool leads = v->state == PEER_LEADING && v->leader == p->sid;
+    if ((quorum_says(z, v, true) && leader_confirms(z, v->leader, v->round, true)) || (leads && lone_follows(z))) {
         e->round = v->round;
         decided(z, v);
+    }
+}
+
+/* As Apache's receivedLeadingNotification, and the look that it takes whenever its votes are not answered. */
+void election_oracle(struct zab *z)
+{
+    if (z->election.start_ms != 0)
+        return;
+    election_recheck(z);
+    for (struct peer *p = z->peers; p != NULL && z->role == PEER_LOOKING; p = p->next) {
+        struct vote v = p->outside;
+        if (v.given && v.state == PEER_LEADING)
+            from_settled(z, p, &v);
     }
 }
 
@@ -361,8 +376,10 @@ void election_tick(struct zab *z)
     if (z->role != PEER_LOOKING || z->settling)
         return;
     if (e->start_ms != 0) {
-        if (z->now_ms >= e->start_ms)
+        if (z->now_ms >= e->start_ms) {
             look(z);
+            lone_begin(z);
+        }
         return;
     }
     if (e->final_ms != 0 && z->now_ms >= e->final_ms) {
@@ -373,6 +390,7 @@ void election_tick(struct zab *z)
     if (z->now_ms < e->repeat_ms)
         return;
     tell_all(z);
+    lone_ask(z);
     int64_t max_ms =
         z->opt.notification_ms_max < NOTIFICATION_MS_CAP ? z->opt.notification_ms_max : NOTIFICATION_MS_CAP;
     e->repeat_after_ms = e->repeat_after_ms * 2 < max_ms ? e->repeat_after_ms * 2 : max_ms;

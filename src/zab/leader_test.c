@@ -450,6 +450,51 @@ static void an_image_may_take_longer_than_init_limit(void **state)
     rig_fini(&r);
 }
 
+/* As Apache's LearnerSyncThrottler: one observer at a time here; followers pass and count; each kind for itself. */
+static void one_observer_too_many(void **state)
+{
+    (void)state;
+    struct rig r;
+    (void)elect_with(
+        &r, &(struct rig_options){
+                .config = three, .sid = 3, .last_zxid = Z(2, 5), .accepted = 2, .current = 2, .syncs_max = 1 });
+    uint32_t follower = sync_one(&r, PEER_FOLLOWERINFO, 1);
+    uint32_t late = join(&r, PEER_OBSERVERINFO, 4, 2);
+    ack_epoch(&r, late, 2, Z(2, 5));
+    assert_true(rig_link(&r, late)->closed);
+    rig_plain(&r, follower, PEER_ACK, Z(3, 0));
+    assert_true(r.serving);
+    uint32_t one = sync_one(&r, PEER_OBSERVERINFO, 4);
+    uint32_t two = join(&r, PEER_OBSERVERINFO, 5, 2);
+    ack_epoch(&r, two, 2, Z(2, 5));
+    assert_true(rig_link(&r, two)->closed);
+    uint32_t voter = sync_one(&r, PEER_FOLLOWERINFO, 2);
+    assert_int_equal(zab_inflight_diffs(r.zab)->max, 2);
+    /* An image is another thing. */
+    uint32_t image = join(&r, PEER_OBSERVERINFO, 6, 0);
+    ack_epoch(&r, image, 0, 0);
+    assert_int_equal(r.image_link, image);
+    uint32_t second = join(&r, PEER_OBSERVERINFO, 7, 0);
+    ack_epoch(&r, second, 0, 0);
+    assert_true(rig_link(&r, second)->closed);
+    rig_lose(&r, image);
+    assert_int_equal(zab_inflight_snaps(r.zab)->max, 1);
+    second = join(&r, PEER_OBSERVERINFO, 7, 0);
+    ack_epoch(&r, second, 0, 0);
+    assert_int_equal(r.image_link, second);
+    assert_true(zab_image_begin(r.zab, second, &r.out));
+    rig_drain(&r);
+    zab_image_failed(r.zab, second, &r.out);
+    rig_drain(&r);
+    assert_true(rig_link(&r, second)->closed);
+    /* Who has all is counted no more. */
+    rig_plain(&r, one, PEER_ACK, Z(3, 0));
+    rig_plain(&r, voter, PEER_ACK, Z(3, 0));
+    assert_int_equal(zab_inflight_diffs(r.zab)->min, 0);
+    (void)sync_one(&r, PEER_OBSERVERINFO, 5);
+    rig_fini(&r);
+}
+
 static void records(struct rig *r, uint32_t link, int64_t first, int64_t last, bool end, int err)
 {
     struct buf b;
@@ -633,6 +678,7 @@ int main(void)
         cmocka_unit_test(an_image_while_writes_go_on),
         cmocka_unit_test(an_image_that_comes_to_nothing),
         cmocka_unit_test(an_image_may_take_longer_than_init_limit),
+        cmocka_unit_test(one_observer_too_many),
         cmocka_unit_test(the_log_on_disk),
         cmocka_unit_test(the_last_zxid_of_an_epoch),
         cmocka_unit_test(syncs),
