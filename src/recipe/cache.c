@@ -493,7 +493,7 @@ int zokor_cache_start(struct zokor_cache *c)
 {
     enum zokor_watch_mode mode = c->depth_max == 0 ? ZOKOR_WATCH_PERSISTENT : ZOKOR_WATCH_RECURSIVE;
     pthread_mutex_lock(&c->lock); /* its events wait until we know it */
-    bool first = c->watch == NULL;
+    bool first = c->watch == NULL && !c->closed;
     if (first)
         c->watch = zokor_watch_start(c->f, c->path, mode, on_event, c);
     pthread_mutex_unlock(&c->lock);
@@ -520,8 +520,10 @@ void zokor_cache_close(struct zokor_cache *c)
     c->closed = true;
     while ((c->calling != NULL || c->working) && !client_on_event_thread(c->f->client))
         pthread_cond_wait(&c->changed, &c->lock);
+    struct zokor_watch *watch = c->watch; /* it may be a listener that closes, while the thread that started is busy */
+    c->watch = NULL;
     pthread_mutex_unlock(&c->lock);
-    zokor_watch_stop(c->watch);
+    zokor_watch_stop(watch);
     if (client_disarm(c->f->client, &c->again))
         drop(c);
     drop(c);

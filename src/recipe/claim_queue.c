@@ -317,6 +317,7 @@ static void begin(struct claim *c)
     c->stage = CLAIM_ASKS;
     struct step *s = step_new(c);
     unlock(c);
+    waker_wait_soon(c->waker, c->f);
     int rc = op_start_prompt(c->f, &q, created, s, true);
     mem_free(path);
     if (rc == ZOK) {
@@ -331,7 +332,7 @@ static void begin(struct claim *c)
 /* Sleeps until there is something to do for this thread. What is under way is always waited for. */
 static enum claim_stage sleep_on(struct claim *c, int64_t due_ms, bool *poked)
 {
-    *poked = waker_wait(c->waker, due_ms);
+    *poked = waker_wait(c->waker, c->f, due_ms);
     for (;;) {
         waker_reset(c->waker);
         lock(c);
@@ -340,7 +341,7 @@ static enum claim_stage sleep_on(struct claim *c, int64_t due_ms, bool *poked)
         unlock(c);
         if (stage != CLAIM_ASKS)
             return stage;
-        waker_wait_poked(c->waker);
+        waker_wait_poked(c->waker, c->f);
     }
 }
 
@@ -392,7 +393,7 @@ static int wait_for_neighbour(struct claim *c, int verdict, const char *neighbou
         return ZOK; /* it went meanwhile */
     if (rc != ZOK)
         return rc;
-    bool in_time = waker_wait(c->waker, due_ms);
+    bool in_time = waker_wait(c->waker, c->f, due_ms);
     waker_unwatch(c->waker, c->f);
     return in_time ? ZOK : ZOPERATIONTIMEOUT;
 }

@@ -158,7 +158,7 @@ static int until(struct zokor_queue *q, int timeout_ms, int (*try)(struct zokor_
         int64_t wait_end = v->due_ms < 0 ? -1 : recipe_now_ms() + v->due_ms - wall_ms();
         if (wait_end < 0 || (end >= 0 && end < wait_end))
             wait_end = end;
-        bool poked = waker_wait(w.waker, wait_end);
+        bool poked = waker_wait(w.waker, q->f, wait_end);
         waker_unwatch(w.waker, q->f);
         waker_unwatch(w.waker, q->f);
         if (!poked && end >= 0 && recipe_now_ms() >= end) {
