@@ -69,11 +69,14 @@ zhandle_t *zokor_init_sasl(const char *host, const struct zokor_sasl *sasl, cons
 void zokor_set_request_timeout(zhandle_t *zh, int timeout_ms);
 int zokor_thread_deadline(int timeout_ms);
 
-/* 1: this thread makes asynchronous requests only to wait for them. From now on it sends them itself, and the thread
- * that reads the socket calls their completions at once: not in the order of events and of other answers, and, as
- * everything waits for them, they must not block. 2: so, and another request follows at once: the system may send both
- * together (it waits for 200 ms at most). 0: as usual. Returns what was set before. Of no effect on handles without
- * threads. */
+/* ZOKOR_PROMPT: this thread makes asynchronous requests only to wait for them. From now on it sends them itself, and
+ * the thread that reads the socket calls their completions at once: not in the order of events and of other answers,
+ * and, as everything waits for them, they must not block. A completion may make requests, and may set this for them.
+ * The others include it and may be added up. ZOKOR_PROMPT_MORE: another request follows at once, the system may send
+ * both together (it waits for 200 ms at most). ZOKOR_PROMPT_WATCHES: the same thread may call the watchers that are set
+ * by these requests, for their nodes; of sessions they hear as usual. 0: as usual. Returns what was set before. Of no
+ * effect on handles without threads. */
+enum zokor_prompt { ZOKOR_PROMPT = 1, ZOKOR_PROMPT_MORE = 2, ZOKOR_PROMPT_WATCHES = 4 };
 int zokor_thread_prompt(int on);
 
 /* Inside a watcher: the zxid of the change it hears of; inside a completion: of the answer. -1 if the server did not

@@ -1,7 +1,7 @@
 #include "client/fake_server.h"
 
 static int told; /* something to point at */
-static const struct client_watcher on_session = { fake_somebody, &told };
+static const struct client_watcher on_session = { .fn = fake_somebody, .ctx = &told };
 
 static void answers_come_in_the_order_of_requests(void **state)
 {
@@ -156,7 +156,9 @@ static void deadlines_answer_for_the_server(void **state)
     (void)state;
     struct fake f;
     int watcher;
-    const struct client_watch_wish wish = { CLIENT_WATCH_DATA, slice_str("/a"), { fake_somebody, &watcher } };
+    const struct client_watch_wish wish = { CLIENT_WATCH_DATA,
+                                            slice_str("/a"),
+                                            { .fn = fake_somebody, .ctx = &watcher } };
     fake_init(&f, (struct client_config){ .seed = 1 });
     fake_up(&f);
     assert_int_equal(fake_ask(&f, WIRE_OP_GET_DATA, "/a", 1, 0, NULL), 0);
@@ -388,12 +390,14 @@ static void watches_come_back_in_batches(void **state)
     fake_up(&f);
     for (int i = 0; i < 10000; i++) {
         (void)snprintf(path, sizeof(path), "/a/rather/long/path/for/a/watch/%05d", i);
-        const struct client_watch_wish wish = { CLIENT_WATCH_DATA, slice_str(path), { fake_somebody, &ctx } };
+        const struct client_watch_wish wish = { CLIENT_WATCH_DATA,
+                                                slice_str(path),
+                                                { .fn = fake_somebody, .ctx = &ctx } };
         assert_int_equal(fake_ask(&f, WIRE_OP_GET_DATA, path, 1, 0, &wish), 0);
         fake_answer(&f, i + 1, 42, 0);
     }
     client_watches_add(client_watch_tables(f.c), CLIENT_WATCH_RECURSIVE, slice_str("/r"),
-                       (struct client_watcher){ fake_somebody, &ctx });
+                       (struct client_watcher){ .fn = fake_somebody, .ctx = &ctx });
     client_lost(f.c, ERR_CONNECTION_LOSS, f.now);
     f.now = client_wake_ms(f.c);
     fake_up(&f);
@@ -424,7 +428,7 @@ static void events_go_below_the_chroot(void **state)
     (void)state;
     struct fake f;
     int ctx;
-    const struct client_watcher w = { fake_somebody, &ctx };
+    const struct client_watcher w = { .fn = fake_somebody, .ctx = &ctx };
     fake_init(&f, (struct client_config){ .seed = 1, .chroot = slice_str("/root") });
     fake_up(&f);
     client_watches_add(client_watch_tables(f.c), CLIENT_WATCH_DATA, slice_str("/root/a"), w);
@@ -455,7 +459,7 @@ static void an_event_is_seen_but_others_of_its_transaction_are_asked_for(void **
     struct fake f;
     struct fake_request r;
     int ctx;
-    const struct client_watcher w = { fake_somebody, &ctx };
+    const struct client_watcher w = { .fn = fake_somebody, .ctx = &ctx };
     fake_init(&f, (struct client_config){ .seed = 1 });
     fake_up(&f);
     assert_int_equal(fake_ask(&f, WIRE_OP_GET_DATA, "/a", 1, 0, NULL), 0);

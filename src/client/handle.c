@@ -314,7 +314,7 @@ const void *zoo_get_context(zhandle_t *zh)
 
 static void tell_core_watcher(zhandle_t *zh)
 {
-    client_set_watcher(zh->core, (struct client_watcher){ (void (*)(void))zh->watcher, zh->context });
+    client_set_watcher(zh->core, (struct client_watcher){ .fn = (void (*)(void))zh->watcher, .ctx = zh->context });
 }
 
 void zoo_set_context(zhandle_t *zh, void *context)

@@ -42,7 +42,8 @@ enum shape {
 #define TAG_SHAPE 0xffu
 #define TAG_SYNC 0x100u
 #define TAG_PROMPT 0x200u
-#define TAG_MORE 0x400u /* another request follows at once */
+#define TAG_MORE 0x400u    /* another request follows at once */
+#define TAG_WATCHES 0x800u /* the io thread may call the watcher, too */
 
 /* Where the answer to a multi goes. Owned by the request. */
 struct multi_wait {
@@ -116,6 +117,7 @@ struct _zhandle {
     pthread_cond_t done_cond;
     struct client_dones incoming; /* done_lock */
     bool done_waiting, done_end;  /* done_lock */
+    int session_events;           /* done_lock: those that the callback thread has still to tell */
 
     /* The callback thread's. */
     struct client_dones delivering;
@@ -173,6 +175,10 @@ void *callback_thread_main(void *zh);
 void deliver_batch(zhandle_t *zh, struct client_dones *batch);
 /* Runs the callbacks that are queued, in this thread. The number run. */
 size_t deliver_queued(zhandle_t *zh);
+/* The zxid of what this thread delivers of the handle, -1: nothing. */
+int64_t deliver_zxid(const zhandle_t *zh);
+/* This thread is the handle's io thread, inside a function of the program's. */
+bool deliver_is_here(const zhandle_t *zh);
 void deliver_end(zhandle_t *zh);
 
 /* multi.c */
