@@ -69,6 +69,10 @@ void io_log_in(zhandle_t *zh)
     if (how != LOGIN_FAILED)
         io_note_session(zh, before);
     pthread_mutex_unlock(&zh->lock);
+    if (how != LOGIN_MORE) { /* and with it what it knows of the password */
+        login_exchange_free(zh->exchange);
+        zh->exchange = NULL;
+    }
 }
 
 /* ---- Apache's interface ---- */
