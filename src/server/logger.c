@@ -234,13 +234,17 @@ static bool must_ring(struct logger *l)
 
 /* ---- writes of the owner ---- */
 
+/* And in one file: none but the last may end it. */
 static bool is_small(const struct batch *b, size_t *bytes)
 {
     *bytes = 0;
     if (b->count > OWN_COUNT_MAX)
         return false;
-    for (size_t i = 0; i < b->count; i++)
+    for (size_t i = 0; i < b->count; i++) {
+        if (b->items[i].roll_after && i + 1 < b->count)
+            return false;
         *bytes += blob_slice(b->items[i].txn).n;
+    }
     return *bytes <= OWN_BYTES_MAX;
 }
 

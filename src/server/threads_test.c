@@ -268,6 +268,33 @@ static void test_own_writes_come_in_order(void **state)
     assert_int_equal(records(second), z - rolled);
 }
 
+/* Wherever in a batch a file ends. */
+static void test_small_batches_roll(void **state)
+{
+    (void)state;
+    struct logger *l = logger_open_direct();
+    int64_t z = 0;
+    char name[32], path[128];
+    for (int i = 0; i < 12; i++) {
+        struct core_append a[4];
+        for (int k = 0; k < 4; k++)
+            a[k] = (struct core_append){ .zxid = ++z,
+                                         .txn = blob_dup(slice_str("a transaction's bytes")),
+                                         .roll_after = i % 4 == k && i >= 4 };
+        logger_submit(l, a, 4);
+        wait_synced(l, z);
+    }
+    logger_free(l);
+    assert_int_equal(files("log."), 8); /* the last roll comes to nothing */
+    int count = 0;
+    for (int64_t first = 1; first <= z; first++) {
+        snprintf(name, sizeof name, "log.%llx", (unsigned long long)first);
+        snprintf(path, sizeof path, "%s/%s", dir, name);
+        count += access(path, F_OK) == 0 ? records(name) : 0;
+    }
+    assert_int_equal(count, z);
+}
+
 static void test_own_write_is_waited_for_at_the_end(void **state)
 {
     (void)state;
@@ -543,6 +570,7 @@ int main(void)
         TEST(test_log_sync_fails),
         TEST(test_log_write_fails),
         TEST(test_own_writes_come_in_order),
+        TEST(test_small_batches_roll),
         TEST(test_own_write_is_waited_for_at_the_end),
         TEST(test_snapshot_is_saved_and_readable),
         TEST(test_failed_snapshot_leaves_nothing_and_the_next_succeeds),

@@ -320,4 +320,5 @@ void txnlog_withdraw(struct txnlog *l)
 {
     ASSERT(l->failed == 0 && l->cut_count == 0);
     buf_reset(&l->batch);
+    l->cut_wanted = false; /* before the first of it was appended it was not */
 }

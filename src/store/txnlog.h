@@ -58,7 +58,8 @@ bool txnlog_offer(struct txnlog *l, struct txnlog_piece *piece);
 void txnlog_took(struct txnlog *l);
 /* It could not be written: the log has failed with rc, as in txnlog_flush. */
 void txnlog_refused(struct txnlog *l, int rc, struct store_error *err);
-/* The batch is forgotten, to be appended again; all of it or a part or nothing may be in the file. */
+/* The batch, and a roll behind it, are forgotten, to be appended again; all of it or a part or nothing may be in the
+ * file. Only where txnlog_would_offer was true. */
 void txnlog_withdraw(struct txnlog *l);
 /* Whether `count` records of n payload bytes together would be offered if they were appended now. */
 bool txnlog_would_offer(const struct txnlog *l, size_t count, size_t n);
