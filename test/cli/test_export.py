@@ -2,6 +2,7 @@
 import json
 import os
 import random
+import subprocess
 
 import pytest
 
@@ -75,6 +76,46 @@ def test_the_root_and_what_is_the_servers(own_server, zokor):
     status, report, err = cli_tools.one_shot(b.hosts, "-q", "import", "-", stdin="\n".join(out).encode())
     assert (status, err) == (0, []) and report == ["1 nodes created, 0 updated, 0 kept, 0 failed"]
     assert cli_tools.one_shot(b.hosts, "-q", "ls", "/")[1] == ["[x, zookeeper]"]
+
+
+KINDS = """{"zokor-export":1,"root":"/k"}
+{"path":"/k","data":"","acl":["world:anyone:cdrwa"],"container":true}
+{"path":"/k/t","base64":"AAE=","acl":["world:anyone:cdrwa"],"ttl_ms":3600000}
+{"path":"/k/p","data":"plain","acl":["world:anyone:cdrwa"]}
+{"end":true,"nodes":3}
+"""
+
+
+def test_containers_and_times_to_live(own_server):
+    """They come back as what they were; the files of the server say so, and give the same export."""
+    import cli_tools
+
+    first = own_server()
+    done = (0, ["3 nodes created, 0 updated, 0 kept, 0 failed"], [])
+    assert cli_tools.one_shot(first.hosts, "-q", "import", "-", stdin=KINDS.encode()) == done
+    first.stop()
+    first.start()  # it writes a snapshot
+    first.stop()
+    version2 = os.path.join(first.data_dir, "version-2")
+    newest = max((f for f in os.listdir(version2) if f.startswith("snapshot.")), key=lambda f: int(f[9:], 16))
+    command = [*cli_tools.zokor(), "snap", "export", "--for-import", os.path.join(version2, newest), "/k"]
+    run = subprocess.run(command, capture_output=True)
+    assert run.returncode == 0, run.stderr
+    exported = [json.loads(line) for line in run.stdout.splitlines()]
+    kinds = {x["path"]: (x.get("container"), x.get("ttl_ms")) for x in exported if "path" in x}
+    assert kinds == {"/k": (True, None), "/k/t": (None, 3600000), "/k/p": (None, None)}
+    second = own_server()
+    assert cli_tools.one_shot(second.hosts, "-q", "import", "-", stdin=run.stdout) == done
+    assert cli_tools.one_shot(second.hosts, "-q", "get", "/k/p")[1] == ["plain"]
+
+
+def test_a_server_without_times_to_live(own_server):
+    import cli_tools
+
+    srv = own_server(props={"zookeeper.extendedTypesEnabled": "false"})
+    status, out, err = cli_tools.one_shot(srv.hosts, "-q", "import", "-", stdin=KINDS.encode())
+    assert (status, out) == (1, ["2 nodes created, 0 updated, 0 kept, 1 failed"])
+    assert "extendedTypesEnabled=true" in err[-1], err
 
 
 def test_nodes_that_exist(tree, zk, tmp_path):
