@@ -104,7 +104,7 @@ static void opened(zhandle_t *zh)
     a = *client_target(zh->core);
     pthread_mutex_unlock(&zh->lock);
     pthread_mutex_lock(&zh->send_lock);
-    rc = secure_begin(zh->secure, &a, &zh->sending, text, sizeof text);
+    rc = secure_begin(zh->secure, &a, &zh->names, &zh->sending, text, sizeof text);
     pthread_mutex_unlock(&zh->send_lock);
     if (rc != 0)
         lost(zh, text, 0);
@@ -242,6 +242,9 @@ bool io_advance(zhandle_t *zh)
         case CLIENT_NEED_CONNECT:
             connect_to(zh, &a);
             break;
+        case CLIENT_NEED_LOGIN:
+            io_log_in(zh);
+            break;
         case CLIENT_NEED_PROBE:
             start_probe(zh, &a);
             break;
@@ -304,8 +307,7 @@ void io_send_now(zhandle_t *zh, bool more_follows)
     pthread_mutex_unlock(&zh->lock);
 }
 
-/* What changed with a connection: a copy of the session's id for those who ask, a line for people. */
-static void note_session(zhandle_t *zh, enum client_state before)
+void io_note_session(zhandle_t *zh, enum client_state before)
 {
     enum client_state state = client_state_of(zh->core);
     if (state == before)
@@ -321,7 +323,8 @@ static void note_session(zhandle_t *zh, enum client_state before)
     else if (state == CLIENT_STATE_EXPIRED)
         zlog(zh, ZOO_LOG_LEVEL_ERROR, "session 0x%llx has expired", (unsigned long long)zh->id.client_id);
     else if (state == CLIENT_STATE_AUTH_FAILED)
-        zlog(zh, ZOO_LOG_LEVEL_ERROR, "the server refused the authentication");
+        zlog(zh, ZOO_LOG_LEVEL_ERROR, "the server refused the %s; its log says why",
+             zh->login != NULL ? "login by SASL" : "authentication");
 }
 
 /* n bytes are where client_room wanted them. */
@@ -330,7 +333,7 @@ static void take_received(zhandle_t *zh, size_t n)
     pthread_mutex_lock(&zh->lock);
     enum client_state before = client_state_of(zh->core);
     client_received(zh->core, n, clock_ms());
-    note_session(zh, before);
+    io_note_session(zh, before);
     (void)client_take_done(zh->core, &zh->batch);
     pthread_mutex_unlock(&zh->lock);
     deliver_batch(zh, &zh->batch);

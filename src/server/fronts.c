@@ -305,8 +305,6 @@ static void thread_main(void *ctx)
 {
     struct front_thread *t = ctx;
     loop_run(t->loop);
-    loop_free(t->loop);
-    front_fini(&t->front);
 }
 
 /* ---- the core's side: orders ---- */
@@ -659,6 +657,8 @@ static void batches_free(struct batch *b)
 
 static void thread_fini(struct front_thread *t)
 {
+    loop_free(t->loop); /* not before the thread has ended: it was woken until it left */
+    front_fini(&t->front);
     for (struct orders *o = t->orders_first; o != NULL;) {
         struct orders *next = o->next;
         orders_free(o);
