@@ -66,51 +66,23 @@ static int lock_dir(const char *dir)
                                    : "the directory cannot be opened: check its owner and permissions");
 }
 
-static bool is_empty(const struct store_recovered *found)
+/* Apache's db.autocreate=false: an empty directory is only believed to be new if an operator says so by the file
+ * "initialize", which is used up by that. */
+static int check_new_database(const struct config *config, struct fs *fs, const struct boot *b)
 {
-    return found->snapshot_zxid < 0 && found->txn_count == 0;
-}
-
-/* The file "initialize" is used up by every start that has read its directories, lest it speak for a later loss.
- * Apache's server looks for it in dataLogDir, and its script makes it in dataDir. */
-static bool take_mark(const struct config *config, struct fs *fs)
-{
-    const char *const dirs[] = { config->data_dir, config->data_log_dir };
-    bool marked = false;
-    for (size_t i = 0; i < ARRAY_COUNT(dirs); i++) {
-        char *mark = join(dirs[i], "initialize");
-        if (file_exists(fs, mark)) {
-            marked = true;
-            (void)fs->ops->remove(fs, mark);
-        }
-        mem_free(mark);
-    }
-    return marked;
-}
-
-/* Apache's db.autocreate=false: an empty directory is only believed to be new if an operator says so. A member of an
- * ensemble gets everything from the others, who must be a quorum without it. */
-static int check_new_database(const struct config *config, struct fs *fs, struct boot *b)
-{
-    bool marked = take_mark(config, fs);
-    if (!is_empty(&b->found) || marked || config->db_autocreate)
+    if (b->found.snapshot_zxid >= 0 || b->found.txn_count != 0)
         return 0;
-    b->untrusted = config->distributed;
-    if (!b->untrusted)
-        return fail_dir(b->snap_dir, ERR_NOT_FOUND,
-                        "there is no database and zookeeper.db.autocreate=false: bring the "
-                        "data back, or make the file dataDir/initialize to start with an empty one");
-    log_warn("server.data",
-             "dir=%s reason=\"there is no database and zookeeper.db.autocreate=false\" action=\"votes for nobody until "
-             "a leader has sent everything\" next=\"if the whole ensemble is new, make the file dataDir/initialize on "
-             "each member and start again\"",
-             b->snap_dir);
-    return 0;
-}
-
-int64_t boot_end_of(const struct boot *b, const struct store_recovered *found)
-{
-    return b->untrusted && is_empty(found) ? -1 : found->last_zxid;
+    char *mark = join(config->data_dir, "initialize");
+    bool marked = file_exists(fs, mark);
+    int rc = 0;
+    if (marked)
+        (void)fs->ops->remove(fs, mark);
+    else if (!config->db_autocreate)
+        rc = fail_dir(b->snap_dir, ERR_NOT_FOUND,
+                      "there is no database and zookeeper.db.autocreate=false: bring the "
+                      "data back, or make the file dataDir/initialize to start with an empty one");
+    mem_free(mark);
+    return rc;
 }
 
 static void note_loaded(void *ctx)
@@ -232,7 +204,7 @@ int boot_write_tree(struct tree *tree, const struct config *config, struct fs *f
  * logs without a snapshot, and so do we at the next start). */
 static int first_snapshot(struct boot *b, const struct config *config, struct fs *fs)
 {
-    if (b->found.snapshot_zxid >= 0 || b->untrusted)
+    if (b->found.snapshot_zxid >= 0)
         return 0;
     struct store_error err = { "" };
     int rc = boot_write_tree(b->found.tree, config, fs, b->snap_dir, b->codec, b->found.last_zxid, &err);

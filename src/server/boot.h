@@ -18,7 +18,6 @@ struct boot {
     struct store_recovered found;
     enum snapshot_codec codec;
     struct store_epochs epochs; /* of a member of an ensemble */
-    bool untrusted;             /* of one that is empty and must not be: it votes for nobody until it has an image */
     struct boot_past *past;     /* ring: the last transactions of the log, of a member of an ensemble */
     size_t past_cap, past_head, past_count, past_bytes;
     int64_t began_ms, loaded_ms, ended_ms; /* monotonic: recovery, the moment between snapshot and logs */
@@ -32,8 +31,6 @@ struct store_recover_options boot_recover_options(const struct config *config, u
 size_t boot_record_bytes_max(const struct config *config);
 /* commitLogCount, which is at least 500 in Apache, too. */
 int64_t boot_history_count(const struct config *config);
-/* Where a history that was read ends, for zab: -1 if it is empty and must not count. */
-int64_t boot_end_of(const struct boot *b, const struct store_recovered *found);
 /* Lets go of `past`. */
 void boot_forget_past(struct boot *b);
 /* Frees the names. The tree belongs to whoever took found.tree (set it to NULL), else it is freed. */

@@ -183,7 +183,7 @@ static bool truncate_done(struct quorum *q, int64_t *end)
         q->opt.step(q->opt.ctx, &(struct core_event){ .type = CORE_EV_SNAPSHOT_DONE });
         return false;
     }
-    *end = t->reload ? boot_end_of(q->opt.boot, &t->found) : t->zxid;
+    *end = t->reload ? t->found.last_zxid : t->zxid;
     logger_restart_at(q->opt.logger, *end);
     log_info("quorum.truncated", "zxid=0x%llx reloaded=%s", (unsigned long long)*end, t->reload ? "yes" : "no");
     struct core_event ev = { .type = CORE_EV_TRUNCATED, .zxid = *end, .tree = t->found.tree };
@@ -366,7 +366,7 @@ struct zab_options quorum_zab_options(const struct config *c, const struct boot 
         .observer_masters = c->observer_master_port != 0,
         .many_addresses = c->multi_address,
         .oracle = c->oracle_path[0] != '\0',
-        .last_zxid = boot_end_of(b, &b->found),
+        .last_zxid = b->found.last_zxid,
         .accepted_epoch = b->epochs.accepted,
         .current_epoch = b->epochs.current,
     };

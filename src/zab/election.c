@@ -152,13 +152,10 @@ static void look(struct zab *z)
     propose(z, initial_vote(z));
 }
 
-/* Who alone is a quorum decides at the next tick: nobody will answer. Not with an empty database that is not trusted:
- * it would be the only one. */
+/* Who alone is a quorum decides at the next tick: nobody will answer. */
 static void decide_if_alone(struct zab *z)
 {
     struct member_set self = { 0 };
-    if (z->appended < 0)
-        return;
     member_set_add(&self, z->members, z->opt.sid);
     if (members_is_quorum(z->members, &self))
         z->election.final_ms = z->now_ms;
@@ -261,8 +258,6 @@ static bool nobody_left(const struct zab *z)
 static void check_quorum(struct zab *z)
 {
     struct election *e = &z->election;
-    if (z->appended < 0) /* never the leader, and never of those who make one */
-        return;
     if (!quorum_says(z, &e->proposal, false)) {
         e->final_ms = 0;
         return;

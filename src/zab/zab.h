@@ -52,8 +52,7 @@ struct zab_options {
     bool observer_masters;  /* observerMasterPort: a follower serves observers, an observer asks followers first */
     bool many_addresses;    /* multiAddress.enabled */
     bool oracle;            /* oraclePath: of two voters one alone may go on if the oracle says so (lone.c) */
-    int64_t last_zxid; /* end of the log, as recovered: the tree is exactly there. -1: an empty database that is not
-                          trusted: it votes for nobody, and gets an image from a leader that others have made */
+    int64_t last_zxid;      /* end of the log, as recovered: the tree is exactly there */
     int64_t accepted_epoch, current_epoch;
 };
 
