@@ -232,7 +232,10 @@ static void on_info(struct zab *z, struct learner *f, const struct peer_packet *
         leader_drop(z, f, "only observers are served on this port");
         return;
     }
-    if (ZXID_EPOCH(p->zxid) >= EPOCH_MAX) {
+    int64_t epoch = ZXID_EPOCH(p->zxid);
+    if (epoch == EPOCH_NONE)
+        epoch = 0;
+    if (epoch >= EPOCH_MAX) {
         leader_drop(z, f, "its epoch is out of range");
         return;
     }
@@ -249,7 +252,7 @@ static void on_info(struct zab *z, struct learner *f, const struct peer_packet *
     }
     f->sid = info.sid;
     f->observer = p->type == PEER_OBSERVERINFO;
-    f->accepted_epoch = ZXID_EPOCH(p->zxid);
+    f->accepted_epoch = epoch;
     f->state = LEARNER_WAIT_EPOCH;
     log_info("zab.learner", "sid=%lld kind=%s accepted_epoch=%lld", (long long)f->sid,
              f->observer ? "observer" : "follower", (long long)f->accepted_epoch);

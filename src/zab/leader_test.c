@@ -366,6 +366,20 @@ static void image_slice(struct rig *r, uint32_t link, bool end)
     rig_drain(r);
 }
 
+/* Apache's server with an empty database that nobody has said to be new (db.autocreate=false): epoch -1, zxid -1. */
+static void who_is_not_trusted_gets_an_image(void **state)
+{
+    (void)state;
+    struct rig r;
+    (void)establish(&r);
+    uint32_t two = join(&r, PEER_FOLLOWERINFO, 2, -1);
+    rig_expect(&r, two, PEER_LEADERINFO, Z(3, 0));
+    ack_epoch(&r, two, -1, -1);
+    assert_int_equal(r.image_link, two);
+    assert_false(rig_link(&r, two)->closed);
+    rig_fini(&r);
+}
+
 /* What is proposed and decided while an image goes out stands behind it, and NEWLEADER behind that (3104). */
 static void an_image_while_writes_go_on(void **state)
 {
@@ -691,6 +705,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_read_ends_the_link),
         cmocka_unit_test(the_same_server_twice),
         cmocka_unit_test(plans),
+        cmocka_unit_test(who_is_not_trusted_gets_an_image),
         cmocka_unit_test(an_image_while_writes_go_on),
         cmocka_unit_test(an_image_that_comes_to_nothing),
         cmocka_unit_test(an_image_may_take_longer_than_init_limit),
