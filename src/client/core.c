@@ -334,6 +334,11 @@ const struct client_addr *client_target(const struct client_core *c)
     return &c->hosts.current;
 }
 
+const struct client_addr *client_linked(const struct client_core *c)
+{
+    return &c->linked;
+}
+
 const struct client_addr *client_probe_target(const struct client_core *c)
 {
     return &c->probe;

@@ -97,6 +97,8 @@ enum client_need client_need(struct client_core *c, int64_t now_ms) WARN_UNUSED;
 /* When client_need wants to be called again; INT64_MAX: only when something happens. */
 int64_t client_wake_ms(const struct client_core *c);
 const struct client_addr *client_target(const struct client_core *c);
+/* Whom the connection leads to, or the last one led: zoo_cycle_next_server moves the target only. */
+const struct client_addr *client_linked(const struct client_core *c);
 const struct client_addr *client_probe_target(const struct client_core *c);
 
 void client_resolved(struct client_core *c, const struct client_addr *addrs, size_t n, int64_t now_ms);
