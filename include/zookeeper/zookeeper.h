@@ -27,6 +27,9 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#ifdef HAVE_CYRUS_SASL_H
+#include <sasl/sasl.h>
+#endif
 
 #include "proto.h"
 #include "recordio.h"
@@ -236,6 +239,44 @@ ZOOAPI zhandle_t *zookeeper_init2(const char *host, watcher_fn fn, int recv_time
  * ENOSYS without the library. */
 ZOOAPI zhandle_t *zookeeper_init_ssl(const char *host, const char *cert, watcher_fn fn, int recv_timeout,
                                      const clientid_t *clientid, void *context, int flags);
+
+#ifdef HAVE_CYRUS_SASL_H
+/* Logins by SASL, for programs that define HAVE_CYRUS_SASL_H and have the headers of Cyrus SASL; zokor_init_sasl needs
+ * neither. service: usually "zookeeper". host: for GSSAPI the server's host, NULL: as the connect string calls it; for
+ * DIGEST-MD5 what the servers call themselves, NULL: "zk-sasl-md5". mechlist: mechanisms to take, blanks between.
+ * Texts are copied, callbacks are not: they must live as long as the handle. */
+typedef struct zoo_sasl_params {
+    const char *service;
+    const char *host;
+    const char *mechlist;
+    const sasl_callback_t *callbacks;
+} zoo_sasl_params_t;
+
+/* As zookeeper_init2; the handle logs in on every connection before requests go out (sasl_params NULL: it does not). A
+ * login that fails ends it: ZOO_AUTH_FAILED_STATE, ZAUTHFAILED. libsasl2 is loaded here, and started if the program has
+ * not done so (sasl_client_init); callbacks run in the handle's own thread, or in the program's if it has none, one at
+ * a time in the process, and must not use this library. NULL and errno: also ENOSYS without libsasl2. */
+ZOOAPI zhandle_t *zookeeper_init_sasl(const char *host, watcher_fn fn, int recv_timeout, const clientid_t *clientid,
+                                      void *context, int flags, log_callback_fn log_callback,
+                                      zoo_sasl_params_t *sasl_params);
+
+/* Callbacks that answer with these texts, each of which may be NULL: user for SASL_CB_USER and SASL_CB_AUTHNAME, realm
+ * for SASL_CB_GETREALM, the first line of password_file for SASL_CB_PASS (NULL: it is asked for at the terminal). To be
+ * freed with free() after the handle was closed, and for one handle each. NULL: no memory. */
+ZOOAPI sasl_callback_t *zoo_sasl_make_basic_callbacks(const char *user, const char *realm, const char *password_file);
+
+/* The same, as of 3.9, with a function that makes the password of what the file holds (content is followed by a zero
+ * byte): into passwd_buf with a zero byte at its end. SASL_OK or another of libsasl2's codes. */
+typedef int (*zoo_sasl_password_callback_t)(const char *content, size_t content_len, void *context, char *passwd_buf,
+                                            size_t buf_len);
+typedef struct zoo_sasl_password {
+    const char *password_file;
+    void *context;
+    zoo_sasl_password_callback_t callback;
+} zoo_sasl_password_t;
+ZOOAPI sasl_callback_t *zoo_sasl_make_password_callbacks(const char *user, const char *realm,
+                                                         zoo_sasl_password_t *password);
+#endif
 
 /* New list of servers. The handle moves to another server only if that spreads clients evenly or its server is not in
  * the list any more. */

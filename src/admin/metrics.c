@@ -92,7 +92,7 @@ static const struct row counters[] = {
     { "ensemble_auth_fail", NOTHING },
     { "ensemble_auth_skip", NOTHING },
     { "ensemble_auth_success", NOTHING },
-    { "insecure_admin_count", NOTHING },
+    { "insecure_admin_count", FIGURE(plain_admin) },
     { "learner_commit_received_count", NOTHING },
     { "learner_proposal_received_count", NOTHING },
     { "looking_count", ZAB(elections) },

@@ -7,6 +7,13 @@
 
 #define ARENA_BYTES 4096
 
+/* What this thread, an io thread, delivers at once. */
+struct prompt_delivery {
+    const zhandle_t *zh;
+    int64_t zxid;
+};
+static _Thread_local const struct prompt_delivery *prompt_delivery __attribute__((tls_model("initial-exec")));
+
 /* A copy for a caller who frees it with the library's functions, which use free. */
 static char *copy_text(const char *s)
 {
@@ -289,6 +296,18 @@ static void deliver_event(zhandle_t *zh, const struct client_done *d)
         ((watcher_fn)d->watchers->p[i].fn)(zh, d->type, d->state, path, d->watchers->p[i].ctx);
 }
 
+static bool is_session_event(const struct client_done *d)
+{
+    return d->is_event && d->type == CLIENT_EVENT_SESSION;
+}
+
+static void count_session_event(zhandle_t *zh, int by)
+{
+    pthread_mutex_lock(&zh->done_lock);
+    zh->session_events += by;
+    pthread_mutex_unlock(&zh->done_lock);
+}
+
 static size_t deliver_all(zhandle_t *zh)
 {
     size_t n = zh->delivering.n;
@@ -300,6 +319,8 @@ static size_t deliver_all(zhandle_t *zh)
             deliver_event(zh, d);
         else
             deliver_reply(zh, d, &zh->arena);
+        if (is_session_event(d))
+            count_session_event(zh, -1);
         client_done_fini(d);
         arena_reset(&zh->arena);
     }
@@ -324,20 +345,55 @@ static void queue_one(struct client_dones *to, const struct client_done *d)
     to->p[to->n++] = *d;
 }
 
-/* By the io thread: for a caller that waits, or has said that its completions do not block. False: it is neither. */
+/* Events that a watcher of the usual kind hears, too, go to all of them in the usual way. So do those before which
+ * something is still to be told of the session: who hears of a node knows through which connections it was watched. */
+static bool is_prompt_event(zhandle_t *zh, const struct client_done *d)
+{
+    bool prompt = d->type != CLIENT_EVENT_SESSION;
+    for (size_t i = 0; i < d->watchers->n; i++)
+        prompt = prompt && d->watchers->p[i].prompt != 0;
+    if (!prompt)
+        return false;
+    pthread_mutex_lock(&zh->done_lock);
+    prompt = zh->session_events == 0;
+    pthread_mutex_unlock(&zh->done_lock);
+    return prompt;
+}
+
+/* By the io thread: for a caller that waits, or has said that its functions do not block. False: it is neither. */
 static bool deliver_at_once(zhandle_t *zh, const struct client_done *d)
 {
-    if (d->is_event || (d->call.tag & (TAG_SYNC | TAG_PROMPT)) == 0 || !zh->threaded)
+    const struct prompt_delivery now = { .zh = zh, .zxid = d->zxid };
+    if (!zh->threaded || (d->is_event ? !is_prompt_event(zh, d) : (d->call.tag & (TAG_SYNC | TAG_PROMPT)) == 0))
         return false;
-    if ((d->call.tag & TAG_SYNC) != 0) {
+    if (!d->is_event && (d->call.tag & TAG_SYNC) != 0) {
         complete_wait(zh, d);
         return true;
     }
-    struct arena arena;
-    arena_init(&arena, ARENA_BYTES);
-    deliver_reply(zh, d, &arena);
-    arena_fini(&arena);
+    prompt_delivery = &now;
+    if (d->is_event) {
+        deliver_event(zh, d);
+    } else {
+        struct arena arena;
+        arena_init(&arena, ARENA_BYTES);
+        deliver_reply(zh, d, &arena);
+        arena_fini(&arena);
+    }
+    prompt_delivery = NULL;
     return true;
+}
+
+bool deliver_is_here(const zhandle_t *zh)
+{
+    return prompt_delivery != NULL && prompt_delivery->zh == zh;
+}
+
+int64_t deliver_zxid(const zhandle_t *zh)
+{
+    const struct prompt_delivery *now = prompt_delivery;
+    if (now != NULL)
+        return now->zh == zh ? now->zxid : -1;
+    return zh->in_callback ? zh->zxid : -1;
 }
 
 void deliver_batch(zhandle_t *zh, struct client_dones *batch)
@@ -349,6 +405,8 @@ void deliver_batch(zhandle_t *zh, struct client_dones *batch)
             client_done_fini(d);
             continue;
         }
+        if (is_session_event(d))
+            count_session_event(zh, 1);
         if (kept != i)
             batch->p[kept] = *d;
         kept++;

@@ -65,7 +65,8 @@ static void lost(zhandle_t *zh, const char *what, int error)
     char server[80] = "";
     close_socket(zh);
     pthread_mutex_lock(&zh->lock);
-    addr_print(client_linked(zh->core), server, sizeof(server));
+    struct client_addr linked = client_linked(zh->core);
+    addr_print(&linked, server, sizeof(server));
     bool expected = zh->closing;
     client_lost(zh->core, ERR_CONNECTION_LOSS, clock_ms());
     pthread_mutex_unlock(&zh->lock);
@@ -101,10 +102,10 @@ static void opened(zhandle_t *zh)
         return;
     }
     pthread_mutex_lock(&zh->lock);
-    a = *client_linked(zh->core);
+    a = client_linked(zh->core);
     pthread_mutex_unlock(&zh->lock);
     pthread_mutex_lock(&zh->send_lock);
-    rc = secure_begin(zh->secure, &a, &zh->sending, text, sizeof text);
+    rc = secure_begin(zh->secure, &a, &zh->names, &zh->sending, text, sizeof text);
     pthread_mutex_unlock(&zh->send_lock);
     if (rc != 0)
         lost(zh, text, 0);
@@ -224,7 +225,7 @@ bool io_advance(zhandle_t *zh)
         pthread_mutex_lock(&zh->lock);
         enum client_need need = client_need(zh->core, clock_ms());
         if (need == CLIENT_NEED_CONNECT)
-            a = *client_linked(zh->core);
+            a = client_linked(zh->core);
         else if (need == CLIENT_NEED_PROBE)
             a = *client_probe_target(zh->core);
         pthread_mutex_unlock(&zh->lock);
@@ -241,6 +242,9 @@ bool io_advance(zhandle_t *zh)
             break;
         case CLIENT_NEED_CONNECT:
             connect_to(zh, &a);
+            break;
+        case CLIENT_NEED_LOGIN:
+            io_log_in(zh);
             break;
         case CLIENT_NEED_PROBE:
             start_probe(zh, &a);
@@ -304,8 +308,7 @@ void io_send_now(zhandle_t *zh, bool more_follows)
     pthread_mutex_unlock(&zh->lock);
 }
 
-/* What changed with a connection: a copy of the session's id for those who ask, a line for people. */
-static void note_session(zhandle_t *zh, enum client_state before)
+void io_note_session(zhandle_t *zh, enum client_state before)
 {
     enum client_state state = client_state_of(zh->core);
     if (state == before)
@@ -321,7 +324,8 @@ static void note_session(zhandle_t *zh, enum client_state before)
     else if (state == CLIENT_STATE_EXPIRED)
         zlog(zh, ZOO_LOG_LEVEL_ERROR, "session 0x%llx has expired", (unsigned long long)zh->id.client_id);
     else if (state == CLIENT_STATE_AUTH_FAILED)
-        zlog(zh, ZOO_LOG_LEVEL_ERROR, "the server refused the authentication");
+        zlog(zh, ZOO_LOG_LEVEL_ERROR, "the server refused the %s; its log says why",
+             zh->login != NULL ? "login by SASL" : "authentication");
 }
 
 /* n bytes are where client_room wanted them. */
@@ -330,7 +334,7 @@ static void take_received(zhandle_t *zh, size_t n)
     pthread_mutex_lock(&zh->lock);
     enum client_state before = client_state_of(zh->core);
     client_received(zh->core, n, clock_ms());
-    note_session(zh, before);
+    io_note_session(zh, before);
     (void)client_take_done(zh->core, &zh->batch);
     pthread_mutex_unlock(&zh->lock);
     deliver_batch(zh, &zh->batch);

@@ -8,7 +8,7 @@
 
 int64_t zokor_zxid(zhandle_t *zh)
 {
-    return zh == NULL || !zh->in_callback ? -1 : zh->zxid;
+    return zh == NULL ? -1 : deliver_zxid(zh);
 }
 
 int64_t zokor_last_zxid(zhandle_t *zh)

@@ -13,8 +13,13 @@ static _Thread_local unsigned thread_tags __attribute__((tls_model("initial-exec
 int zokor_thread_prompt(int on)
 {
     unsigned before = thread_tags;
-    thread_tags = (on != 0 ? TAG_PROMPT : 0) | (on == 2 ? TAG_MORE : 0);
-    return before == 0 ? 0 : (before & TAG_MORE) == 0 ? 1 : 2;
+    thread_tags = on != 0 ? TAG_PROMPT : 0;
+    thread_tags |= (on & ZOKOR_PROMPT_MORE) != 0 ? TAG_MORE : 0;
+    thread_tags |= (on & ZOKOR_PROMPT_WATCHES) != 0 ? TAG_WATCHES : 0;
+    if (before == 0)
+        return 0;
+    return ((before & TAG_MORE) == 0 ? ZOKOR_PROMPT : ZOKOR_PROMPT_MORE) |
+           ((before & TAG_WATCHES) == 0 ? 0 : ZOKOR_PROMPT_WATCHES);
 }
 
 int zokor_thread_deadline(int timeout_ms)
@@ -85,6 +90,7 @@ static void sent(zhandle_t *zh, const struct client_call *call, bool has_deadlin
 {
     bool waits = (call->tag & TAG_SYNC) != 0;
     bool sends = (call->tag & (TAG_SYNC | TAG_PROMPT)) != 0 && zh->threaded && client_has_output(zh->core);
+    sends = sends && !deliver_is_here(zh); /* the io thread sends all that its deliveries ask for together */
     zh->callers += waits;
     if (!sends || has_deadline)
         io_wake_if_asleep(zh);
@@ -97,7 +103,8 @@ int request_send(struct request *q, const struct client_call *call, enum client_
                  void *context)
 {
     zhandle_t *zh = q->zh;
-    struct client_watch_wish wish = { .kind = kind, .watcher = { (void (*)(void))watcher, context } };
+    struct client_watch_wish wish = { .kind = kind,
+                                      .watcher = { (void (*)(void))watcher, context, call->tag & TAG_WATCHES } };
     if (watcher != NULL && q->b->err == 0)
         wish.path = slice_of(q->b->p + q->path_at, q->path_n);
     int64_t deadline = deadline_of(zh);
@@ -322,7 +329,7 @@ int request_unwatch(zhandle_t *zh, const char *path, int type, watcher_fn watche
 {
     const bool local = how == UNWATCH_LOCAL || how == UNWATCH_ALL_LOCAL;
     struct request q;
-    const struct client_watcher one = { (void (*)(void))watcher, context };
+    const struct client_watcher one = { (void (*)(void))watcher, context, 0 };
     const struct client_watcher *which = watcher == NULL ? NULL : &one;
     unsigned kinds = kinds_of(type);
     if (kinds == 0 || !client_path_valid(path, false))

@@ -177,6 +177,8 @@ const struct zab *core_zab(const struct core *core);
 
 /* True while writes wait for the log. For an orderly stop: stop feeding, wait for this to be false. */
 bool core_has_writes_in_flight(const struct core *core);
+/* False: CORE_EV_LOG_SYNCED is not worth a turn of its own; it may come with the next event. */
+bool core_awaits_log(const struct core *core);
 
 /* Walks the invariants of sessions, pipeline and overlay; asserts on a breach. For tests and the simulator. */
 void core_check(const struct core *core);

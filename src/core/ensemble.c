@@ -52,6 +52,11 @@ void core_remember(struct core *c, int64_t zxid, struct blob *txn)
         zab_remember(c->ens.zab, zxid, txn);
 }
 
+bool core_awaits_log(const struct core *c)
+{
+    return c->ens.zab == NULL || zab_awaits_log(c->ens.zab);
+}
+
 const struct zab *core_zab(const struct core *c)
 {
     return c->ens.zab;

@@ -51,6 +51,7 @@ struct parked {
     struct parked *next;
     int64_t received_ms;
     uint8_t *multi_kinds; /* as struct proposal's */
+    uint32_t multi_count; /* how many they are */
     struct blob *frame;   /* of a sync */
     int64_t number;       /* of a sync: struct asked's */
     int32_t xid;

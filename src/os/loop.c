@@ -2,16 +2,23 @@
 #include "os/loop.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 #include <uv.h>
 
 struct loop {
     uv_loop_t uv;
     uv_prepare_t before;
     uv_check_t after;
-    uv_idle_t busy;
+    uv_idle_t busy, hurry;
+    uv_poll_t bell;
+    int bell_fd;
+    atomic_bool asleep; /* waits, or is about to: who wakes it must ring */
+    struct loop_wake *wakes, *wake_next;
     void (*turn)(void *ctx);
     void *turn_ctx;
     void (*busy_fn)(void *ctx);
@@ -20,7 +27,6 @@ struct loop {
 
 _Static_assert(sizeof(uv_poll_t) <= sizeof((struct loop_poll){ 0 }.storage), "loop_poll.storage");
 _Static_assert(sizeof(uv_timer_t) <= sizeof((struct loop_timer){ 0 }.storage), "loop_timer.storage");
-_Static_assert(sizeof(uv_async_t) <= sizeof((struct loop_wake){ 0 }.storage), "loop_wake.storage");
 _Static_assert(sizeof(uv_signal_t) <= sizeof((struct loop_signal){ 0 }.storage), "loop_signal.storage");
 
 /* A loop or a timer that cannot be made is a process that cannot run: descriptors or memory ran out at start. */
@@ -32,16 +38,66 @@ static void must(int rc, const char *what)
     exit(1);
 }
 
+/* ---- sleeping and being woken ----
+ *
+ * A wake is a flag, and the bell (an eventfd) is rung only for a loop that sleeps. Whoever wakes sets the flag, then
+ * looks at `asleep`; the loop sets `asleep`, then looks at the flags: one of the two sees the other. The library's own
+ * handles (uv_async_t) ring always, and the loop spins until the ringing thread runs again: with more threads than
+ * processors that costs more than all else in a small write. */
+
+static bool any_woken(const struct loop *loop)
+{
+    for (const struct loop_wake *w = loop->wakes; w != NULL; w = w->next)
+        if (atomic_load(&w->woken))
+            return true;
+    return false;
+}
+
+static void run_woken(struct loop *loop)
+{
+    for (struct loop_wake *w = loop->wakes; w != NULL; w = loop->wake_next) {
+        loop->wake_next = w->next; /* loop_wake_close moves it on */
+        if (atomic_load_explicit(&w->woken, memory_order_relaxed) && atomic_exchange(&w->woken, false))
+            w->fn(w);
+    }
+}
+
+static void stay_awake(struct loop *loop)
+{
+    if (atomic_load_explicit(&loop->asleep, memory_order_relaxed))
+        atomic_store_explicit(&loop->asleep, false, memory_order_relaxed);
+}
+
+static void on_hurry(uv_idle_t *h)
+{
+    uv_idle_stop(h);
+}
+
+static void on_bell(uv_poll_t *h, int status, int events)
+{
+    struct loop *loop = h->data;
+    uint64_t count;
+    (void)status;
+    (void)events;
+    if (read(loop->bell_fd, &count, sizeof count) < 0) /* nothing to do: it rings again */
+        return;
+}
+
 static void on_before(uv_prepare_t *h)
 {
     struct loop *loop = h->data;
     if (loop->turn != NULL)
         loop->turn(loop->turn_ctx);
+    atomic_store(&loop->asleep, true);
+    if (any_woken(loop))
+        must(uv_idle_start(&loop->hurry, on_hurry), "idle"); /* a wait of no time */
 }
 
 static void on_after(uv_check_t *h)
 {
     struct loop *loop = h->data;
+    stay_awake(loop);
+    run_woken(loop);
     if (loop->turn != NULL)
         loop->turn(loop->turn_ctx);
 }
@@ -59,11 +115,18 @@ struct loop *loop_new(void)
     must(uv_prepare_init(&loop->uv, &loop->before), "prepare");
     must(uv_check_init(&loop->uv, &loop->after), "check");
     must(uv_idle_init(&loop->uv, &loop->busy), "idle");
-    loop->before.data = loop->after.data = loop->busy.data = loop;
+    must(uv_idle_init(&loop->uv, &loop->hurry), "idle");
+    loop->bell_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    must(loop->bell_fd < 0 ? uv_translate_sys_error(errno) : 0, "eventfd");
+    must(uv_poll_init(&loop->uv, &loop->bell, loop->bell_fd), "poll");
+    loop->before.data = loop->after.data = loop->busy.data = loop->bell.data = loop;
     must(uv_prepare_start(&loop->before, on_before), "prepare");
     must(uv_check_start(&loop->after, on_after), "check");
+    must(uv_poll_start(&loop->bell, UV_READABLE, on_bell), "poll");
     uv_unref((uv_handle_t *)&loop->before);
     uv_unref((uv_handle_t *)&loop->after);
+    uv_unref((uv_handle_t *)&loop->hurry);
+    uv_unref((uv_handle_t *)&loop->bell);
     return loop;
 }
 
@@ -75,9 +138,13 @@ void loop_free(struct loop *loop)
     uv_close((uv_handle_t *)&loop->before, NULL);
     uv_close((uv_handle_t *)&loop->after, NULL);
     uv_close((uv_handle_t *)&loop->busy, NULL);
+    uv_close((uv_handle_t *)&loop->hurry, NULL);
+    uv_close((uv_handle_t *)&loop->bell, NULL);
     while (uv_run(&loop->uv, UV_RUN_DEFAULT) != 0) /* a loop_stop that no loop_run has seen ends the first */
         ;
     ASSERT(uv_loop_close(&loop->uv) == 0);
+    ASSERT(loop->wakes == NULL);
+    close(loop->bell_fd);
     mem_free(loop);
 }
 
@@ -128,6 +195,7 @@ static uv_poll_t *poll_of(struct loop_poll *p)
 static void on_poll(uv_poll_t *h, int status, int events)
 {
     struct loop_poll *p = h->data;
+    stay_awake(CONTAINER_OF(h->loop, struct loop, uv)); /* wakes are looked at before it sleeps again */
     if (status < 0) {
         p->fn(p, LOOP_FAILED);
         return;
@@ -205,33 +273,41 @@ void loop_timer_close(struct loop_timer *timer)
 
 /* ---- wakes ---- */
 
-static uv_async_t *wake_of(struct loop_wake *w)
-{
-    return (uv_async_t *)(void *)w->storage;
-}
-
-static void on_wake(uv_async_t *h)
-{
-    struct loop_wake *w = h->data;
-    w->fn(w);
-}
-
 void loop_wake_open(struct loop *loop, struct loop_wake *wake, void (*fn)(struct loop_wake *))
 {
     wake->fn = fn;
-    wake_of(wake)->data = wake;
-    must(uv_async_init(&loop->uv, wake_of(wake), on_wake), "wake");
-    wake_of(wake)->data = wake;
+    wake->loop = loop;
+    atomic_init(&wake->woken, false);
+    if (loop->wakes == NULL)
+        uv_ref((uv_handle_t *)&loop->bell);
+    wake->next = loop->wakes;
+    loop->wakes = wake;
 }
 
 void loop_wake(struct loop_wake *wake)
 {
-    uv_async_send(wake_of(wake));
+    static const uint64_t one = 1;
+    if (atomic_exchange(&wake->woken, true) || !atomic_exchange(&wake->loop->asleep, false))
+        return;
+    ssize_t n;
+    do
+        n = write(wake->loop->bell_fd, &one, sizeof one);
+    while (n < 0 && errno == EINTR);
 }
 
 void loop_wake_close(struct loop_wake *wake)
 {
-    uv_close((uv_handle_t *)wake_of(wake), NULL);
+    struct loop *loop = wake->loop;
+    struct loop_wake **at = &loop->wakes;
+    while (*at != NULL && *at != wake)
+        at = &(*at)->next;
+    if (*at == NULL)
+        return;
+    *at = wake->next;
+    if (loop->wake_next == wake)
+        loop->wake_next = wake->next;
+    if (loop->wakes == NULL)
+        uv_unref((uv_handle_t *)&loop->bell);
 }
 
 /* ---- addresses of names ---- */

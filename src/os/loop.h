@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "os/net.h"
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -68,12 +69,16 @@ void loop_timer_close(struct loop_timer *timer);
 
 struct loop_wake {
     void (*fn)(struct loop_wake *wake);
-    uint64_t storage[18];
+    struct loop *loop;
+    struct loop_wake *next; /* of the loop's */
+    atomic_bool woken;
 };
 
 void loop_wake_open(struct loop *loop, struct loop_wake *wake, void (*fn)(struct loop_wake *));
-/* Any thread. Several wakes before the loop comes round run fn once. */
+/* Any thread. Several wakes before the loop comes round run fn once, after the sockets of that turn. A loop that is not
+ * asleep is woken without a system call. */
 void loop_wake(struct loop_wake *wake);
+/* Wakes that come later are lost; they must have ended before the loop and the memory go. */
 void loop_wake_close(struct loop_wake *wake);
 
 /* ---- addresses of names ---- */

@@ -79,6 +79,67 @@ static void test_wake_from_another_thread(void **state)
     loop_free(b.loop);
 }
 
+struct many {
+    struct bench b;
+    atomic_int given;
+    int taken;
+};
+
+#define WAKES 20000
+
+static void on_given(struct loop_wake *wake)
+{
+    struct many *m = CONTAINER_OF(CONTAINER_OF(wake, struct bench, wake), struct many, b);
+    m->taken = atomic_load(&m->given);
+    if (m->taken == WAKES)
+        loop_stop(m->b.loop);
+}
+
+static void give_many(void *ctx)
+{
+    struct many *m = ctx;
+    for (int i = 0; i < WAKES; i++) {
+        atomic_fetch_add(&m->given, 1);
+        loop_wake(&m->b.wake);
+    }
+}
+
+/* Whether the loop sleeps, is about to, or runs when it is woken: the last wake is always seen, or this never ends. */
+static void test_no_wake_is_lost(void **state)
+{
+    (void)state;
+    struct many m = { .b.loop = loop_new() };
+    struct thread t;
+    loop_wake_open(m.b.loop, &m.b.wake, on_given);
+    thread_start(&t, "waker", give_many, &m);
+    loop_run(m.b.loop);
+    thread_join(&t);
+    assert_int_equal(m.taken, WAKES);
+    loop_wake_close(&m.b.wake);
+    loop_free(m.b.loop);
+}
+
+static void on_own(struct loop_wake *wake)
+{
+    struct bench *b = CONTAINER_OF(wake, struct bench, wake);
+    if (++b->fired == 3)
+        loop_stop(b->loop);
+    else
+        loop_wake(wake); /* a later turn's, and that turn does not wait */
+}
+
+static void test_a_loop_wakes_itself(void **state)
+{
+    (void)state;
+    struct bench b = { .loop = loop_new() };
+    loop_wake_open(b.loop, &b.wake, on_own);
+    loop_wake(&b.wake);
+    loop_run(b.loop);
+    assert_int_equal(b.fired, 3);
+    loop_wake_close(&b.wake);
+    loop_free(b.loop);
+}
+
 static void on_busy(void *ctx)
 {
     struct bench *b = ctx;
@@ -210,6 +271,8 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_timers_and_turns),
         cmocka_unit_test(test_wake_from_another_thread),
+        cmocka_unit_test(test_no_wake_is_lost),
+        cmocka_unit_test(test_a_loop_wakes_itself),
         cmocka_unit_test(test_sockets_and_busy_turns),
         cmocka_unit_test(test_listen_and_refusals),
         cmocka_unit_test(test_send_to_a_full_and_to_a_closed_socket),

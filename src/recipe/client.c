@@ -179,8 +179,8 @@ static struct client *client_new(const struct zokor_framework_options *o)
     recipe_cond_init(&c->worker_wake);
     recipe_cond_init(&c->event_wake);
     recipe_cond_init(&c->changed);
-    struct list *const lists[] = { &c->views,  &c->ended, &c->states,     &c->listeners,
-                                   &c->timers, &c->queue, &c->operations, &c->root.link };
+    struct list *const lists[] = { &c->views, &c->ended,      &c->states, &c->listeners, &c->timers,
+                                   &c->queue, &c->operations, &c->held,   &c->root.link };
     for (size_t i = 0; i < ARRAY_COUNT(lists); i++)
         list_init(lists[i]);
     c->root.client = c;

@@ -93,6 +93,7 @@ struct client {
     struct list timers;
     struct list queue;      /* struct event */
     struct list operations; /* struct op, all that are not done */
+    struct list held;       /* queue_hold.c: items that queues of this client hold */
     int waiting;            /* calls in the foreground */
     int working;            /* timers and events being run */
     bool closing, worker_end, events_end;
@@ -216,12 +217,12 @@ struct op {
 /* direct: callback and watch run on the callback thread of a handle or on the worker, and must not block. */
 int op_start(struct zokor_framework *f, const struct zokor_request *q, zokor_result_fn callback, void *context,
              bool direct);
+/* As op_start with direct callbacks; where the connection is open, these, and the watch's, run on the thread that reads
+ * the socket. more: another follows at once, and they shall travel together. */
+int op_start_prompt(struct zokor_framework *f, const struct zokor_request *q, zokor_result_fn callback, void *context,
+                    bool more);
 /* As zokor_framework_do; direct is about the watch. Never on a thread that `direct` callbacks run on. */
 int op_do(struct zokor_framework *f, const struct zokor_request *q, struct zokor_result *result, bool direct);
-/* Two at once, the second sent right after the first: the server sees them in this order unless a connection breaks.
- * rc: of each; returns the first's. */
-int op_do_both(struct zokor_framework *f, const struct zokor_request *const q[2], struct zokor_result *const result[2],
-               bool direct, int rc[2]);
 /* Deletes what the protected create `of` may have left behind. */
 void op_start_cleaning(const struct op *of, const struct zokor_request *q);
 /* Whether a watch is set by a request that ended so. */

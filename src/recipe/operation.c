@@ -448,19 +448,27 @@ static int enter(struct op *op)
     return ZOK;
 }
 
-int op_start(struct zokor_framework *f, const struct zokor_request *q, zokor_result_fn callback, void *context,
-             bool direct)
+static int op_new_for(struct zokor_framework *f, const struct zokor_request *q, zokor_result_fn callback, void *context,
+                      bool direct, struct op **out)
 {
-    struct op *op;
-    int rc = op_new(f, q, &op);
+    int rc = op_new(f, q, out);
     if (rc != ZOK)
         return rc;
+    struct op *op = *out;
     op->callback = callback;
     op->context = context;
     op->direct = direct;
     if (op->watch != NULL)
         op->watch->direct = direct;
-    return enter(op);
+    return ZOK;
+}
+
+int op_start(struct zokor_framework *f, const struct zokor_request *q, zokor_result_fn callback, void *context,
+             bool direct)
+{
+    struct op *op;
+    int rc = op_new_for(f, q, callback, context, direct, &op);
+    return rc != ZOK ? rc : enter(op);
 }
 
 void op_start_cleaning(const struct op *of, const struct zokor_request *q)
@@ -481,8 +489,17 @@ int zokor_framework_do_background(struct zokor_framework *f, const struct zokor_
     return op_start(f, request, callback, context, false);
 }
 
-/* Begins an operation for which this thread will wait. Where the connection is known to be open, its answer need not
- * come by way of the callback thread; elsewhere it comes after what that thread says of the connection. */
+/* Begins an operation. Where the connection is known to be open, its answer need not come by way of the callback
+ * thread; elsewhere it comes after what that thread says of the connection. */
+static int enter_prompt(struct op *op, bool is_open, int how)
+{
+    int before = zokor_thread_prompt(is_open ? how : 0);
+    int rc = enter(op);
+    (void)zokor_thread_prompt(before);
+    return rc;
+}
+
+/* Begins one for which this thread will wait. */
 static int enter_waiting(struct op *op, struct op_wait *w)
 {
     struct client *c = op->client;
@@ -490,12 +507,23 @@ static int enter_waiting(struct op *op, struct op_wait *w)
     op->wait = w;
     pthread_mutex_lock(&c->lock);
     c->waiting++;
-    bool prompt = c->is_open;
+    bool is_open = c->is_open;
     pthread_mutex_unlock(&c->lock);
-    int before = zokor_thread_prompt(prompt);
-    int rc = enter(op);
-    (void)zokor_thread_prompt(before);
-    return rc;
+    bool direct_watch = op->watch != NULL && op->watch->direct;
+    return enter_prompt(op, is_open, direct_watch ? ZOKOR_PROMPT | ZOKOR_PROMPT_WATCHES : ZOKOR_PROMPT);
+}
+
+int op_start_prompt(struct zokor_framework *f, const struct zokor_request *q, zokor_result_fn callback, void *context,
+                    bool more)
+{
+    struct op *op;
+    int rc = op_new_for(f, q, callback, context, true, &op);
+    if (rc != ZOK)
+        return rc;
+    pthread_mutex_lock(&f->client->lock);
+    bool is_open = f->client->is_open;
+    pthread_mutex_unlock(&f->client->lock);
+    return enter_prompt(op, is_open, ZOKOR_PROMPT_WATCHES | (more ? ZOKOR_PROMPT_MORE : ZOKOR_PROMPT));
 }
 
 static int wait_for(struct client *c, struct op_wait *w, int rc)
@@ -512,38 +540,21 @@ static int wait_for(struct client *c, struct op_wait *w, int rc)
     return rc != ZOK ? rc : w->rc;
 }
 
-int op_do_both(struct zokor_framework *f, const struct zokor_request *const q[2], struct zokor_result *const result[2],
-               bool direct, int rc[2])
-{
-    struct op_wait w[2];
-    bool began[2] = { false, false };
-    for (int i = 0; i < 2; i++) {
-        struct op *op;
-        w[i] = (struct op_wait){ .result = result[i] };
-        if (result[i] != NULL)
-            *result[i] = (struct zokor_result){ .data_len = -1 };
-        rc[i] = q[i] == NULL ? ZOK : op_new(f, q[i], &op);
-        if (q[i] == NULL || rc[i] != ZOK)
-            continue;
-        if (op->watch != NULL)
-            op->watch->direct = direct;
-        rc[i] = enter_waiting(op, &w[i]);
-        began[i] = true;
-    }
-    for (int i = 1; i >= 0; i--) { /* the answer to the last one comes last: one sleep for both */
-        if (began[i])
-            rc[i] = wait_for(f->client, &w[i], rc[i]);
-        if (result[i] != NULL)
-            result[i]->rc = rc[i];
-    }
-    return rc[0];
-}
-
 int op_do(struct zokor_framework *f, const struct zokor_request *q, struct zokor_result *result, bool direct)
 {
-    int rc[2];
-    return op_do_both(f, (const struct zokor_request *const[]){ q, NULL },
-                      (struct zokor_result *const[]){ result, NULL }, direct, rc);
+    struct op *op;
+    struct op_wait w = { .result = result };
+    if (result != NULL)
+        *result = (struct zokor_result){ .data_len = -1 };
+    int rc = op_new(f, q, &op);
+    if (rc == ZOK) {
+        if (op->watch != NULL)
+            op->watch->direct = direct;
+        rc = wait_for(f->client, &w, enter_waiting(op, &w));
+    }
+    if (result != NULL)
+        result->rc = rc;
+    return rc;
 }
 
 int zokor_framework_do(struct zokor_framework *f, const struct zokor_request *request, struct zokor_result *result)

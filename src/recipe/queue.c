@@ -5,16 +5,6 @@
 #include <string.h>
 #include <time.h>
 
-/* What the queues of this process hold: an ephemeral node of our session need not be this thread's. */
-struct held {
-    struct list link;
-    const struct zokor_queue *queue;
-    const struct client *client;
-    char *name;
-};
-static struct list all_held = { .next = &all_held, .prev = &all_held };
-static pthread_mutex_t held_lock = PTHREAD_MUTEX_INITIALIZER;
-
 #define AHEAD_MAX 64 /* few, so that what was put back is not passed over for long */
 #define MISSES_MAX 3 /* of these in a row: others take, too, and it is time to look again */
 
@@ -35,42 +25,6 @@ struct waiting {
     struct list link;
     struct waker *waker;
 };
-
-/* False: a thread of this process has it. */
-static bool hold_here(const struct zokor_queue *q, const char *name)
-{
-    bool is_held = false;
-    pthread_mutex_lock(&held_lock);
-    LIST_FOR(it, &all_held)
-    {
-        const struct held *h = CONTAINER_OF(it, struct held, link);
-        is_held = is_held || (strcmp(h->name, name) == 0 && h->client == q->f->client &&
-                              strcmp(h->queue->lock_path, q->lock_path) == 0);
-    }
-    if (!is_held) {
-        struct held *h = mem_zalloc(sizeof(*h));
-        *h = (struct held){ .queue = q, .client = q->f->client, .name = recipe_copy(name) };
-        list_push_back(&all_held, &h->link);
-    }
-    pthread_mutex_unlock(&held_lock);
-    return !is_held;
-}
-
-/* name NULL: nothing any more. */
-static void not_held(const struct zokor_queue *q, const char *name)
-{
-    pthread_mutex_lock(&held_lock);
-    LIST_FOR_SAFE(it, &all_held)
-    {
-        struct held *h = CONTAINER_OF(it, struct held, link);
-        if (h->queue != q || (name != NULL && strcmp(h->name, name) != 0))
-            continue;
-        list_remove(it);
-        mem_free(h->name);
-        mem_free(h);
-    }
-    pthread_mutex_unlock(&held_lock);
-}
 
 struct zokor_queue *zokor_queue_new(struct zokor_framework *f, const char *path,
                                     const struct zokor_queue_options *options)
@@ -95,7 +49,7 @@ void zokor_queue_free(struct zokor_queue *q)
 {
     if (q == NULL)
         return;
-    not_held(q, NULL);
+    hold_end_all(q->f, q);
     while (q->ahead_at < q->ahead_count)
         mem_free(q->ahead[q->ahead_at++]);
     pthread_mutex_destroy(&q->lock);
@@ -232,11 +186,10 @@ static void take_data(struct zokor_queue *q, const char *name, const char *data,
 }
 
 /* ZNODEEXISTS: somebody else has it. A node of our own session that no thread knows of is one whose reply was lost. */
-static int lock_item(struct zokor_queue *q, const char *name, int64_t *token)
+static int lock_item(struct zokor_queue *q, const char *path, int64_t *token)
 {
-    if (!hold_here(q, name))
+    if (!hold_begin(q->f, q, path))
         return ZNODEEXISTS;
-    char *path = zokor_path_join(q->lock_path, name);
     struct zokor_result r;
     int rc = zokor_framework_do(
         q->f,
@@ -245,33 +198,29 @@ static int lock_item(struct zokor_queue *q, const char *name, int64_t *token)
         &r);
     struct Stat stat = r.stat;
     zokor_result_clear(&r);
-    if (rc == ZNODEEXISTS && zokor_framework_exists(q->f, path, &stat) == ZOK &&
-        stat.ephemeralOwner == zokor_framework_session_id(q->f))
-        rc = ZOK;
+    if (rc == ZNODEEXISTS) {
+        rc = zokor_framework_exists(q->f, path, &stat);
+        if (rc == ZOK && stat.ephemeralOwner != zokor_framework_session_id(q->f))
+            rc = ZNODEEXISTS;
+    }
     *token = stat.czxid;
-    mem_free(path);
-    if (rc != ZOK)
-        not_held(q, name);
+    if (zokor_is_retryable(rc))
+        hold_release(q->f, path, false);
+    else if (rc != ZOK)
+        hold_end(q->f, path);
     return rc;
-}
-
-static void unlock_item(struct zokor_queue *q, const char *name)
-{
-    char *path = zokor_path_join(q->lock_path, name);
-    (void)zokor_framework_delete(q->f, path, ZOKOR_GUARANTEED | ZOKOR_QUIETLY);
-    mem_free(path);
-    not_held(q, name);
 }
 
 /* ZNONODE: somebody else was faster. */
 static int take_one(struct zokor_queue *q, const char *name, bool only_look, struct zokor_item *item)
 {
-    char *path = zokor_path_join(q->path, name), *data = NULL;
     bool locks = q->lock_path != NULL && !only_look;
+    char *path = zokor_path_join(q->path, name), *lock = locks ? zokor_path_join(q->lock_path, name) : NULL;
+    char *data = NULL;
     int64_t token = -1;
     struct Stat stat;
     int len;
-    int rc = locks ? lock_item(q, name, &token) : ZOK;
+    int rc = locks ? lock_item(q, lock, &token) : ZOK;
     bool locked = locks && rc == ZOK;
     if (rc == ZOK)
         rc = zokor_framework_get(q->f, path, &data, &len, &stat);
@@ -285,10 +234,11 @@ static int take_one(struct zokor_queue *q, const char *name, bool only_look, str
         take_data(q, name, data, len, item);
         item->token = locks ? token : stat.czxid;
     } else if (locked) {
-        unlock_item(q, name);
+        hold_release(q->f, lock, true);
     }
     mem_free(data);
     mem_free(path);
+    mem_free(lock);
     return rc == ZNODEEXISTS || rc == ZBADVERSION ? ZNONODE : rc;
 }
 
@@ -466,9 +416,12 @@ static int finish(struct zokor_queue *q, const struct zokor_item *item, const ch
     zokor_transaction_free(t);
     if (rc == ZNONODE && zokor_framework_exists(q->f, path, NULL) == ZNONODE)
         rc = ZOK; /* done by a try whose reply was lost */
+    if (rc == ZOK)
+        hold_end(q->f, lock);
+    else
+        hold_release(q->f, lock, true);
     mem_free(path);
     mem_free(lock);
-    not_held(q, item->name);
     return rc;
 }
 

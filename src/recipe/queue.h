@@ -5,6 +5,16 @@
 #include "recipe/internal.h"
 #include <zokor/queue.h>
 
+/* queue_hold.c: path is that of the item's node below the lock path. */
+/* False: a thread of this client has it. */
+bool hold_begin(struct zokor_framework *f, const struct zokor_queue *q, const char *path);
+/* Its node is certainly gone, or was never made. */
+void hold_end(struct zokor_framework *f, const char *path);
+/* What q holds is its own affair no more. */
+void hold_end_all(struct zokor_framework *f, const struct zokor_queue *q);
+/* Deletes its node in the background, if it is ours; nobody here gets it before. is_made: it is known to have been. */
+void hold_release(struct zokor_framework *f, const char *path, bool is_made);
+
 /* The name that an item is made with, without its sequence. */
 char *item_name(enum zokor_queue_kind kind, const struct zokor_put *put);
 /* The id in a name of an ID queue, allocated; NULL: none. */

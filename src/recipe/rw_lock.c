@@ -24,7 +24,7 @@ static int judge_reader(const struct claim *c, char *const *names, int n, int ou
 {
     struct zokor_rw_lock *l = c->judge_context;
     (void)n;
-    if (mutex_claim(&l->write) != NULL)
+    if (mutex_claim_of(&l->write, c->thread) != NULL)
         return CLAIM_GRANTED;
     for (int i = ours - 1; i >= 0; i--) {
         if (strstr(names[i], WRITE_NAME) != NULL)

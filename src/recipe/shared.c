@@ -108,12 +108,19 @@ int zokor_shared_value_get(struct zokor_shared_value *v, char **data, int *data_
     return version;
 }
 
+/* With a version it is never made again: if the reply was lost, the second one would be refused for the first one's
+ * work, as if nothing had been changed. */
 static int set_value(struct zokor_shared_value *v, const void *data, int n, int version)
 {
+    const struct zokor_retry never = zokor_retry_never();
     struct zokor_result r;
-    const struct zokor_request q = {
-        .operation = ZOKOR_SET, .path = v->path, .data = data, .data_len = n, .has_version = 1, .version = version
-    };
+    const struct zokor_request q = { .operation = ZOKOR_SET,
+                                     .path = v->path,
+                                     .data = data,
+                                     .data_len = n,
+                                     .has_version = 1,
+                                     .version = version,
+                                     .retry = version == -1 ? NULL : &never };
     int rc = zokor_framework_do(v->f, &q, &r);
     bool is_new;
     if (rc == ZOK)

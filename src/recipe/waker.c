@@ -64,6 +64,14 @@ bool waker_wait(struct waker *w, int64_t due_ms)
     return in_time;
 }
 
+void waker_wait_poked(struct waker *w)
+{
+    pthread_mutex_lock(&w->lock);
+    while (!w->poked)
+        pthread_cond_wait(&w->cond, &w->lock);
+    pthread_mutex_unlock(&w->lock);
+}
+
 static void fired(struct zokor_framework *f, const struct zokor_event *e, void *context)
 {
     (void)f;

@@ -131,13 +131,20 @@ static void t_proved(void *ctx, uint32_t conn, struct slice subject)
     memcpy(to, subject.p, subject.n);
 }
 
+static bool inbox_is_full(const struct front_thread *t)
+{
+    return atomic_load(&t->inbox_bytes) + (t->filling ? t->filling->n : 0) > LIMIT_INBOX_BYTES;
+}
+
 static enum front_went t_frame(void *ctx, uint32_t conn, struct slice frame)
 {
     struct front_thread *t = ctx;
-    size_t waiting = atomic_load_explicit(&t->inbox_bytes, memory_order_relaxed) + (t->filling ? t->filling->n : 0);
-    if (UNLIKELY(waiting > LIMIT_INBOX_BYTES)) {
+    if (UNLIKELY(inbox_is_full(t))) {
         atomic_store(&t->refused, true);
-        return FRONT_REFUSED;
+        /* Looked at again behind the mark: the core may have emptied the inbox just before it could see it, and then
+         * nobody would wake this thread. */
+        if (inbox_is_full(t))
+            return FRONT_REFUSED;
     }
     memcpy(batch_add(t, (struct item){ .type = ITEM_FRAME, .conn = conn }, frame.n), frame.p, frame.n);
     return FRONT_GO_ON;
@@ -298,8 +305,6 @@ static void thread_main(void *ctx)
 {
     struct front_thread *t = ctx;
     loop_run(t->loop);
-    loop_free(t->loop);
-    front_fini(&t->front);
 }
 
 /* ---- the core's side: orders ---- */
@@ -652,6 +657,8 @@ static void batches_free(struct batch *b)
 
 static void thread_fini(struct front_thread *t)
 {
+    loop_free(t->loop); /* not before the thread has ended: it was woken until it left */
+    front_fini(&t->front);
     for (struct orders *o = t->orders_first; o != NULL;) {
         struct orders *next = o->next;
         orders_free(o);

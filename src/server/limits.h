@@ -39,6 +39,8 @@
 /* Connections the kernel holds for us when clientPortListenBacklog is not set. Apache's 50 loses clients when a fleet
  * reconnects; the kernel cuts this to its own somaxconn. */
 #define LIMIT_BACKLOG 4096
+/* Connections to the HTTP ports that speak TLS, or may; each costs up to 200 KiB. */
+#define LIMIT_HTTPS_CONNS 128u
 /* Connections the kernel holds for the admin port and the metrics port. */
 #define LIMIT_HTTP_BACKLOG 64
 /* Links between servers: DRAINED is told below the first; a link that holds more than the second is closed, because its

@@ -16,7 +16,7 @@ struct logger {
     struct txnlog *log; /* the thread's alone */
     struct thread thread;
     struct mutex mutex; /* guards what follows up to the atomics */
-    struct cond work;
+    struct doorbell work;
     struct batch waiting;
     struct logger_job *jobs, **jobs_last; /* to be run */
     struct logger_job *done, **done_last;
@@ -25,6 +25,8 @@ struct logger {
     struct logger_figures figures;
     atomic_int err;
     _Atomic int64_t synced;
+    atomic_bool tells_syncs;
+    atomic_bool has_done; /* there are jobs to be given back */
     _Atomic int64_t slow_syncs;
 };
 
@@ -79,8 +81,10 @@ static int write_batch(struct logger *l, const struct batch *b)
     mutex_unlock(&l->mutex);
     if (took_ms > l->opt.slow_sync_ms)
         tell_slow(l, took_ms, b);
-    atomic_store_explicit(&l->synced, b->items[b->count - 1].zxid, memory_order_release);
-    l->opt.changed(l->opt.ctx);
+    /* Stored first, then looked: logger_tell_syncs does it the other way round. */
+    atomic_store(&l->synced, b->items[b->count - 1].zxid);
+    if (atomic_load(&l->tells_syncs))
+        l->opt.changed(l->opt.ctx);
     return 0;
 }
 
@@ -97,6 +101,7 @@ static void run_jobs(struct logger *l, struct logger_job *job)
         mutex_lock(&l->mutex);
         *l->done_last = job;
         l->done_last = &job->next;
+        atomic_store(&l->has_done, true);
         mutex_unlock(&l->mutex);
         l->opt.changed(l->opt.ctx);
         job = next;
@@ -111,7 +116,9 @@ static void logger_main(void *ctx)
     for (;;) {
         while (l->waiting.count == 0 && l->jobs == NULL && !l->stopping) {
             l->sleeping = true;
-            cond_wait(&l->work, &l->mutex);
+            mutex_unlock(&l->mutex);
+            doorbell_wait(&l->work);
+            mutex_lock(&l->mutex);
         }
         l->sleeping = false;
         if (l->waiting.count == 0 && l->jobs == NULL)
@@ -141,7 +148,8 @@ struct logger *logger_new(const struct logger_options *options)
     l->jobs_last = &l->jobs;
     l->done_last = &l->done;
     mutex_init(&l->mutex);
-    cond_init(&l->work);
+    doorbell_init(&l->work);
+    atomic_init(&l->tells_syncs, true);
     thread_start(&l->thread, "zokor-log", logger_main, l);
     return l;
 }
@@ -152,13 +160,13 @@ void logger_free(struct logger *l)
         return;
     mutex_lock(&l->mutex);
     l->stopping = true;
-    cond_signal(&l->work);
     mutex_unlock(&l->mutex);
+    doorbell_ring(&l->work);
     thread_join(&l->thread);
     batch_unref(&l->waiting);
     mem_free(l->waiting.items);
     txnlog_free(l->log);
-    cond_fini(&l->work);
+    doorbell_fini(&l->work);
     mutex_fini(&l->mutex);
     mem_free(l);
 }
@@ -177,11 +185,11 @@ void logger_submit(struct logger *l, const struct core_append *appends, size_t c
     }
     memcpy(w->items + w->count, appends, count * sizeof *appends);
     w->count += count;
-    bool wake = l->sleeping;
+    bool ring = l->sleeping;
     l->sleeping = false;
     mutex_unlock(&l->mutex);
-    if (wake)
-        cond_signal(&l->work);
+    if (ring)
+        doorbell_ring(&l->work);
 }
 
 void logger_run(struct logger *l, struct logger_job *job)
@@ -190,14 +198,22 @@ void logger_run(struct logger *l, struct logger_job *job)
     mutex_lock(&l->mutex);
     *l->jobs_last = job;
     l->jobs_last = &job->next;
-    cond_signal(&l->work);
+    bool ring = l->sleeping;
+    l->sleeping = false;
     mutex_unlock(&l->mutex);
+    if (ring)
+        doorbell_ring(&l->work);
 }
 
 struct logger_job *logger_take_done(struct logger *l)
 {
+    /* Asked for in every turn that follows a sync, when the thread takes the lock itself. */
+    if (!atomic_load(&l->has_done))
+        return NULL;
     mutex_lock(&l->mutex);
     struct logger_job *job = l->done;
+    if (job == NULL)
+        atomic_store(&l->has_done, false);
     if (job != NULL) {
         l->done = job->next;
         if (l->done == NULL)
@@ -212,9 +228,14 @@ void logger_restart_at(struct logger *l, int64_t zxid)
     atomic_store_explicit(&l->synced, zxid, memory_order_release);
 }
 
+void logger_tell_syncs(struct logger *l, bool tell)
+{
+    atomic_store(&l->tells_syncs, tell);
+}
+
 int64_t logger_synced(const struct logger *l)
 {
-    return atomic_load_explicit(&l->synced, memory_order_acquire);
+    return atomic_load(&l->synced);
 }
 
 int logger_error(struct logger *l, struct store_error *err)

@@ -39,6 +39,10 @@ void logger_run(struct logger *l, struct logger_job *job);
 struct logger_job *logger_take_done(struct logger *l);
 /* After a job has shortened the log: its end, for logger_synced. */
 void logger_restart_at(struct logger *l, int64_t zxid);
+/* Whether `changed` is called for every sync (as at first), or for errors and jobs alone: who has other reasons to
+ * look at logger_synced is spared being woken. After saying yes it must be looked at once: a sync before is not told.
+ */
+void logger_tell_syncs(struct logger *l, bool tell);
 /* The highest zxid that is durable with all before it; 0 before the first. Any thread. */
 int64_t logger_synced(const struct logger *l);
 /* 0, or the error that ended the log, with its text. Any thread. */

@@ -61,6 +61,7 @@ struct server {
     int64_t started_ms, swept_ms, tick_due_ms, stop_by_ms, synced_zxid;
     int64_t wall_ms;                       /* 0: not asked for yet in this turn */
     size_t fx_seen, fx_last_n, turn_bytes; /* how much of `out` was counted */
+    bool log_awaited;                      /* what the logger was told */
     bool snapshot_open;                    /* begun and not ended: pieces are pulled */
     int64_t snapshot_began_ms;
     struct summary snapshot_ms;
@@ -241,12 +242,38 @@ static bool run_ready(struct server *s)
     return true;
 }
 
+static void look_at_log(struct server *s)
+{
+    if (s->quorum != NULL)
+        (void)quorum_log_changed(s->quorum, &s->synced_zxid);
+    int64_t synced = logger_synced(s->logger);
+    if (synced <= s->synced_zxid)
+        return;
+    s->synced_zxid = synced;
+    step(s, &(struct core_event){ .type = CORE_EV_LOG_SYNCED, .zxid = synced });
+}
+
+/* A turn sees what has become durable in any case. Only if something hangs on it alone is it worth being woken for. */
+static void await_log(struct server *s)
+{
+    bool awaits = core_awaits_log(s->core);
+    if (awaits == s->log_awaited)
+        return;
+    s->log_awaited = awaits;
+    logger_tell_syncs(s->logger, awaits);
+    if (awaits && logger_synced(s->logger) > s->synced_zxid)
+        loop_wake(&s->log_wake);
+}
+
 static void turn(void *ctx)
 {
     struct server *s = ctx;
+    if (logger_synced(s->logger) > s->synced_zxid)
+        look_at_log(s);
     do
         carry_out(s);
     while (run_ready(s));
+    await_log(s);
     /* What other servers say may set a nearer date: a pause before the next vote, a dial to be tried again. */
     if (s->quorum != NULL && s->phase == PHASE_SERVING && core_next_tick_ms(s->core) < s->tick_due_ms)
         arm_tick(s);
@@ -388,13 +415,7 @@ static void on_log_wake(struct loop_wake *wake)
 {
     struct server *s = CONTAINER_OF(wake, struct server, log_wake);
     struct store_error err;
-    if (s->quorum != NULL)
-        (void)quorum_log_changed(s->quorum, &s->synced_zxid);
-    int64_t synced = logger_synced(s->logger);
-    if (synced > s->synced_zxid) {
-        s->synced_zxid = synced;
-        step(s, &(struct core_event){ .type = CORE_EV_LOG_SYNCED, .zxid = synced });
-    }
+    look_at_log(s);
     if (s->phase == PHASE_LEAVING || logger_error(s->logger, &err) == 0)
         return;
     log_error("log.failed",
@@ -592,6 +613,7 @@ static void host_figures(void *ctx, struct command_figures *out)
         .tls_handshakes_refused = tls_figure(s, FRONT_TLS_REFUSED),
         .plain_local = tls_figure(s, FRONT_TLS_PLAIN_LOCAL),
         .plain_remote = tls_figure(s, FRONT_TLS_PLAIN_REMOTE),
+        .plain_admin = https_door_plain_count(s->http->door),
         .net_queued_bytes = s->fronts != NULL ? fronts_unsent_bytes(s->fronts) : s->front.unsent_bytes,
     };
     logger_figures(s->logger, &log);
@@ -719,6 +741,7 @@ static int take_members(struct server *s)
 static void start_threads(struct server *s)
 {
     const struct config *c = s->config;
+    s->log_awaited = true;
     s->logger = logger_new(&(struct logger_options){
         .fs = s->fs,
         .log = { .dir = s->boot.log_dir,

@@ -9,6 +9,7 @@
 #include "sim/dice.h"
 #include "sim/finding.h"
 #include "sim/ghost.h"
+#include "sim/guests.h"
 #include "sim/chronicle.h"
 #include "sim/net.h"
 #include "sim/options.h"
@@ -79,7 +80,10 @@ struct cluster {
     uint64_t trace;
     struct sim_result *result;
     struct directed *directed; /* a script's; NULL: chance leads */
+    void *guest_state;         /* of opt.guests */
 };
+
+#define RESULT_GUEST_COUNTS 24
 
 struct sim_result {
     struct finding finding;
@@ -88,6 +92,7 @@ struct sim_result {
     int64_t virtual_us; /* while it runs: the time, and who was the last to do something (members from 1) */
     uint32_t member;
     uint64_t requests, txns;
+    uint64_t guest_counts[RESULT_GUEST_COUNTS]; /* by their own numbers */
 };
 
 /* Runs one simulation to its end and judges it. */

@@ -317,6 +317,8 @@ void leader_lost(struct zab *z, struct link *l);
 int64_t leader_bytes(struct zab *z, struct link *l, struct slice bytes);
 void leader_epochs_saved(struct zab *z);
 void leader_log_synced(struct zab *z);
+/* Of a leader: zab_awaits_log. */
+bool leader_awaits_log(const struct zab *z);
 void leader_try_commit(struct zab *z);
 /* Something that quorums depend on has changed. */
 void leader_recheck(struct zab *z);

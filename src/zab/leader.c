@@ -305,10 +305,11 @@ bool leader_quorum_synced(const struct zab *z)
     return zab_is_quorum(z, &set);
 }
 
-static bool quorum_has(const struct zab *z, int64_t zxid)
+/* own: this leader's log counts. */
+static bool quorum_has(const struct zab *z, int64_t zxid, bool own)
 {
     struct member_set set = { 0 };
-    if (z->synced >= zxid)
+    if (own)
         member_set_add(&set, z->members, z->opt.sid);
     LIST_FOR(it, &z->leading.learners)
     {
@@ -344,7 +345,7 @@ void leader_try_commit(struct zab *z)
     bool any = false;
     for (size_t i = history_after(&z->history, z->committed); i < z->history.count; i++) {
         struct past p = *history_at(&z->history, i);
-        if (!quorum_has(z, p.zxid))
+        if (!quorum_has(z, p.zxid, z->synced >= p.zxid))
             break;
         zab_commit_next(z);
         leader_tell_commit(z, &p);
@@ -370,6 +371,14 @@ void leader_recheck(struct zab *z)
         leader_established(z);
     leader_try_commit(z);
     leader_recheck_round(z);
+}
+
+bool leader_awaits_log(const struct zab *z)
+{
+    if (z->leading.phase != LEADING_SERVING)
+        return true;
+    size_t i = history_after(&z->history, z->committed);
+    return z->synced < z->appended && i < z->history.count && quorum_has(z, history_at(&z->history, i)->zxid, true);
 }
 
 /* A quorum has this leader's history on disk: it is decided, and new proposals may follow. */

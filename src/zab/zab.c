@@ -492,6 +492,11 @@ void zab_revalidate_answer(struct zab *z, uint32_t link, int64_t session_id, boo
     zab_call_end(z);
 }
 
+bool zab_awaits_log(const struct zab *z)
+{
+    return z->role != PEER_LEADING || z->leaving || z->settling || leader_awaits_log(z);
+}
+
 bool zab_leads(const struct zab *z)
 {
     return z->role == PEER_LEADING && z->leading.phase == LEADING_SERVING;

@@ -225,6 +225,9 @@ struct zab_view {
 /* This server leads and proposals are welcome; it follows or observes and requests are. */
 bool zab_leads(const struct zab *z);
 bool zab_learns(const struct zab *z);
+/* False: nothing comes of ZAB_EV_LOG_SYNCED before another event. It may come late, with that one: a leader whose
+ * followers have not acknowledged cannot commit, whatever its own log says. */
+bool zab_awaits_log(const struct zab *z);
 struct zab_view zab_view(const struct zab *z);
 /* Synchronisations under way, as seen whenever one began or ended; borrowed. */
 const struct summary *zab_inflight_snaps(const struct zab *z);
