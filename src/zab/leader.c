@@ -166,6 +166,14 @@ static void check_epoch_quorum(struct zab *z)
     struct leading *ld = &z->leading;
     if (ld->phase != LEADING_COLLECT || z->saving_epochs || !zab_is_quorum(z, &ld->epoch_from))
         return;
+    if (ld->epoch_max >= EPOCH_MAX) { /* not by living on, but by somebody who claims it on an open port */
+        log_error("zab.epochs",
+                  "accepted=%lld reason=\"no epoch is left\" next=\"restore acceptedEpoch and currentEpoch "
+                  "of every member from before; close the ports between servers to strangers\"",
+                  (long long)ld->epoch_max);
+        zab_leave_role(z, "no epoch is left");
+        return;
+    }
     ld->epoch = ld->epoch_max + (SIM_BUG(epoch_taken_twice) && ld->epoch_max > 1 ? 0 : 1);
     ld->phase = LEADING_SAVE_ACCEPTED;
     log_info("zab.epoch", "epoch=%lld", (long long)ld->epoch);

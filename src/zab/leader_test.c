@@ -85,6 +85,21 @@ static void propose(struct rig *r)
     rig_drain(r);
 }
 
+/* A stranger may have claimed the last but one. */
+static void behind_the_last_epoch_nobody_leads(void **state)
+{
+    (void)state;
+    struct rig r;
+    (void)elect_with(&r, &(struct rig_options){
+                             .config = three, .sid = 3, .last_zxid = Z(2, 5), .accepted = EPOCH_MAX, .current = 2 });
+    (void)join(&r, PEER_FOLLOWERINFO, 1, 2);
+    assert_int_equal(r.role, PEER_LOOKING);
+    assert_false(r.saving);
+    rig_disk(&r);
+    assert_int_equal(r.saved_accepted, EPOCH_MAX);
+    rig_fini(&r);
+}
+
 static void epochs_are_durable_before_they_are_told(void **state)
 {
     (void)state;
@@ -681,6 +696,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(epochs_are_durable_before_they_are_told),
+        cmocka_unit_test(behind_the_last_epoch_nobody_leads),
         cmocka_unit_test(a_voter_that_looks_ends_a_long_wait),
         cmocka_unit_test(who_counts_for_the_epoch),
         cmocka_unit_test(acknowledgements_in_any_order),
