@@ -177,6 +177,9 @@ void deliver_batch(zhandle_t *zh, struct client_dones *batch);
 size_t deliver_queued(zhandle_t *zh);
 /* The zxid of what this thread delivers of the handle, -1: nothing. */
 int64_t deliver_zxid(const zhandle_t *zh);
+/* What this thread is delivering, for who runs several threads of the library in one (sim_recipe): sets it, and returns
+ * what it was. */
+const void *deliver_exchange(const void *delivery);
 /* This thread is the handle's io thread, inside a function of the program's. */
 bool deliver_is_here(const zhandle_t *zh);
 void deliver_end(zhandle_t *zh);
