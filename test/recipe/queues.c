@@ -180,8 +180,9 @@ static void test_lock(void)
     int64_t token = item.token;
     empty(theirs);
     EQ(ZOPERATIONTIMEOUT, zokor_queue_take(mine, &again, 0));
-    EQ(ZOK, zokor_framework_close(other));
     zokor_item_free(&item);
+    zokor_queue_free(theirs);
+    EQ(ZOK, zokor_framework_close(other));
     EQ(ZOK, zokor_queue_take(mine, &again, WAIT_MS));
     CHECK(again.token > token);
     EQ(ZOK, zokor_queue_again(mine, &again));
@@ -194,7 +195,6 @@ static void test_lock(void)
     takes(mine, "work");
     EQ(ZOPERATIONTIMEOUT, zokor_queue_take(mine, &again, 0));
     zokor_queue_free(mine);
-    zokor_queue_free(theirs);
     EQ(ZOK, zokor_framework_close(f));
 }
 
