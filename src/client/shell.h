@@ -201,6 +201,9 @@ void deliver_batch(zhandle_t *zh, struct client_dones *batch);
 size_t deliver_queued(zhandle_t *zh);
 /* The zxid of what this thread delivers of the handle, -1: nothing. */
 int64_t deliver_zxid(const zhandle_t *zh);
+/* What this thread is delivering, for who runs several threads of the library in one (sim_recipe): sets it, and returns
+ * what it was. */
+const void *deliver_exchange(const void *delivery);
 /* This thread has received something of the handle's and is inside a function of the program's for it. */
 bool deliver_is_here(const zhandle_t *zh);
 /* So, and it is a caller in zokor_await. */
