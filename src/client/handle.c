@@ -423,7 +423,7 @@ struct sockaddr *zookeeper_get_connected_host(zhandle_t *zh, struct sockaddr *ad
         return NULL;
     pthread_mutex_lock(&zh->lock);
     int state = (int)client_state_of(zh->core);
-    struct client_addr a = *client_target(zh->core);
+    struct client_addr a = client_linked(zh->core);
     pthread_mutex_unlock(&zh->lock);
     if ((state != CLIENT_STATE_CONNECTED && state != CLIENT_STATE_READ_ONLY) || a.n == 0)
         return NULL;

@@ -66,7 +66,8 @@ static void lost(zhandle_t *zh, const char *what, int error)
     char server[80] = "";
     close_socket(zh);
     pthread_mutex_lock(&zh->lock);
-    addr_print(client_target(zh->core), server, sizeof(server));
+    struct client_addr linked = client_linked(zh->core);
+    addr_print(&linked, server, sizeof(server));
     bool expected = zh->closing;
     client_lost(zh->core, ERR_CONNECTION_LOSS, clock_ms());
     pthread_mutex_unlock(&zh->lock);
@@ -102,7 +103,7 @@ static void opened(zhandle_t *zh)
         return;
     }
     pthread_mutex_lock(&zh->lock);
-    a = *client_target(zh->core);
+    a = client_linked(zh->core);
     pthread_mutex_unlock(&zh->lock);
     pthread_mutex_lock(&zh->send_lock);
     rc = secure_begin(zh->secure, &a, &zh->names, &zh->sending, text, sizeof text);
@@ -225,7 +226,7 @@ bool io_advance(zhandle_t *zh)
         pthread_mutex_lock(&zh->lock);
         enum client_need need = client_need(zh->core, clock_ms());
         if (need == CLIENT_NEED_CONNECT)
-            a = *client_target(zh->core);
+            a = client_linked(zh->core);
         else if (need == CLIENT_NEED_PROBE)
             a = *client_probe_target(zh->core);
         pthread_mutex_unlock(&zh->lock);

@@ -271,7 +271,9 @@ int request_set_acl(zhandle_t *zh, const char *path, int version, const struct A
 int request_config(zhandle_t *zh, watcher_fn watcher, void *context, const struct client_call *call);
 int request_reconfig(zhandle_t *zh, const char *joining, const char *leaving, const char *members, int64_t version,
                      const struct client_call *call);
-int request_unwatch(zhandle_t *zh, const char *path, int type, watcher_fn watcher, void *context, bool local,
+/* The calls with `all` in their name do not ask this library first whether there is a watcher: the server says. */
+enum unwatch { UNWATCH, UNWATCH_LOCAL, UNWATCH_ALL, UNWATCH_ALL_LOCAL };
+int request_unwatch(zhandle_t *zh, const char *path, int type, watcher_fn watcher, void *context, enum unwatch how,
                     const struct client_call *call);
 int request_multi(zhandle_t *zh, struct multi_wait *m, const struct client_call *call);
 watcher_fn default_watcher(zhandle_t *zh, int watch, void **context);

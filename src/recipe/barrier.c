@@ -1,4 +1,5 @@
 #include "recipe/claim.h"
+#include "base/museum.h"
 #include <zokor/barrier.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,6 +45,8 @@ static int wait_for_end(struct zokor_framework *f, struct waker *w, const char *
         waker_unwatch(w, f);
         if (!in_time)
             return ZOPERATIONTIMEOUT;
+        if (SIM_BUG(recipe_barrier_trusts))
+            return ZOK;
     }
 }
 
@@ -130,7 +133,7 @@ static int try_enter(struct zokor_double_barrier *b, bool *entered)
     if (rc != ZOK || *entered)
         return rc;
     rc = list_members(b, &members);
-    if (rc == ZOK && members.count >= b->count) {
+    if (rc == ZOK && members.count >= b->count - SIM_BUG(recipe_double_miscounts)) {
         rc = zokor_framework_create(b->f, b->ready, NULL, 0, 0, 0, NULL);
         *entered = rc == ZOK || rc == ZNODEEXISTS;
         rc = *entered ? ZOK : rc;

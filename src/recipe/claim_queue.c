@@ -18,6 +18,7 @@
  *   - The connection has not broken since before both were asked for: what is told after it was set up anew has no such
  *     order. */
 #include "recipe/claim.h"
+#include "base/museum.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -141,13 +142,15 @@ static void neighbour_fired(struct zokor_framework *f, const struct zokor_event 
     struct claim *c = s->claim;
     const struct client *client = f->client;
     lock(c);
-    bool mine = c->round == s->round && c->watch == s, again = false;
+    bool mine = c->round == s->round && c->watch == s, again = false, last = c->last && c->own_watched;
+    if (SIM_BUG(recipe_last_assumed))
+        last = true;
     c->watch = mine ? NULL : c->watch;
     if (!mine || c->stage != CLAIM_WAITS) {
         unlock(c); /* the answer to the request that set it is still to come */
     } else if (e->type == ZOO_SESSION_EVENT) {
         unlock_at(c, CLAIM_LOOKS);
-    } else if (e->type == ZOO_DELETED_EVENT && c->last && c->own_watched && c->began_at == client->state_number) {
+    } else if (e->type == ZOO_DELETED_EVENT && last && c->began_at == client->state_number) {
         unlock_at(c, grant(c) ? CLAIM_GIVEN : CLAIM_LOOKS);
     } else {
         again = true;
@@ -172,7 +175,7 @@ static void neighbour_read(struct zokor_framework *f, const struct zokor_result 
     }
     if (!mine) {
         unlock(c);
-    } else if (r->rc == ZOK && !fired) {
+    } else if (r->rc == ZOK && (!fired || SIM_BUG(recipe_wakeup_lost))) {
         unlock_at(c, CLAIM_WAITS);
     } else if (r->rc == ZOK || r->rc == ZNONODE) {
         again = true; /* it went meanwhile */
@@ -379,7 +382,8 @@ static int wait_for_neighbour(struct claim *c, int verdict, const char *neighbou
     const struct zokor_request all = { .operation = ZOKOR_GET_CHILDREN, .path = c->folder };
     struct zokor_result r;
     int rc = waker_do(c->waker, c->f, verdict == CLAIM_WATCH_ALL ? &all : &get, &r);
-    if (rc == ZOK && verdict == CLAIM_WATCH_ALL) { /* it may have been granted between the two reads */
+    if (rc == ZOK && verdict == CLAIM_WATCH_ALL &&
+        !SIM_BUG(recipe_lease_unseen)) { /* it may have been granted between the two reads */
         const struct verdict v = judge(c, &r.children);
         if (v.rc != ZOK || v.which == CLAIM_GRANTED)
             waker_poke(c->waker);

@@ -1,5 +1,6 @@
 /* Creates: parents, protection, or setting what is there. */
 #include "recipe/internal.h"
+#include "base/museum.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -290,7 +291,7 @@ void create_begin(struct op *op)
     bool is_protected = (op->q.flags & ZOKOR_PROTECTED) != 0;
     if (is_protected && op->protection[0] == 0)
         protect(op);
-    if (is_protected && op->lost)
+    if (is_protected && op->lost && !SIM_BUG(recipe_create_forgotten))
         protected_find(op, judge);
     else if (!parents_of_namespace(op, try_create))
         try_create(op);

@@ -197,7 +197,8 @@ struct op {
     struct op_wait *wait; /* of a foreground call */
     int64_t started_ms;
     int retries;
-    int refusal; /* why the last request was not even sent */
+    int refusal;          /* why the last request was not even sent */
+    int64_t only_session; /* not 0: sent in this one or not at all, which gives ZSESSIONEXPIRED */
     struct watch *watch;
     struct zokor_result result;
     void (*answered)(struct op *op, int rc);
@@ -230,6 +231,8 @@ int op_start_prompt(struct zokor_framework *f, const struct zokor_request *q, zo
                     bool more);
 /* As zokor_framework_do; direct is about the watch. Never on a thread that `direct` callbacks run on. */
 int op_do(struct zokor_framework *f, const struct zokor_request *q, struct zokor_result *result, bool direct);
+/* The same in one session only; ZSESSIONEXPIRED: it is over, and if it was carried out at all, then in that one. */
+int op_do_in(struct zokor_framework *f, const struct zokor_request *q, struct zokor_result *result, int64_t session_id);
 /* Deletes what the protected create `of` may have left behind. */
 void op_start_cleaning(const struct op *of, const struct zokor_request *q);
 /* Whether a watch is set by a request that ended so. */

@@ -5,6 +5,7 @@
  * through check() is what keeps two from leading at once: after a lost session (CURATOR-620), when the node vanished
  * while the connection was down (CURATOR-653), and when an old answer comes late (CURATOR-696). */
 #include "recipe/claim.h"
+#include "base/museum.h"
 #include <zokor/leader.h>
 #include <stdlib.h>
 #include <string.h>
@@ -333,7 +334,7 @@ static enum verdict check(struct zokor_leader_latch *l, const struct step *s, co
     const struct client *c = l->f->client;
     if (l->closed || l->round != s->round || l->path == NULL)
         return NOTHING;
-    if (l->owner != c->last_session_id)
+    if (l->owner != c->last_session_id && !SIM_BUG(recipe_latch_old_node))
         return REJOIN; /* the node of a session that is over: it will vanish */
     const char *name = strrchr(l->path, '/') + 1;
     int ours = -1;
@@ -384,10 +385,10 @@ static void on_state(struct zokor_framework *f, enum zokor_connection_state stat
     struct zokor_leader_latch *l = context;
     char *old = NULL;
     lock(l);
-    bool lost = state == ZOKOR_LOST, has_node = l->path != NULL;
+    bool lost = state == ZOKOR_LOST && !SIM_BUG(recipe_latch_old_node), has_node = l->path != NULL;
     if (lost)
         old = begin_round(l);
-    else if (zokor_framework_is_error_state(f, state))
+    else if (zokor_framework_is_error_state(f, state) && !SIM_BUG(recipe_latch_sure))
         set_leads(l, false);
     unlock(l);
     discard(l, old);

@@ -149,7 +149,11 @@ void op_send(struct op *op, int (*send)(struct op *, zhandle_t *), void (*answer
     struct session *s = session_hold(op->client);
     int rc = ZCONNECTIONLOSS;
     op->answered = answered;
-    if (s != NULL) {
+    if (s != NULL && op->only_session != 0 && s->id != op->only_session) {
+        op->retry = zokor_retry_never();
+        rc = ZSESSIONEXPIRED;
+        session_release(s);
+    } else if (s != NULL) {
         if (op->watch != NULL) {
             watch_unset(op->watch);
             watch_set(op->watch, s);
@@ -557,7 +561,8 @@ static int wait_for(struct client *c, struct session *s, struct op_wait *w, int 
     return rc != ZOK ? rc : w->rc;
 }
 
-int op_do(struct zokor_framework *f, const struct zokor_request *q, struct zokor_result *result, bool direct)
+static int do_waiting(struct zokor_framework *f, const struct zokor_request *q, struct zokor_result *result,
+                      bool direct, int64_t only_session)
 {
     struct op *op;
     struct op_wait w = { .result = result };
@@ -567,12 +572,23 @@ int op_do(struct zokor_framework *f, const struct zokor_request *q, struct zokor
     if (rc == ZOK) {
         if (op->watch != NULL)
             op->watch->direct = direct;
+        op->only_session = only_session;
         struct session *s = session_await_soon(f->client);
         rc = wait_for(f->client, s, &w, enter_waiting(op, &w));
     }
     if (result != NULL)
         result->rc = rc;
     return rc;
+}
+
+int op_do(struct zokor_framework *f, const struct zokor_request *q, struct zokor_result *result, bool direct)
+{
+    return do_waiting(f, q, result, direct, 0);
+}
+
+int op_do_in(struct zokor_framework *f, const struct zokor_request *q, struct zokor_result *result, int64_t session_id)
+{
+    return do_waiting(f, q, result, false, session_id);
 }
 
 int zokor_framework_do(struct zokor_framework *f, const struct zokor_request *request, struct zokor_result *result)
