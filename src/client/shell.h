@@ -181,8 +181,9 @@ void io_note_session(zhandle_t *zh, enum client_state before);
 /* login_handle.c: one step of a login. The io thread, which may wait for a KDC in it. */
 void io_log_in(zhandle_t *zh);
 
-/* Takes what has come, in the place of the io thread, and sends what was asked for meanwhile. */
-void io_read_for_callers(zhandle_t *zh);
+/* Takes what has come, in the place of the io thread, and sends what was asked for meanwhile. False: it is that
+ * thread's turn. */
+bool io_read_for_callers(zhandle_t *zh);
 
 /* share.c. begin, end: by the io thread. */
 void share_begin(zhandle_t *zh);
