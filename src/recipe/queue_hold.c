@@ -6,6 +6,7 @@
  * it is deleted only right after it was seen to be ours: a delete that waited longer could hit who holds the item next.
  */
 #include "recipe/queue.h"
+#include "base/museum.h"
 #include <string.h>
 
 #define AGAIN_MS 500
@@ -15,6 +16,7 @@ struct hold {
     struct zokor_framework *f;
     const struct zokor_queue *queue; /* NULL: being released, and the queue may be gone */
     char *path;                      /* of the node */
+    int64_t owner;                   /* the session of the node; 0: not yet known */
 };
 
 static void free_hold(struct hold *h)
@@ -36,17 +38,36 @@ static struct hold *find(struct zokor_framework *f, const char *path)
     return NULL;
 }
 
-bool hold_begin(struct zokor_framework *f, const struct zokor_queue *q, const char *path)
+int hold_begin(struct zokor_framework *f, const struct zokor_queue *q, const char *path)
 {
     pthread_mutex_lock(&f->client->lock);
-    bool is_free = find(f, path) == NULL;
-    if (is_free) {
+    const struct hold *there = find(f, path);
+    int rc = there == NULL ? ZOK : there->queue == NULL ? ZNOTHING : ZNODEEXISTS;
+    if (there == NULL) {
         struct hold *h = mem_zalloc(sizeof(*h));
         *h = (struct hold){ .f = f, .queue = q, .path = recipe_copy(path) };
         list_push_back(&f->client->held, &h->link);
     }
     pthread_mutex_unlock(&f->client->lock);
-    return is_free;
+    return rc;
+}
+
+void hold_set(struct zokor_framework *f, const char *path, int64_t owner)
+{
+    pthread_mutex_lock(&f->client->lock);
+    struct hold *h = find(f, path);
+    if (h != NULL)
+        h->owner = owner;
+    pthread_mutex_unlock(&f->client->lock);
+}
+
+int64_t hold_owner(struct zokor_framework *f, const char *path)
+{
+    pthread_mutex_lock(&f->client->lock);
+    const struct hold *h = find(f, path);
+    int64_t owner = h == NULL ? 0 : h->owner;
+    pthread_mutex_unlock(&f->client->lock);
+    return owner;
 }
 
 void hold_end(struct zokor_framework *f, const char *path)
@@ -127,6 +148,10 @@ void hold_release(struct zokor_framework *f, const char *path, bool is_made)
 {
     pthread_mutex_lock(&f->client->lock);
     struct hold *h = find(f, path);
+    if (h != NULL && SIM_BUG(recipe_queue_lock_left)) {
+        free_hold(h);
+        h = NULL;
+    }
     if (h != NULL)
         h->queue = NULL;
     pthread_mutex_unlock(&f->client->lock);
