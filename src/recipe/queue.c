@@ -18,6 +18,7 @@ struct zokor_queue {
     atomic_bool cancelled;
     pthread_mutex_t lock;
     struct list wakers; /* struct waiting */
+    struct list holds;  /* queue_hold.c; the client's lock */
     /* The next names of the last look, so that a long queue is not listed for every item; from ahead_at on. */
     char *ahead[AHEAD_MAX];
     int ahead_at, ahead_count;
@@ -44,6 +45,7 @@ struct zokor_queue *zokor_queue_new(struct zokor_framework *f, const char *path,
     q->lock_path = o->lock_path == NULL ? NULL : zokor_path_join(o->lock_path, "");
     pthread_mutex_init(&q->lock, NULL);
     list_init(&q->wakers);
+    list_init(&q->holds);
     return q;
 }
 
@@ -51,7 +53,7 @@ void zokor_queue_free(struct zokor_queue *q)
 {
     if (q == NULL)
         return;
-    hold_end_all(q->f, q);
+    hold_end_all(q->f, &q->holds);
     while (q->ahead_at < q->ahead_count)
         mem_free(q->ahead[q->ahead_at++]);
     pthread_mutex_destroy(&q->lock);
@@ -191,7 +193,7 @@ static void take_data(struct zokor_queue *q, const char *name, const char *data,
  * whose reply was lost. */
 static int lock_item(struct zokor_queue *q, const char *path, int64_t *token)
 {
-    int rc = hold_begin(q->f, q, path);
+    int rc = hold_begin(q->f, &q->holds, path);
     if (rc != ZOK)
         return rc;
     struct zokor_result r;
