@@ -42,6 +42,7 @@ Has the interface and the symbols of Apache's C client, so that programs made
 for that run on it, and what it lacks: persistent watches, deadlines, several
 reads in a request.")
 set(CPACK_DEBIAN_LIBZOKOR0_PACKAGE_RECOMMENDS "libzokor-tls0, zlib1g")
+set(CPACK_DEBIAN_LIBZOKOR0_PACKAGE_SUGGESTS "libsasl2-2, libsasl2-modules, libsasl2-modules-gssapi-mit")
 set(CPACK_DEBIAN_LIBZOKOR0_PACKAGE_CONTROL_EXTRA "${debian}/triggers")
 
 set(CPACK_DEBIAN_LIBZOKOR-TLS0_PACKAGE_NAME libzokor-tls0)

@@ -4,7 +4,7 @@
  *
  * All functions may be called from any thread, also at once, but not from callbacks when a lock is given. They
  * return ZOK; ZBADVERSION: others were faster every time, nothing was changed; or another error of zookeeper.h:
- * then the change may have been made or not. */
+ * then the change may have been made or not. A write that the connection breaks is therefore not made again. */
 #ifndef ZOKOR_ATOMIC_PUBLIC_H
 #define ZOKOR_ATOMIC_PUBLIC_H
 

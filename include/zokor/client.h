@@ -37,18 +37,60 @@ struct zokor_tls {
 zhandle_t *zokor_init_tls(const char *host, const struct zokor_tls *tls, watcher_fn fn, int recv_timeout,
                           const clientid_t *clientid, void *context, int flags, log_callback_fn log_callback);
 
+/* SASL: how a handle logs in, on every connection before any request goes out. Texts may be NULL; they are copied. By
+ * DIGEST-MD5: `user` with `password` or `password_file`. By GSSAPI (Kerberos): the tickets there are, or those of a
+ * cache or a key tab. Or all of it by a section of a JAAS file, as Java's clients have it. */
+struct zokor_sasl {
+    size_t size;           /* sizeof (struct zokor_sasl): later versions may have more at the end */
+    const char *mechanism; /* NULL: DIGEST-MD5 with a user, otherwise GSSAPI */
+    const char *user, *password;
+    const char *password_file; /* its first line is the password; read in every login */
+    const char *realm;         /* of DIGEST-MD5, if a server has several; NULL: its first */
+    const char *principal;     /* of GSSAPI: who the program is; NULL: the one whose tickets or key there are */
+    const char *keytab;        /* a key of the principal's: tickets are asked for with it, and kept in memory */
+    const char *ticket_cache;  /* NULL: KRB5CCNAME or the system's */
+    const char *service;       /* the servers' service; NULL: zookeeper */
+    const char *host;          /* of that service; NULL: as the connect string calls the server (GSSAPI) */
+    const char *jaas;          /* a JAAS file; what it says takes the place of the above but service and host */
+    const char *jaas_section;  /* NULL: Client */
+    int polled;                /* 1: a handle without threads, see zokor_init_polled */
+};
+/* As zookeeper_init2, and over TLS if `tls` is not NULL. Needs libsasl2 with its plug-ins, which nothing else loads. A
+ * login that fails, whoever refuses it, ends the handle with ZOO_AUTH_FAILED_STATE, and its requests with ZAUTHFAILED;
+ * a line in the log says why. NULL and errno: also EINVAL for options or a JAAS file that are of no use, ENOENT if the
+ * file has no such section, ENOSYS without the library, and those of zokor_init_tls. */
+zhandle_t *zokor_init_sasl(const char *host, const struct zokor_sasl *sasl, const struct zokor_tls *tls, watcher_fn fn,
+                           int recv_timeout, const clientid_t *clientid, void *context, int flags,
+                           log_callback_fn log_callback);
+
 /* Deadlines. A request without an answer after its time ends with ZREQUESTTIMEOUT, whatever the connection does; it may
  * still be carried out. 0: none (the default). For all requests of a handle, or for those that this thread makes from
  * now on (it wins; returns what was set before). */
 void zokor_set_request_timeout(zhandle_t *zh, int timeout_ms);
 int zokor_thread_deadline(int timeout_ms);
 
-/* 1: this thread makes asynchronous requests only to wait for them. From now on it sends them itself, and the thread
- * that reads the socket calls their completions at once: not in the order of events and of other answers, and, as
- * everything waits for them, they must not block. 2: so, and another request follows at once: the system may send both
- * together (it waits for 200 ms at most). 0: as usual. Returns what was set before. Of no effect on handles without
- * threads. */
+/* ZOKOR_PROMPT: this thread makes asynchronous requests only to wait for them. From now on it sends them itself, and
+ * the thread that reads the socket calls their completions at once: not in the order of events and of other answers,
+ * and, as everything waits for them, they must not block. A completion may make requests, and may set this for them.
+ * The others include it and may be added up. ZOKOR_PROMPT_MORE: another request follows at once, the system may send
+ * both together (it waits for 200 ms at most). ZOKOR_PROMPT_WATCHES: the same thread may call the watchers that are set
+ * by these requests, for their nodes; of sessions they hear as usual. 0: as usual. Returns what was set before. Of no
+ * effect on handles without threads. */
+enum zokor_prompt { ZOKOR_PROMPT = 1, ZOKOR_PROMPT_MORE = 2, ZOKOR_PROMPT_WATCHES = 4 };
 int zokor_thread_prompt(int on);
+
+/* Waits until is_over(context) says 1, and receives what the server sends meanwhile: completions and watchers of prompt
+ * requests, whosever, are called by this thread, the others as usual. That spares the wake-up of the thread that
+ * receives else. is_over is asked at the beginning, whenever something was received, and after zokor_nudge; it must not
+ * block. timeout_ms -1: for ever. ZOK; ZOPERATIONTIMEOUT; ZINVALIDSTATE: not now (another thread does it, there is no
+ * connection or it is being closed), or never (handles without threads, TLS): wait in another way. The first call for a
+ * handle says so, too, and makes it possible for later ones. */
+int zokor_await(zhandle_t *zh, int (*is_over)(void *context), void *context, int timeout_ms);
+/* ZOK: from now on nobody but this thread receives for the handle, so that the answers to the requests that it makes
+ * next wake nobody else; zokor_await of the handle must follow at once. ZINVALIDSTATE as there. */
+int zokor_await_soon(zhandle_t *zh);
+/* Who waits in zokor_await for this handle, if anybody does, asks is_over again. */
+void zokor_nudge(zhandle_t *zh);
 
 /* Inside a watcher: the zxid of the change it hears of; inside a completion: of the answer. -1 if the server did not
  * say (servers before 3.9 do not for events; session events have none). */

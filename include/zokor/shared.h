@@ -22,7 +22,8 @@ void zokor_shared_value_free(struct zokor_shared_value *v);
 int zokor_shared_value_get(struct zokor_shared_value *v, char **data, int *data_len);
 /* Whatever it was before. */
 int zokor_shared_value_set(struct zokor_shared_value *v, const void *data, int data_len);
-/* Only if it still has that version: otherwise ZBADVERSION, and the value is read again. */
+/* Only if it still has that version: otherwise ZBADVERSION, and the value is read again. Tried once: after an error of
+ * the connection it may have been set or not. */
 int zokor_shared_value_try_set(struct zokor_shared_value *v, int version, const void *data, int data_len);
 
 struct zokor_shared_count;

@@ -27,6 +27,9 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#ifdef HAVE_CYRUS_SASL_H
+#include <sasl/sasl.h>
+#endif
 
 #include "proto.h"
 #include "recordio.h"
@@ -237,6 +240,44 @@ ZOOAPI zhandle_t *zookeeper_init2(const char *host, watcher_fn fn, int recv_time
 ZOOAPI zhandle_t *zookeeper_init_ssl(const char *host, const char *cert, watcher_fn fn, int recv_timeout,
                                      const clientid_t *clientid, void *context, int flags);
 
+#ifdef HAVE_CYRUS_SASL_H
+/* Logins by SASL, for programs that define HAVE_CYRUS_SASL_H and have the headers of Cyrus SASL; zokor_init_sasl needs
+ * neither. service: usually "zookeeper". host: for GSSAPI the server's host, NULL: as the connect string calls it; for
+ * DIGEST-MD5 what the servers call themselves, NULL: "zk-sasl-md5". mechlist: mechanisms to take, blanks between.
+ * Texts are copied, callbacks are not: they must live as long as the handle. */
+typedef struct zoo_sasl_params {
+    const char *service;
+    const char *host;
+    const char *mechlist;
+    const sasl_callback_t *callbacks;
+} zoo_sasl_params_t;
+
+/* As zookeeper_init2; the handle logs in on every connection before requests go out (sasl_params NULL: it does not). A
+ * login that fails ends it: ZOO_AUTH_FAILED_STATE, ZAUTHFAILED. libsasl2 is loaded here, and started if the program has
+ * not done so (sasl_client_init); callbacks run in the handle's own thread, or in the program's if it has none, one at
+ * a time in the process, and must not use this library. NULL and errno: also ENOSYS without libsasl2. */
+ZOOAPI zhandle_t *zookeeper_init_sasl(const char *host, watcher_fn fn, int recv_timeout, const clientid_t *clientid,
+                                      void *context, int flags, log_callback_fn log_callback,
+                                      zoo_sasl_params_t *sasl_params);
+
+/* Callbacks that answer with these texts, each of which may be NULL: user for SASL_CB_USER and SASL_CB_AUTHNAME, realm
+ * for SASL_CB_GETREALM, the first line of password_file for SASL_CB_PASS (NULL: it is asked for at the terminal). To be
+ * freed with free() after the handle was closed, and for one handle each. NULL: no memory. */
+ZOOAPI sasl_callback_t *zoo_sasl_make_basic_callbacks(const char *user, const char *realm, const char *password_file);
+
+/* The same, as of 3.9, with a function that makes the password of what the file holds, of its first 1023 bytes: into
+ * buf, and its length into *passwd_len. SASL_OK or another of libsasl2's codes. */
+typedef int (*zoo_sasl_password_callback_t)(const char *content, size_t content_len, void *context, char *buf,
+                                            size_t buf_len, size_t *passwd_len);
+typedef struct zoo_sasl_password {
+    const char *password_file;
+    void *context;
+    zoo_sasl_password_callback_t callback;
+} zoo_sasl_password_t;
+ZOOAPI sasl_callback_t *zoo_sasl_make_password_callbacks(const char *user, const char *realm,
+                                                         zoo_sasl_password_t *password);
+#endif
+
 /* New list of servers. The handle moves to another server only if that spreads clients evenly or its server is not in
  * the list any more. */
 ZOOAPI int zoo_set_servers(zhandle_t *zh, const char *hosts);
@@ -272,7 +313,7 @@ ZOOAPI int zookeeper_interest(zhandle_t *zh, int *fd, int *interest, struct time
 ZOOAPI int zookeeper_process(zhandle_t *zh, int events);
 #endif
 
-/* Completions. rc is the error; the other arguments mean something only when it is ZOK. */
+/* Completions. rc is the error; if it is not ZOK, the arguments between it and `data` are NULL and 0. */
 typedef void (*void_completion_t)(int rc, const void *data);
 typedef void (*stat_completion_t)(int rc, const struct Stat *stat, const void *data);
 /* value is not ended by a zero byte; NULL and -1 for null data. */
@@ -333,7 +374,8 @@ ZOOAPI int zoo_add_auth(zhandle_t *zh, const char *scheme, const char *cert, int
 
 typedef enum { ZWATCHTYPE_CHILD = 1, ZWATCHTYPE_DATA = 2, ZWATCHTYPE_ANY = 3 } ZooWatcherType;
 
-/* Forgets a watcher (NULL: all) of a path. local: here even if the server cannot be told. ZNOWATCHER: there is none.
+/* Forgets a watcher (NULL: all) of a path. local: here even if the server cannot be told. ZNOWATCHER: there is none
+ * (of the calls with `all` in their name, the server says so).
  * The completion is passed as a pointer to its pointer type for the sake of old programs; it is the function itself. */
 ZOOAPI int zoo_aremove_watches(zhandle_t *zh, const char *path, ZooWatcherType wtype, watcher_fn watcher,
                                void *watcherCtx, int local, void_completion_t *completion, const void *data);
@@ -346,7 +388,7 @@ ZOOAPI const char *zerror(int c);
 /* ZINVALIDSTATE if the session is over, otherwise 0. */
 ZOOAPI int is_unrecoverable(zhandle_t *zh);
 
-/* Logging, for all handles: highest level, and the stream (NULL: stderr). */
+/* Logging, for all handles: highest level (0: nothing is logged), and the stream (NULL: stderr). */
 ZOOAPI void zoo_set_debug_level(ZooLogLevel level);
 ZOOAPI void zoo_set_log_stream(FILE *logStream);
 ZOOAPI log_callback_fn zoo_get_log_callback(const zhandle_t *zh);

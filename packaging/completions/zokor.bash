@@ -14,8 +14,8 @@ _zokor() {
             files=yes
             ;;
         cli)
-            options='-server -timeout -r -waitforconnection -client-configuration --auth --json -q --quiet --color --log -h --help'
-            valued='-server -timeout -client-configuration --auth --color --log'
+            options='-server -timeout -r -waitforconnection -client-configuration --auth --jaas --sasl-section --json -q --quiet --color --log -h --help'
+            valued='-server -timeout -client-configuration --auth --jaas --sasl-section --color --log'
             words='addauth addWatch close config connect create delete deleteall delquota exit export find get getAcl getAllChildrenNumber getEphemerals help history import listquota ls printwatches quit reconfig redo removewatches set setAcl setquota stat sync tree version watch whoami'
             ;;
         log)
@@ -56,46 +56,46 @@ _zokor() {
             files=yes
             ;;
         lock)
-            options='--servers --auth --session --wait -h --help'
-            valued='--servers --auth --session --wait'
+            options='--servers --auth --jaas --sasl-section --client-configuration --session --wait -h --help'
+            valued='--servers --auth --jaas --sasl-section --client-configuration --session --wait'
             ;;
         elect)
-            options='--servers --auth --session --wait --id -h --help'
-            valued='--servers --auth --session --wait --id'
+            options='--servers --auth --jaas --sasl-section --client-configuration --session --wait --id -h --help'
+            valued='--servers --auth --jaas --sasl-section --client-configuration --session --wait --id'
             ;;
         semaphore)
-            options='--servers --auth --session --wait --leases -h --help'
-            valued='--servers --auth --session --wait --leases'
+            options='--servers --auth --jaas --sasl-section --client-configuration --session --wait --leases -h --help'
+            valued='--servers --auth --jaas --sasl-section --client-configuration --session --wait --leases'
             ;;
         barrier)
-            options='--servers --auth --session --wait --count -h --help'
-            valued='--servers --auth --session --wait --count'
+            options='--servers --auth --jaas --sasl-section --client-configuration --session --wait --count -h --help'
+            valued='--servers --auth --jaas --sasl-section --client-configuration --session --wait --count'
             words='set remove wait enter'
             ;;
         queue)
-            options='--servers --auth --session --wait --kind --lock --lines --id --priority --delay --count -h --help'
-            valued='--servers --auth --session --wait --kind --lock --id --priority --delay --count'
+            options='--servers --auth --jaas --sasl-section --client-configuration --session --wait --kind --lock --lines --id --priority --delay --count -h --help'
+            valued='--servers --auth --jaas --sasl-section --client-configuration --session --wait --kind --lock --id --priority --delay --count'
             words='put take'
             ;;
         register)
-            options='--servers --auth --session --wait --base --id --address --port --ssl-port --payload --uri -h --help'
-            valued='--servers --auth --session --wait --base --id --address --port --ssl-port --payload --uri'
+            options='--servers --auth --jaas --sasl-section --client-configuration --session --wait --base --id --address --port --ssl-port --payload --uri -h --help'
+            valued='--servers --auth --jaas --sasl-section --client-configuration --session --wait --base --id --address --port --ssl-port --payload --uri'
             ;;
         discover)
-            options='--servers --auth --session --wait --base --json --uri -h --help'
-            valued='--servers --auth --session --wait --base'
+            options='--servers --auth --jaas --sasl-section --client-configuration --session --wait --base --json --uri -h --help'
+            valued='--servers --auth --jaas --sasl-section --client-configuration --session --wait --base'
             ;;
         watch)
-            options='--servers --auth --session --wait --json --all --count -h --help'
-            valued='--servers --auth --session --wait --count'
+            options='--servers --auth --jaas --sasl-section --client-configuration --session --wait --json --all --count -h --help'
+            valued='--servers --auth --jaas --sasl-section --client-configuration --session --wait --count'
             ;;
         sim)
             options='--seed --seeds --members --set --jobs --minimise --log --twice --scenario --variant --floors --museum --options -h --help'
             valued='--seed --seeds --members --set --jobs --scenario --variant'
             ;;
         bench)
-            options='--servers --root --auth --timeout -c --connections -d --depth -r --rate -t --seconds --warm-up --threads -s --size -n --nodes --children --ops --reads --json --histogram --quiet --give-up -h --help'
-            valued='--servers --root --auth --timeout -c --connections -d --depth -r --rate -t --seconds --warm-up --threads -s --size -n --nodes --children --ops --reads --give-up'
+            options='--servers --root --auth --client-configuration --jaas --sasl-section --timeout -c --connections -d --depth -r --rate -t --seconds --warm-up --threads -s --size -n --nodes --children --ops --reads --json --histogram --quiet --give-up -h --help'
+            valued='--servers --root --auth --client-configuration --jaas --sasl-section --timeout -c --connections -d --depth -r --rate -t --seconds --warm-up --threads -s --size -n --nodes --children --ops --reads --give-up'
             words='ping exists get ls set create delete multi sync watch mixed'
             ;;
         version)

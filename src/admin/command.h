@@ -15,6 +15,7 @@ struct command_figures {
     /* TLS on the client ports: handshakes under way; not begun, because too many were; and how many connections came
      * without it, from this machine and from others. 0 without TLS. */
     int64_t tls_handshakes, tls_handshakes_refused, plain_local, plain_remote;
+    int64_t plain_admin;    /* plain connections to HTTP ports that take both */
     struct summary sync_ms; /* how long the syncs of the log took */
     /* Of each batch of the log: transactions in it; how long the first waited until the write began, and until the
      * sync was done. */

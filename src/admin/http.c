@@ -19,6 +19,7 @@
 #define STACK_BYTES 262144u
 #define NAME_BYTES_MAX 256u /* of an unknown command, repeated in the answer */
 #define BLOCK_BYTES 16384u
+#define STRICT "max-age=86400; includeSubDomains" /* as Jetty's SecureRequestCustomizer in Apache's server */
 
 struct http {
     const struct mhd *lib;
@@ -31,6 +32,7 @@ struct http {
 struct http_conn {
     struct list link;
     int fd;
+    bool secure;      /* it came by TLS */
     bool in_request;  /* its head is complete */
     int64_t since_ms; /* accepted, or the last request was answered */
 };
@@ -58,6 +60,14 @@ struct request {
 
 /* ---- answers ---- */
 
+static bool is_secure(const struct request *r)
+{
+    const union MHD_ConnectionInfo *info =
+        r->http->lib->get_connection_info(r->conn, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    const struct http_conn *k = info == NULL ? NULL : info->socket_context;
+    return k != NULL && k->secure;
+}
+
 static enum MHD_Result queue(struct request *r, unsigned status, const char *type, struct MHD_Response *response,
                              const char *header, const char *value)
 {
@@ -68,6 +78,8 @@ static enum MHD_Result queue(struct request *r, unsigned status, const char *typ
         (void)lib->add_response_header(response, "Content-Type", type);
     if (header != NULL)
         (void)lib->add_response_header(response, header, value);
+    if (is_secure(r))
+        (void)lib->add_response_header(response, "Strict-Transport-Security", STRICT);
     enum MHD_Result result = lib->queue_response(r->conn, status, response);
     lib->destroy_response(response);
     r->is_answered = true;
@@ -439,14 +451,24 @@ static void make_room(struct http *h)
     }
 }
 
+/* On this port's thread; for what comes by http_add on the caller's, where nothing of ours may be looked at. */
 static enum MHD_Result on_accept(void *ctx, const struct sockaddr *address, socklen_t n)
 {
     struct http *h = ctx;
     (void)address;
     (void)n;
+    if (h->opt.listen_fd < 0)
+        return MHD_YES;
     if (h->conn_count >= CONNS_MAX)
         make_room(h);
     return h->conn_count < CONNS_MAX + CONNS_SPARE ? MHD_YES : MHD_NO;
+}
+
+static bool is_pair(int fd)
+{
+    int domain = 0;
+    socklen_t n = sizeof domain;
+    return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &n) == 0 && domain == AF_UNIX;
 }
 
 static void on_connection(void *ctx, struct MHD_Connection *conn, void **of_conn,
@@ -456,9 +478,12 @@ static void on_connection(void *ctx, struct MHD_Connection *conn, void **of_conn
     struct http_conn *k = *of_conn;
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         const union MHD_ConnectionInfo *info = h->lib->get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD);
+        if (h->opt.listen_fd < 0 && h->conn_count >= CONNS_MAX)
+            make_room(h);
         k = mem_zalloc(sizeof *k);
         k->fd = info == NULL ? -1 : info->connect_fd;
         k->since_ms = clock_mono_ms();
+        k->secure = k->fd >= 0 && is_pair(k->fd);
         list_push_back(&h->conns, &k->link);
         h->conn_count++;
         *of_conn = k;
@@ -518,19 +543,33 @@ struct http *http_start(const struct http_options *options, const char **why)
     *h = (struct http){ .lib = lib, .opt = *options };
     list_init(&h->conns);
     unsigned idle_s = (unsigned)((options->idle_ms + 999) / 1000);
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+    if (options->listen_fd < 0)
+        flags |= MHD_USE_NO_LISTEN_SOCKET;
     if (lib != NULL)
         h->daemon = lib->start_daemon(
-            MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, on_accept, h, on_request,
-            h, MHD_OPTION_EXTERNAL_LOGGER, on_log, h, MHD_OPTION_LISTEN_SOCKET, options->listen_fd,
-            MHD_OPTION_CONNECTION_TIMEOUT, idle_s, MHD_OPTION_CONNECTION_LIMIT, CONNS_MAX + 2 * CONNS_SPARE,
-            MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEAD_BYTES, MHD_OPTION_NOTIFY_COMPLETED, on_completed, h,
-            MHD_OPTION_NOTIFY_CONNECTION, on_connection, h, MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL,
-            MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_BYTES, MHD_OPTION_END);
+            flags, 0, on_accept, h, on_request, h, MHD_OPTION_EXTERNAL_LOGGER, on_log, h, MHD_OPTION_CONNECTION_TIMEOUT,
+            idle_s, MHD_OPTION_CONNECTION_LIMIT, CONNS_MAX + 2 * CONNS_SPARE, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+            (size_t)HEAD_BYTES, MHD_OPTION_NOTIFY_COMPLETED, on_completed, h, MHD_OPTION_NOTIFY_CONNECTION,
+            on_connection, h, MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_THREAD_STACK_SIZE,
+            (size_t)STACK_BYTES, options->listen_fd < 0 ? MHD_OPTION_END : MHD_OPTION_LISTEN_SOCKET, options->listen_fd,
+            MHD_OPTION_END);
     if (h->daemon != NULL)
         return h;
-    net_close(options->listen_fd);
+    if (options->listen_fd >= 0)
+        net_close(options->listen_fd);
     mem_free(h);
     return NULL;
+}
+
+bool http_add(struct http *h, int fd, const struct net_address *peer)
+{
+    struct sockaddr_in6 six = { .sin6_family = AF_INET6, .sin6_port = htons(peer->port) };
+    struct sockaddr_in four = { .sin_family = AF_INET, .sin_port = htons(peer->port) };
+    memcpy(&six.sin6_addr, peer->bytes, 16);
+    memcpy(&four.sin_addr, peer->bytes, 4);
+    const struct sockaddr *at = peer->ipv6 ? (const struct sockaddr *)&six : (const struct sockaddr *)&four;
+    return h->lib->add_connection(h->daemon, fd, at, peer->ipv6 ? sizeof six : sizeof four) == MHD_YES;
 }
 
 void http_stop(struct http *h)

@@ -6,11 +6,12 @@
 #define ZOKOR_ADMIN_HTTP_H
 
 #include "admin/web.h"
+#include "os/net.h"
 
 struct http;
 
 struct http_options {
-    int listen_fd;           /* taken over, also on failure */
+    int listen_fd;           /* taken over, also on failure; -1: connections come by http_add alone */
     const char *command_url; /* where the commands are; NULL: no commands here */
     bool metrics;            /* /metrics is here */
     bool process_info;       /* it shows what the process uses, too */
@@ -30,6 +31,9 @@ struct http_options {
 
 /* Loads the library and starts the thread. NULL with *why. */
 struct http *http_start(const struct http_options *options, const char **why);
+/* A connection that somebody else has accepted, from peer; fd is taken over in any case. False: there is no room for
+ * it. A Unix socket is one that came by TLS: its answers tell browsers to do so always. Any thread. */
+bool http_add(struct http *h, int fd, const struct net_address *peer);
 /* Ends the thread and frees. Everything lent must come back meanwhile: ask must answer by itself. NULL is fine. */
 void http_stop(struct http *h);
 

@@ -11,6 +11,7 @@ struct values {
     struct core_stats core;
     struct zab_view zab;
     int64_t learners, followers, observers, non_voting;
+    struct summary inflight_snaps, inflight_diffs;
     struct command_figures figures;
 };
 
@@ -91,7 +92,7 @@ static const struct row counters[] = {
     { "ensemble_auth_fail", NOTHING },
     { "ensemble_auth_skip", NOTHING },
     { "ensemble_auth_success", NOTHING },
-    { "insecure_admin_count", NOTHING },
+    { "insecure_admin_count", FIGURE(plain_admin) },
     { "learner_commit_received_count", NOTHING },
     { "learner_proposal_received_count", NOTHING },
     { "looking_count", ZAB(elections) },
@@ -134,8 +135,8 @@ static const struct row basic[] = {
     { "concurrent_request_processing_in_commit_processor", NOTHING },
     { "election_time", NOTHING },
     { "follower_sync_time", NOTHING },
-    { "inflight_diff_count", NOTHING },
-    { "inflight_snap_count", NOTHING },
+    { "inflight_diff_count", VALUE(inflight_diffs) },
+    { "inflight_snap_count", VALUE(inflight_snaps) },
     { "leader_unavailable_time", NOTHING },
     { "learner_request_processor_queue_size", NOTHING },
     { "netty_queued_buffer_capacity", NOTHING },
@@ -228,6 +229,8 @@ static void look_at_ensemble(const struct core *core, struct values *v)
     if (zab == NULL)
         return;
     v->zab = zab_view(zab);
+    v->inflight_snaps = *zab_inflight_snaps(zab);
+    v->inflight_diffs = *zab_inflight_diffs(zab);
     v->learners = (int64_t)(v->zab.followers + v->zab.observers + v->zab.non_voting_followers);
     v->followers = (int64_t)v->zab.synced_followers;
     v->observers = (int64_t)v->zab.synced_observers;

@@ -12,6 +12,7 @@ static const struct {
 } symbols[] = {
     { "MHD_start_daemon", offsetof(struct mhd, start_daemon) },
     { "MHD_stop_daemon", offsetof(struct mhd, stop_daemon) },
+    { "MHD_add_connection", offsetof(struct mhd, add_connection) },
     { "MHD_suspend_connection", offsetof(struct mhd, suspend_connection) },
     { "MHD_resume_connection", offsetof(struct mhd, resume_connection) },
     { "MHD_create_response_from_buffer", offsetof(struct mhd, create_response_from_buffer) },

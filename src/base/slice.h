@@ -52,6 +52,35 @@ static inline int slice_cmp(struct slice a, struct slice b)
     return c != 0 ? c : (a.n > b.n) - (a.n < b.n);
 }
 
+/* Without the control characters and spaces at both ends (what Java's String.trim() takes away). */
+static inline struct slice slice_trim(struct slice s)
+{
+    while (s.n > 0 && s.p[0] <= ' ')
+        s = slice_of(s.p + 1, s.n - 1);
+    while (s.n > 0 && s.p[s.n - 1] <= ' ')
+        s.n--;
+    return s;
+}
+
+/* Cuts `rest` at the first `mark` outside of brackets, as addresses need it: the part before it; *rest is what follows,
+ * null where no mark was left. */
+static inline struct slice slice_cut(struct slice *rest, uint8_t mark)
+{
+    struct slice part = *rest;
+    bool bracket = false;
+    for (size_t i = 0; i < part.n; i++) {
+        uint8_t c = part.p[i];
+        if (c == '[' || c == ']')
+            bracket = c == '[';
+        if (c == mark && !bracket) {
+            *rest = slice_of(part.p + i + 1, part.n - i - 1);
+            return slice_of(part.p, i);
+        }
+    }
+    *rest = (struct slice){ 0 };
+    return part;
+}
+
 /* For printf("%.*s", SLICE_ARG(s)). */
 #define SLICE_ARG(s) (int)((s).n > 1024 ? 1024 : (s).n), (const char *)((s).p ? (s).p : (const uint8_t *)"")
 

@@ -9,6 +9,8 @@
 
 #include "base/buf.h"
 #include "client/hosts.h"
+#include "client/login.h"
+#include "os/tls.h"
 #include "wire/jute.h"
 #include "wire/proto.h"
 
@@ -19,7 +21,21 @@ struct bench_op {
     uint8_t kind;
 };
 
-enum bench_link { BENCH_LINK_NONE, BENCH_LINK_OPENING, BENCH_LINK_HANDSHAKE, BENCH_LINK_READY };
+enum bench_link {
+    BENCH_LINK_NONE,
+    BENCH_LINK_OPENING,
+    BENCH_LINK_SECURING,  /* TLS greets */
+    BENCH_LINK_HANDSHAKE, /* a session is asked for */
+    BENCH_LINK_LOGIN,     /* SASL */
+    BENCH_LINK_READY,
+};
+
+/* What all connections share; nothing of it changes. */
+struct bench_access {
+    const char *auth;        /* NULL or "scheme:text" */
+    struct tls_context *tls; /* NULL: none */
+    struct login *login;     /* NULL: none */
+};
 
 struct bench_conn;
 struct bench_hooks {
@@ -40,7 +56,12 @@ struct bench_conn {
     bool dirty;                       /* the owner's: in its list of connections with something to send */
     bool armed;                       /* the owner's, for watches */
     const struct bench_hooks *hooks;
-    struct buf out;
+    struct tls_conn *tls;
+    struct login_exchange *exchange;
+    int32_t login_xid;
+    bool refused; /* it broke because nobody believes who we are, which the next attempt will not change */
+    const char *name, *address; /* of the server it is opened to */
+    struct buf out, sealed;     /* with TLS bytes go from one to the other; out_at is of the last one */
     size_t out_at;
     uint8_t *in;
     size_t in_n, in_cap;
@@ -50,7 +71,7 @@ struct bench_conn {
     int64_t session, zxid;
     uint8_t passwd[WIRE_PASSWD_BYTES];
     uint32_t timeout_ms; /* wanted, then what the server gave */
-    const char *auth;
+    const struct bench_access *access;
     uint64_t opened_ns, heard_ns, spoke_ns, retry_ns;
     uint32_t failures; /* since it was ready last */
     size_t server;     /* which of the servers is next */
@@ -59,10 +80,15 @@ struct bench_conn {
 };
 
 void bench_conn_init(struct bench_conn *c, uint32_t index, int epoll, const struct bench_hooks *hooks,
-                     uint32_t timeout_ms, const char *auth);
+                     uint32_t timeout_ms, const struct bench_access *access);
 /* Closes the socket; requests in flight are forgotten without a word. */
 void bench_conn_fini(struct bench_conn *c);
-void bench_conn_open(struct bench_conn *c, const struct client_addr *to, uint64_t now_ns);
+/* name: what the user calls the server's host, address: the text of its address. Both are kept. */
+struct bench_server {
+    struct client_addr addr;
+    char name[256], address[64];
+};
+void bench_conn_open(struct bench_conn *c, const struct bench_server *to, uint64_t now_ns);
 /* What epoll said about it. */
 void bench_conn_events(struct bench_conn *c, uint32_t events, uint64_t now_ns);
 /* Sends what is in `out`, as far as the socket takes it. */

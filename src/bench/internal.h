@@ -78,8 +78,9 @@ struct worker {
 
 struct run {
     const struct bench_options *o;
-    struct client_addr *servers;
+    struct bench_server *servers;
     size_t server_count;
+    struct bench_access access;
     char root_text[BENCH_PATH_MAX];
     struct slice root, value;
     struct stage stages[STAGES_MAX];
@@ -103,6 +104,11 @@ static inline bool run_flag(const bool *flag)
 }
 /* The first reason is kept. */
 void run_fail(struct run *r, bool unreachable, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/* access.c: TLS and SASL of all connections. 0, or an error after a message. */
+int access_init(struct bench_access *a, const struct bench_options *o);
+/* After every connection. */
+void access_fini(struct bench_access *a);
 
 /* worker.c */
 void *worker_main(void *worker);

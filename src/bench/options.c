@@ -98,6 +98,9 @@ static const struct {
     { "--servers", offsetof(struct bench_options, servers) },
     { "--root", offsetof(struct bench_options, root) },
     { "--auth", offsetof(struct bench_options, auth) },
+    { "--client-configuration", offsetof(struct bench_options, connect.configuration) },
+    { "--jaas", offsetof(struct bench_options, connect.jaas) },
+    { "--sasl-section", offsetof(struct bench_options, connect.section) },
 };
 static const struct {
     const char *name;

@@ -3,6 +3,7 @@
 #define ZOKOR_BENCH_OPTIONS_H
 
 #include "base/assert.h"
+#include "client/settings.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -35,6 +36,7 @@ enum bench_needs { BENCH_NEEDS_NOTHING, BENCH_NEEDS_NODES, BENCH_NEEDS_CHILDREN,
 
 struct bench_options {
     const char *servers, *root, *auth; /* auth: NULL or "scheme:text" */
+    struct settings_words connect;     /* TLS and SASL */
     enum bench_workload workloads[BENCH_WORKLOAD_COUNT];
     size_t workload_count;
     uint32_t connections, depth, threads, size_bytes, nodes, children, ops, reads_percent;

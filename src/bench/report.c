@@ -42,6 +42,7 @@ void report_plan(const struct run *r)
            o->connections == 1 ? "" : "s", o->depth, o->threads, o->threads == 1 ? "" : "s", o->size_bytes);
     if (o->rate > 0)
         printf(", %.6g operations a second", o->rate);
+    printf("%s%s", r->access.tls == NULL ? "" : ", tls: yes", r->access.login == NULL ? "" : ", sasl: yes");
     printf("; %.3g s each after %.3g s of warming up\n", o->seconds, o->warmup_seconds);
     if (o->workload_count > 1)
         printf("\n%-8s %12s %10s %10s %10s %10s %10s %10s  %s\n", "", "ops/s", "mean", "p50", "p90", "p99", "p99.9",
@@ -167,9 +168,9 @@ static void print_json(const struct run *r, enum bench_workload workload, const 
     printf("{\"workload\":\"%s\",\"servers\":", bench_workload_word(workload));
     json_text(o->servers);
     printf(",\"connections\":%u,\"depth\":%u,\"threads\":%u,\"size_bytes\":%u,\"nodes\":%u,\"children\":%u,\"ops\":%u,"
-           "\"reads_percent\":%u,\"rate\":%.6g",
+           "\"reads_percent\":%u,\"rate\":%.6g,\"tls\":%s,\"sasl\":%s",
            o->connections, o->depth, o->threads, o->size_bytes, o->nodes, o->children, o->ops, o->reads_percent,
-           o->rate);
+           o->rate, r->access.tls == NULL ? "false" : "true", r->access.login == NULL ? "false" : "true");
     printf(",\"seconds\":%.3f,\"operations\":%" PRIu64 ",\"operations_per_s\":%.1f,\"errors\":%" PRIu64
            ",\"reconnects\":%" PRIu64 ",\"error_counts\":{",
            seconds, t->ops, seconds > 0 ? (double)t->ops / seconds : 0, t->errors, t->reconnects);

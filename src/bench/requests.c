@@ -58,6 +58,13 @@ void bench_put_connect(struct buf *b, int64_t zxid, uint32_t timeout_ms, int64_t
     wire_put_connect_request(b, &r);
 }
 
+void bench_put_login(struct buf *b, int32_t xid, struct slice token)
+{
+    size_t at = frame_begin(b, xid, WIRE_OP_SASL);
+    wire_put_buffer(b, token);
+    frame_end(b, at);
+}
+
 void bench_put_auth(struct buf *b, struct slice scheme, struct slice text)
 {
     size_t at = frame_begin(b, WIRE_XID_AUTH, WIRE_OP_AUTH);

@@ -19,6 +19,8 @@ struct slice bench_path(char *path, struct slice root, enum bench_place place, u
 
 /* Each appends one frame. */
 void bench_put_connect(struct buf *b, int64_t zxid, uint32_t timeout_ms, int64_t session, const uint8_t *passwd);
+/* One token of SASL. */
+void bench_put_login(struct buf *b, int32_t xid, struct slice token);
 void bench_put_auth(struct buf *b, struct slice scheme, struct slice text);
 void bench_put_create(struct buf *b, int32_t xid, struct slice path, struct slice value);
 void bench_put_delete(struct buf *b, int32_t xid, struct slice path);

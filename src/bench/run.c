@@ -126,11 +126,13 @@ static int resolve(struct run *r, const struct client_host *hosts, int count)
             return ERR_NOT_FOUND;
         }
         for (const struct addrinfo *ai = list; ai != NULL && r->server_count < CLIENT_HOSTS_MAX; ai = ai->ai_next) {
-            struct client_addr *a = &r->servers[r->server_count];
-            if (ai->ai_addrlen > sizeof a->bytes)
+            struct bench_server *s = &r->servers[r->server_count];
+            if (ai->ai_addrlen > sizeof s->addr.bytes ||
+                getnameinfo(ai->ai_addr, ai->ai_addrlen, s->address, sizeof s->address, NULL, 0, NI_NUMERICHOST) != 0)
                 continue;
-            a->n = (uint8_t)ai->ai_addrlen;
-            memcpy(a->bytes, ai->ai_addr, ai->ai_addrlen);
+            s->addr.n = (uint8_t)ai->ai_addrlen;
+            memcpy(s->addr.bytes, ai->ai_addr, ai->ai_addrlen);
+            snprintf(s->name, sizeof s->name, "%s", name);
             r->server_count++;
         }
         freeaddrinfo(list);
@@ -168,7 +170,7 @@ static int init_worker(struct run *r, uint32_t id, uint32_t first, uint32_t coun
     rng_init(&w->rng, rng_u64(rng));
     pthread_mutex_init(&w->lock, NULL);
     for (uint32_t i = 0; i < count; i++) {
-        bench_conn_init(&w->conns[i], first + i, w->epoll, &w->hooks, r->o->timeout_ms, r->o->auth);
+        bench_conn_init(&w->conns[i], first + i, w->epoll, &w->hooks, r->o->timeout_ms, &r->access);
         w->conns[i].server = first + i; /* spread over the servers */
     }
     return w->epoll < 0 ? ERR_TOO_MANY_FILES : 0;
@@ -359,7 +361,7 @@ int bench_run(const struct bench_options *o)
 {
     struct run *r = mem_zalloc(sizeof *r);
     r->o = o;
-    int rc = allow_files(o) != 0 || find_servers(r) != 0 ? 1 : 0;
+    int rc = allow_files(o) != 0 || find_servers(r) != 0 || access_init(&r->access, o) != 0 ? 1 : 0;
     if (rc == 0) {
         rc = init_run(r, o) != 0;
         interruptible = r;
@@ -380,6 +382,7 @@ int bench_run(const struct bench_options *o)
         }
         fini_run(r);
     }
+    access_fini(&r->access);
     mem_free(r->servers);
     mem_free(r);
     return rc;

@@ -426,6 +426,10 @@ static void on_broken(void *ctx, struct bench_conn *c, const char *why)
     watching_broken(w, c);
     if (measures(w))
         w->total.reconnects++;
+    if (c->refused) {
+        run_fail(r, true, "%s", why);
+        return;
+    }
     uint64_t rounds = c->failures / (uint32_t)r->server_count;
     c->retry_ns = w->now_ns + (rounds == 0 ? 0 : rounds > 10 ? 10 * RETRY_NS : rounds * RETRY_NS);
     uint64_t silent_ns = w->now_ns - w->progress_ns;
@@ -453,7 +457,9 @@ static void tick_conn(struct worker *w, struct bench_conn *c)
         bench_conn_open(c, &w->run->servers[c->server++ % w->run->server_count], now);
         return;
     case BENCH_LINK_OPENING:
+    case BENCH_LINK_SECURING:
     case BENCH_LINK_HANDSHAKE:
+    case BENCH_LINK_LOGIN:
         if (now - c->opened_ns > HANDSHAKE_NS)
             bench_conn_break(c, "no answer");
         return;

@@ -53,7 +53,7 @@ void cli_error_text(int rc, const char *path, struct buf *out)
 static void find_reason(int rc, char *out, size_t size)
 {
     out[0] = '\0';
-    if (rc == ZCONNECTIONLOSS || rc == ZOPERATIONTIMEOUT)
+    if (rc == ZCONNECTIONLOSS || rc == ZOPERATIONTIMEOUT || rc == ZAUTHFAILED)
         cli_last_log(out, size);
 }
 
@@ -61,6 +61,8 @@ int cli_fail_rc(struct cli *c, int rc, const char *path)
 {
     struct buf text;
     char reason[512];
+    if (rc == ZINVALIDSTATE && cli_is_refused(c)) /* a moment earlier it would have been told so */
+        rc = ZAUTHFAILED;
     find_reason(rc, reason, sizeof(reason));
     if (cli_interrupted)
         return cli_fail(c, "interrupted; what was asked may still be done");

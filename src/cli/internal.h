@@ -38,6 +38,7 @@ struct cli {
     pthread_cond_t changed;
     bool print_watches;
     bool connected; /* the session had a connection once */
+    bool refused;   /* it ended with a login that failed */
     bool editing;   /* the prompt is on the screen: events wait in `events` for the editor to make room */
     struct buf events;
     uint64_t events_shown; /* of nodes */
@@ -124,6 +125,8 @@ int cli_take_number(struct cli *c, const struct cli_args *args, const char *flag
 int cli_connect(struct cli *c, const char *host);
 /* Ends the session; `event`: tells of it as of a watch event, as zkCli.sh. */
 void cli_disconnect(struct cli *c, bool event);
+/* The session ended with a login, or another proof, that failed. */
+bool cli_is_refused(struct cli *c);
 /* False once the session is closed, has expired or could not authenticate. */
 bool cli_is_alive(struct cli *c);
 /* CONNECTED, CONNECTING, ... */

@@ -35,7 +35,7 @@ static void what_zkcli_knows(void **state)
                            "-client-configuration", "f", "get", "-s", "/x"),
                      0);
     assert_string_equal(o.server, "a:1,b:2/x");
-    assert_string_equal(o.configuration, "f");
+    assert_string_equal(o.connect.configuration, "f");
     assert_true(o.timeout_ms == 500 && o.read_only && o.wait_for_connection && !o.json);
     assert_int_equal(o.command_at, 9);
     cli_options_fini(&o);
@@ -71,75 +71,6 @@ static void wrong_values(void **state)
     assert_int_equal(PARSE(&o, "cli", "--auth", "digest"), -1);
 }
 
-static int configure(struct cli_options *o, const char *text)
-{
-    buf_reset(&error);
-    buf_reset(&warnings);
-    cli_options_fini(o);
-    assert_int_equal(PARSE(o, "cli"), 0);
-    return cli_configuration_parse(o, "f", text, strlen(text), &error, &warnings);
-}
-
-static void configurations(void **state)
-{
-    struct cli_options o;
-    (void)state;
-    assert_int_equal(PARSE(&o, "cli"), 0);
-    assert_int_equal(configure(&o, "# none\nzookeeper.request.timeout = 700\nzookeeper.sasl.client=false\n"
-                                   "zookeeper.client.secure=false\n"),
-                     0);
-    assert_int_equal(o.request_timeout_ms, 700);
-    assert_false(o.secure);
-    assert_int_equal(warnings.n, 0);
-    assert_int_equal(configure(&o, "zookeeper.ssl.crl=x"), 0);
-    assert_string_equal(text_of(&warnings),
-                        "f: line 1: zookeeper.ssl.crl has no meaning for this client and is ignored\n");
-    assert_int_equal(configure(&o, "a=1\nzookeeper.request.timeout=-1"), -1);
-    assert_string_equal(text_of(&error),
-                        "f: line 2: zookeeper.request.timeout: '-1' is not a number (0..2147483647 ms)");
-    assert_int_equal(configure(&o, "a=\\u00zz"), -1);
-    assert_string_equal(text_of(&error), "f: line 1: a damaged \\u escape");
-    cli_options_fini(&o);
-}
-
-static void tls_is_configured_as_for_java(void **state)
-{
-    struct cli_options o;
-    (void)state;
-    assert_int_equal(PARSE(&o, "cli"), 0);
-    assert_int_equal(configure(&o, "zookeeper.client.secure=true\nzookeeper.ssl.trustStore.location=/t.pem\n"
-                                   "zookeeper.ssl.keyStore.location=/k.p12\nzookeeper.ssl.keyStore.password=pw\n"
-                                   "zookeeper.ssl.enabledProtocols=TLSv1.3\nzookeeper.ssl.protocol=TLSv1.2\nzookeeper."
-                                   "ssl.hostnameVerification=false\n"
-                                   "zookeeper.clientCnxnSocket=org.apache.zookeeper.ClientCnxnSocketNetty\n"),
-                     0);
-    assert_int_equal(warnings.n, 0);
-    assert_true(o.secure && o.tls.any_name && o.tls.size == sizeof(o.tls));
-    assert_string_equal(o.tls.trust, "/t.pem");
-    assert_string_equal(o.tls.key, "/k.p12");
-    assert_string_equal(o.tls.key_password, "pw");
-    assert_string_equal(o.tls.protocols, "TLSv1.3");
-    cli_options_fini(&o);
-}
-
-static void words_for_java(void **state)
-{
-    struct cli_options o;
-    (void)state;
-    assert_int_equal(PARSE(&o, "cli"), 0);
-    assert_int_equal(cli_flags_parse(&o, "JVMFLAGS",
-                                     "-Xmx1g  -Dzookeeper.client.secure=true -Dother=1 -D -Dx "
-                                     "-Dzookeeper.ssl.trustStore.location=/a=b",
-                                     &error),
-                     0);
-    assert_true(o.secure);
-    assert_string_equal(o.tls.trust, "/a=b");
-    assert_int_equal(cli_flags_parse(&o, "JVMFLAGS", "-Dzookeeper.request.timeout=soon", &error), -1);
-    assert_string_equal(text_of(&error),
-                        "JVMFLAGS: zookeeper.request.timeout: 'soon' is not a number (0..2147483647 ms)");
-    cli_options_fini(&o);
-}
-
 static int set_up(void **state)
 {
     (void)state;
@@ -162,9 +93,6 @@ int main(void)
         cmocka_unit_test(what_zkcli_knows),
         cmocka_unit_test(what_is_ours),
         cmocka_unit_test(wrong_values),
-        cmocka_unit_test(configurations),
-        cmocka_unit_test(tls_is_configured_as_for_java),
-        cmocka_unit_test(words_for_java),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

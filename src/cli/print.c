@@ -36,7 +36,8 @@ void cli_print(struct cli *c, const char *fmt, ...)
 void cli_flush(struct cli *c)
 {
     pthread_mutex_lock(&c->lock);
-    fwrite(c->out.p, 1, c->out.n, stdout);
+    if (c->out.n > 0)
+        fwrite(c->out.p, 1, c->out.n, stdout);
     fflush(stdout);
     pthread_mutex_unlock(&c->lock);
     buf_reset(&c->out);

@@ -26,13 +26,16 @@ static void interrupted(int number)
     errno = error;
 }
 
-/* What a command is for that needs a session when there is none: as zkCli.sh, it is told on stdout, and no failure. */
+/* What a command is for that needs a session when there is none: as zkCli.sh, it is told on stdout, and no failure. A
+ * login that was refused is one, as it is for a command that was on its way then. */
 static int run_without_session(struct cli *c, const struct cli_command *command, const struct cli_words *words)
 {
     struct cli_args args = { .words = words->at, .n = words->n };
     int status = CLI_DONE;
     if (command->run == cli_history || command->run == cli_redo || command->run == cli_printwatches)
         status = command->run(c, &args);
+    if (cli_is_refused(c) && status == CLI_DONE)
+        return cli_fail_rc(c, ZAUTHFAILED, NULL);
     if (c->options.json)
         return cli_fail(c, "Not connected");
     cli_print(c, "Not connected\n");
@@ -226,36 +229,6 @@ static void tear_down(struct cli *c)
     pthread_cond_destroy(&c->changed);
 }
 
-static int read_configuration(struct cli_options *options, struct buf *error, struct buf *warnings)
-{
-    char text[65536];
-    FILE *file = options->configuration == NULL ? NULL : fopen(options->configuration, "re");
-    if (options->configuration == NULL)
-        return 0;
-    size_t n = file == NULL ? 0 : fread(text, 1, sizeof(text), file);
-    if (file == NULL || ferror(file) != 0 || n == sizeof(text)) {
-        buf_printf(error, "Error processing %s: %s", options->configuration,
-                   n == sizeof(text) ? "longer than 65535 bytes" : strerror(errno));
-        if (file != NULL)
-            fclose(file);
-        return -1;
-    }
-    fclose(file);
-    return cli_configuration_parse(options, options->configuration, text, n, error, warnings);
-}
-
-/* What zkCli.sh gives to Java; the later one wins, and the file over both. */
-static int read_flags(struct cli_options *options, struct buf *error)
-{
-    static const char *const names[] = { "CLIENT_JVMFLAGS", "JVMFLAGS" };
-    for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
-        const char *flags = getenv(names[i]);
-        if (flags != NULL && cli_flags_parse(options, names[i], flags, error) != 0)
-            return -1;
-    }
-    return 0;
-}
-
 int cli_main(int argc, char **argv, const struct cli_program *program)
 {
     struct cli c = { .program = program };
@@ -264,7 +237,7 @@ int cli_main(int argc, char **argv, const struct cli_program *program)
     buf_init(&warnings, SIZE_MAX / 2);
     setlocale(LC_CTYPE, "");
     int bad = cli_options_parse(&c.options, argc, argv, &error, &warnings);
-    if (bad == 0 && (read_flags(&c.options, &error) != 0 || read_configuration(&c.options, &error, &warnings) != 0))
+    if (bad == 0 && settings_read(&c.options.settings, &c.options.connect, &error, &warnings) != 0)
         bad = 2; /* the status of zkCli.sh */
     fwrite(warnings.n > 0 ? (const char *)warnings.p : "", 1, warnings.n, stderr);
     if (bad != 0)

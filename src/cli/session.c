@@ -16,6 +16,8 @@ static const char *event_name(int type)
     return type >= 1 && type <= (int)ARRAY_COUNT(names) ? names[type - 1] : "None";
 }
 
+#define SASL_AUTHENTICATED 6 /* an event of Java's client alone */
+
 /* Java's names of the states of events (Watcher.Event.KeeperState); 0 stands for the end by our own hand. */
 static const char *event_state_name(int state)
 {
@@ -25,6 +27,8 @@ static const char *event_state_name(int state)
         return "SyncConnected";
     if (state == ZOO_READONLY_STATE)
         return "ConnectedReadOnly";
+    if (state == SASL_AUTHENTICATED)
+        return "SaslAuthenticated";
     if (state == ZOO_EXPIRED_SESSION_STATE)
         return "Expired";
     return state == ZOO_AUTH_FAILED_STATE ? "AuthFailed" : "Disconnected";
@@ -97,13 +101,17 @@ void cli_watcher(zhandle_t *zh, int type, int state, const char *path, void *con
     bool session = type == ZOO_SESSION_EVENT;
     if (session)
         wake_editor(c); /* the prompt shows the state */
-    if (session && (state == ZOO_CONNECTED_STATE || state == ZOO_READONLY_STATE)) {
+    bool up = state == ZOO_CONNECTED_STATE || state == ZOO_READONLY_STATE;
+    if (session && (up || state == ZOO_AUTH_FAILED_STATE)) {
         pthread_mutex_lock(&c->lock);
-        c->connected = true;
+        c->connected |= up;
+        c->refused |= !up;
         pthread_cond_broadcast(&c->changed);
         pthread_mutex_unlock(&c->lock);
     }
     cli_show_event(c, type, session ? state : ZOO_CONNECTED_STATE, path, session ? -1 : zokor_zxid(zh));
+    if (session && up && c->options.settings.logs_in)
+        cli_show_event(c, type, SASL_AUTHENTICATED, NULL, -1);
 }
 
 /* The library's log goes to stderr only when asked for; the last line says why there is no connection. */
@@ -141,14 +149,16 @@ static int wait_connected(struct cli *c)
     char why[512];
     int64_t end_ms = now_ms() + c->options.timeout_ms;
     pthread_mutex_lock(&c->lock);
-    while (!c->connected && !cli_interrupted && now_ms() < end_ms)
+    while (!c->connected && !c->refused && !cli_interrupted && now_ms() < end_ms)
         call_wait(&c->lock, &c->changed);
-    bool connected = c->connected;
+    bool connected = c->connected, refused = c->refused;
     pthread_mutex_unlock(&c->lock);
     if (connected)
         return 0;
     cli_last_log(why, sizeof(why));
     cli_disconnect(c, true);
+    if (refused)
+        return cli_fail(c, "KeeperErrorCode = AuthFailed: %s", why);
     return cli_fail(c, "KeeperErrorCode = ConnectionLoss: no connection to %s within %d ms (-timeout)%s%s", c->host,
                     c->options.timeout_ms, why[0] == '\0' ? "" : ": ", why);
 }
@@ -171,20 +181,17 @@ int cli_connect(struct cli *c, const char *host)
     cli_disconnect(c, cli_is_alive(c));
     mem_free(c->host);
     c->host = name;
-    c->connected = false;
+    c->connected = c->refused = false;
     pthread_mutex_lock(&last_log_lock);
     last_log[0] = '\0'; /* the connection before is no reason */
     pthread_mutex_unlock(&last_log_lock);
     log_shown = c->options.log != CLI_LOG_OFF;
     zoo_set_debug_level(levels[c->options.log]);
     int flags = ZOO_NO_LOG_CLIENTENV | (c->options.read_only ? ZOO_READONLY : 0);
-    if (c->options.secure)
-        c->zh = zokor_init_tls(c->host, &c->options.tls, cli_watcher, c->options.timeout_ms, NULL, c, flags, take_log);
-    else
-        c->zh = zookeeper_init2(c->host, cli_watcher, c->options.timeout_ms, NULL, c, flags, take_log);
+    c->zh = settings_open(&c->options.settings, c->host, cli_watcher, c->options.timeout_ms, c, flags, take_log);
     if (c->zh == NULL)
         return fail_open(c, errno);
-    zokor_set_request_timeout(c->zh, c->options.request_timeout_ms);
+    zokor_set_request_timeout(c->zh, c->options.settings.request_timeout_ms);
     return c->options.wait_for_connection ? wait_connected(c) : 0;
 }
 
@@ -198,6 +205,14 @@ void cli_disconnect(struct cli *c, bool event)
     zookeeper_close(zh);
     if (event)
         cli_show_event(c, ZOO_SESSION_EVENT, 0, NULL, -1);
+}
+
+bool cli_is_refused(struct cli *c)
+{
+    pthread_mutex_lock(&c->lock);
+    bool refused = c->refused;
+    pthread_mutex_unlock(&c->lock);
+    return refused || (c->zh != NULL && zoo_state(c->zh) == ZOO_AUTH_FAILED_STATE);
 }
 
 bool cli_is_alive(struct cli *c)

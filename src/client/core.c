@@ -48,6 +48,7 @@ void client_free(struct client_core *c)
     for (size_t i = 0; i < c->done.n; i++)
         client_done_fini(&c->done.p[i]);
     mem_free(c->done.p);
+    blob_unref(c->login_bytes);
     blob_unref(c->in);
     buf_fini(&c->out);
     buf_fini(&c->queue);
@@ -149,6 +150,13 @@ void client_fail_all(struct client_core *c, int32_t rc)
     buf_reset(&c->queue);
 }
 
+int32_t client_take_xid(struct client_core *c)
+{
+    int32_t xid = c->next_xid;
+    c->next_xid = xid >= INT32_MAX - 1 ? 1 : xid + 1; /* Java's client skips the last one */
+    return xid;
+}
+
 int client_begin(struct client_core *c, int32_t op, struct buf **b)
 {
     if (c->closing || c->state == CLIENT_STATE_CLOSED) /* as Apache's: what meets a handle on its way out */
@@ -207,7 +215,7 @@ int client_commit(struct client_core *c, const struct client_call *call, int64_t
         p->on_answer->kind = watch->kind;
         p->on_answer->watcher = watch->watcher;
     }
-    c->next_xid = c->next_xid >= INT32_MAX - 1 ? 1 : c->next_xid + 1; /* Java's client skips the last one */
+    (void)client_take_xid(c);
     if (deadline_ms != 0 && deadline_ms < c->deadline_next)
         c->deadline_next = deadline_ms;
     return 0;
@@ -332,6 +340,11 @@ void client_set_next_xid(struct client_core *c, int32_t xid)
 const struct client_addr *client_target(const struct client_core *c)
 {
     return &c->hosts.current;
+}
+
+struct client_addr client_linked(const struct client_core *c)
+{
+    return c->linked;
 }
 
 const struct client_addr *client_probe_target(const struct client_core *c)

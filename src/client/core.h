@@ -18,6 +18,7 @@
 #include "base/blob.h"
 #include "base/buf.h"
 #include "client/hosts.h"
+#include "client/login_state.h"
 #include "client/watches.h"
 #include "wire/proto.h"
 
@@ -43,6 +44,7 @@ enum client_need {
     CLIENT_NEED_RESOLVE,    /* look the names up; answer with client_resolved */
     CLIENT_NEED_CONNECT,    /* connect to client_target; answer with client_opened or client_lost */
     CLIENT_NEED_DISCONNECT, /* close the socket; no answer */
+    CLIENT_NEED_LOGIN,      /* take the next step of a login by SASL; answer with client_login_answer */
     CLIENT_NEED_PROBE,      /* ask client_probe_target "isro"; answer with client_probed */
     CLIENT_NEED_END,        /* the session is over and nothing will happen any more */
 };
@@ -51,6 +53,7 @@ struct client_config {
     int32_t timeout_ms; /* wanted */
     bool read_only_ok;
     bool ordered_hosts;
+    bool logs_in;       /* by SASL, on every connection before anything else of the session is sent */
     int64_t session_id; /* 0: a new session */
     uint8_t passwd[WIRE_PASSWD_BYTES];
     struct slice chroot; /* null: none; copied */
@@ -97,6 +100,8 @@ enum client_need client_need(struct client_core *c, int64_t now_ms) WARN_UNUSED;
 /* When client_need wants to be called again; INT64_MAX: only when something happens. */
 int64_t client_wake_ms(const struct client_core *c);
 const struct client_addr *client_target(const struct client_core *c);
+/* Whom the connection leads to, also after client_cycle_server. */
+struct client_addr client_linked(const struct client_core *c);
 const struct client_addr *client_probe_target(const struct client_core *c);
 
 void client_resolved(struct client_core *c, const struct client_addr *addrs, size_t n, int64_t now_ms);
@@ -104,6 +109,12 @@ void client_opened(struct client_core *c, int64_t now_ms);
 /* The connection failed or ended; rc is what pending requests end with. */
 void client_lost(struct client_core *c, int32_t rc, int64_t now_ms);
 void client_probed(struct client_core *c, bool writable, int64_t now_ms);
+
+/* Logins: the core carries the tokens, and what they mean is the shell's business. client_login_token: true if this is
+ * the first step on a connection; otherwise *token is what the server sent, which may be null, until the answer.
+ * With LOGIN_FAILED the handle ends with CLIENT_STATE_AUTH_FAILED. */
+bool client_login_token(const struct client_core *c, struct slice *token);
+void client_login_answer(struct client_core *c, enum login_state how, struct slice token, int64_t now_ms);
 
 /* Room for bytes from the socket, at least one. */
 void client_room(struct client_core *c, uint8_t **p, size_t *n);

@@ -1,7 +1,7 @@
 #include "client/fake_server.h"
 
 static int told; /* something to point at */
-static const struct client_watcher on_session = { fake_somebody, &told };
+static const struct client_watcher on_session = { .fn = fake_somebody, .ctx = &told };
 
 static void answers_come_in_the_order_of_requests(void **state)
 {
@@ -156,7 +156,9 @@ static void deadlines_answer_for_the_server(void **state)
     (void)state;
     struct fake f;
     int watcher;
-    const struct client_watch_wish wish = { CLIENT_WATCH_DATA, slice_str("/a"), { fake_somebody, &watcher } };
+    const struct client_watch_wish wish = { CLIENT_WATCH_DATA,
+                                            slice_str("/a"),
+                                            { .fn = fake_somebody, .ctx = &watcher } };
     fake_init(&f, (struct client_config){ .seed = 1 });
     fake_up(&f);
     assert_int_equal(fake_ask(&f, WIRE_OP_GET_DATA, "/a", 1, 0, NULL), 0);
@@ -222,6 +224,160 @@ static void identities_are_proved_on_every_connection(void **state)
     fake_fini(&f);
 }
 
+static struct slice login_request(struct fake *f, int32_t *xid)
+{
+    struct fake_request r;
+    assert_true(fake_request(f, &r));
+    assert_int_equal(r.op, WIRE_OP_SASL);
+    *xid = r.xid;
+    return wire_get_sasl_token(&r.body).token;
+}
+
+static void login_reply(struct fake *f, int32_t xid, const char *token)
+{
+    const struct wire_sasl_token t = { .token = token == NULL ? (struct slice){ 0 } : slice_str(token) };
+    wire_put_sasl_token(&f->reply, &t);
+    fake_answer(f, xid, 0, 0);
+}
+
+/* What the shell is asked for must be the next step of the login, with this token of the server (NULL: the first). */
+static void login_asked(struct fake *f, const char *token)
+{
+    struct slice got;
+    assert_int_equal(client_wake_ms(f->c), 0);
+    assert_int_equal(client_need(f->c, f->now), CLIENT_NEED_LOGIN);
+    assert_int_equal(client_login_token(f->c, &got), token == NULL);
+    if (token != NULL)
+        assert_true(slice_eq_str(got, token));
+    assert_int_equal(client_need(f->c, f->now), CLIENT_NEED_NOTHING);
+}
+
+/* Up to the login of a new connection. */
+static void greet(struct fake *f)
+{
+    fake_turn(f, true);
+    (void)fake_connect_request(f);
+    const struct wire_connect_response r = { .timeout_ms = FAKE_TIMEOUT_MS,
+                                             .session_id = 0x77,
+                                             .passwd = slice_of("0123456789abcdef", WIRE_PASSWD_BYTES),
+                                             .has_read_only = true };
+    wire_put_connect_response(&f->reply, &r);
+    fake_feed_frame(f, buf_slice(&f->reply));
+    buf_reset(&f->reply);
+    assert_int_equal(client_state_of(f->c), CLIENT_STATE_ASSOCIATING);
+}
+
+static void a_login_goes_before_everything_else_on_every_connection(void **state)
+{
+    (void)state;
+    struct fake f;
+    struct fake_request r = { 0 };
+    int32_t xid;
+    fake_init(&f, (struct client_config){ .seed = 1, .watcher = on_session, .logs_in = true });
+    assert_int_equal(fake_ask(&f, WIRE_OP_GET_DATA, "/a", 1, 0, NULL), 0);
+    greet(&f);
+    for (int round = 0; round < 2; round++) {
+        login_asked(&f, NULL);
+        client_login_answer(f.c, LOGIN_MORE, slice_str(""), f.now);
+        fake_turn(&f, true);
+        struct slice first = login_request(&f, &xid);
+        assert_true(first.n == 0 && !slice_is_null(first));
+        assert_false(fake_request(&f, &r)); /* nothing else */
+        login_reply(&f, xid, "challenge");
+        login_asked(&f, "challenge");
+        client_login_answer(f.c, round == 0 ? LOGIN_MORE : LOGIN_LAST, slice_str("answer"), f.now);
+        fake_turn(&f, true);
+        assert_true(slice_eq_str(login_request(&f, &xid), "answer"));
+        assert_int_equal(client_state_of(f.c), CLIENT_STATE_ASSOCIATING);
+        assert_null(fake_done(&f));
+        login_reply(&f, xid, round == 0 ? "proof" : NULL);
+        if (round == 0) {
+            login_asked(&f, "proof");
+            client_login_answer(f.c, LOGIN_DONE, (struct slice){ 0 }, f.now);
+        }
+        fake_expect_event(&f, CLIENT_EVENT_SESSION, CLIENT_STATE_CONNECTED);
+        fake_turn(&f, true);
+        if (round == 0) {
+            assert_true(fake_request(&f, &r) && r.op == WIRE_OP_GET_DATA);
+            fake_answer(&f, r.xid, 5, 0);
+            fake_expect(&f, 1, 0);
+            client_lost(f.c, ERR_CONNECTION_LOSS, f.now);
+            fake_expect_event(&f, CLIENT_EVENT_SESSION, CLIENT_STATE_CONNECTING);
+            f.now = client_wake_ms(f.c);
+            greet(&f);
+        }
+    }
+    fake_fini(&f);
+}
+
+static void a_login_that_fails_ends_everything(void **state)
+{
+    (void)state;
+    for (int who = 0; who < 2; who++) { /* the server refuses, or we do */
+        struct fake f;
+        int32_t xid;
+        fake_init(&f, (struct client_config){ .seed = 1, .watcher = on_session, .logs_in = true });
+        assert_int_equal(fake_ask(&f, WIRE_OP_GET_DATA, "/a", 1, 0, NULL), 0);
+        greet(&f);
+        login_asked(&f, NULL);
+        client_login_answer(f.c, who == 0 ? LOGIN_MORE : LOGIN_FAILED, slice_str("x"), f.now);
+        if (who == 0) {
+            fake_turn(&f, true);
+            (void)login_request(&f, &xid);
+            fake_answer(&f, xid, 0, ERR_AUTH_FAILED);
+        }
+        fake_expect_event(&f, CLIENT_EVENT_SESSION, CLIENT_STATE_AUTH_FAILED);
+        fake_expect(&f, 1, ERR_AUTH_FAILED);
+        fake_turn(&f, true);
+        assert_true(f.ended && f.disconnects == 1);
+        client_login_answer(f.c, LOGIN_DONE, slice_str(""), f.now); /* nobody asked */
+        assert_int_equal(client_state_of(f.c), CLIENT_STATE_AUTH_FAILED);
+        fake_fini(&f);
+    }
+}
+
+/* Answers of a login that nobody waits for; and a server that goes in the middle of one is no failure of it. */
+static void a_login_out_of_turn_drops_the_connection(void **state)
+{
+    (void)state;
+    struct fake f;
+    int32_t xid = 0;
+    fake_init(&f, (struct client_config){ .seed = 1, .watcher = on_session, .logs_in = true });
+    for (int how = 0; how < 4; how++) {
+        greet(&f);
+        if (how > 0) {
+            login_asked(&f, NULL);
+            client_login_answer(f.c, LOGIN_MORE, slice_str(""), f.now);
+            fake_turn(&f, true);
+            (void)login_request(&f, &xid);
+        }
+        if (how == 1)
+            fake_feed_frame(&f, slice_str("short"));
+        else if (how == 2)
+            login_reply(&f, xid + 1, "token");
+        else if (how == 3)
+            client_lost(f.c, ERR_CONNECTION_LOSS, f.now);
+        else
+            login_reply(&f, 1, "token"); /* before the first step was made */
+        assert_int_equal(client_state_of(f.c), CLIENT_STATE_NOT_CONNECTED);
+        int before = f.connects;
+        while (f.connects == before) {
+            f.now += 50;
+            enum client_need need = client_need(f.c, f.now);
+            assert_int_not_equal(need, CLIENT_NEED_LOGIN);
+            if (need == CLIENT_NEED_RESOLVE)
+                client_resolved(f.c, f.addrs, f.addr_n, f.now);
+            else if (need == CLIENT_NEED_CONNECT)
+                f.connects++;
+        }
+        buf_reset(&f.sent);
+        f.sent_at = 0;
+        client_opened(f.c, f.now);
+    }
+    assert_null(fake_done(&f));
+    fake_fini(&f);
+}
+
 static void watches_come_back_in_batches(void **state)
 {
     (void)state;
@@ -234,12 +390,14 @@ static void watches_come_back_in_batches(void **state)
     fake_up(&f);
     for (int i = 0; i < 10000; i++) {
         (void)snprintf(path, sizeof(path), "/a/rather/long/path/for/a/watch/%05d", i);
-        const struct client_watch_wish wish = { CLIENT_WATCH_DATA, slice_str(path), { fake_somebody, &ctx } };
+        const struct client_watch_wish wish = { CLIENT_WATCH_DATA,
+                                                slice_str(path),
+                                                { .fn = fake_somebody, .ctx = &ctx } };
         assert_int_equal(fake_ask(&f, WIRE_OP_GET_DATA, path, 1, 0, &wish), 0);
         fake_answer(&f, i + 1, 42, 0);
     }
     client_watches_add(client_watch_tables(f.c), CLIENT_WATCH_RECURSIVE, slice_str("/r"),
-                       (struct client_watcher){ fake_somebody, &ctx });
+                       (struct client_watcher){ .fn = fake_somebody, .ctx = &ctx });
     client_lost(f.c, ERR_CONNECTION_LOSS, f.now);
     f.now = client_wake_ms(f.c);
     fake_up(&f);
@@ -270,7 +428,7 @@ static void events_go_below_the_chroot(void **state)
     (void)state;
     struct fake f;
     int ctx;
-    const struct client_watcher w = { fake_somebody, &ctx };
+    const struct client_watcher w = { .fn = fake_somebody, .ctx = &ctx };
     fake_init(&f, (struct client_config){ .seed = 1, .chroot = slice_str("/root") });
     fake_up(&f);
     client_watches_add(client_watch_tables(f.c), CLIENT_WATCH_DATA, slice_str("/root/a"), w);
@@ -301,7 +459,7 @@ static void an_event_is_seen_but_others_of_its_transaction_are_asked_for(void **
     struct fake f;
     struct fake_request r;
     int ctx;
-    const struct client_watcher w = { fake_somebody, &ctx };
+    const struct client_watcher w = { .fn = fake_somebody, .ctx = &ctx };
     fake_init(&f, (struct client_config){ .seed = 1 });
     fake_up(&f);
     assert_int_equal(fake_ask(&f, WIRE_OP_GET_DATA, "/a", 1, 0, NULL), 0);
@@ -333,7 +491,8 @@ static void a_watch_on_its_way_is_not_removed_with_another(void **state)
     int ctx[2];
     const unsigned data = CLIENT_WATCH_BIT(CLIENT_WATCH_DATA) | CLIENT_WATCH_BIT(CLIENT_WATCH_EXIST);
     const struct slice a = slice_str("/a");
-    const struct client_watcher one = { fake_somebody, &ctx[0] }, other = { fake_somebody, &ctx[1] };
+    const struct client_watcher one = { .fn = fake_somebody, .ctx = &ctx[0] },
+                                other = { .fn = fake_somebody, .ctx = &ctx[1] };
     const struct client_watch_wish wish = { CLIENT_WATCH_DATA, a, other };
     fake_init(&f, (struct client_config){ .seed = 1 });
     fake_up(&f);
@@ -566,7 +725,9 @@ static void forget_connection(struct torment *t)
 static void one_step(struct torment *t)
 {
     struct fake *f = &t->f;
-    const struct client_watch_wish wish = { CLIENT_WATCH_DATA, slice_str("/a"), { fake_somebody, &t->watcher } };
+    const struct client_watch_wish wish = { CLIENT_WATCH_DATA,
+                                            slice_str("/a"),
+                                            { .fn = fake_somebody, .ctx = &t->watcher } };
     int disconnects = f->disconnects;
     switch (rng_below(&t->rng, 12)) {
     case 0:
@@ -652,6 +813,9 @@ int main(void)
         cmocka_unit_test(an_expired_session_ends_everything),
         cmocka_unit_test(deadlines_answer_for_the_server),
         cmocka_unit_test(identities_are_proved_on_every_connection),
+        cmocka_unit_test(a_login_goes_before_everything_else_on_every_connection),
+        cmocka_unit_test(a_login_that_fails_ends_everything),
+        cmocka_unit_test(a_login_out_of_turn_drops_the_connection),
         cmocka_unit_test(watches_come_back_in_batches),
         cmocka_unit_test(events_go_below_the_chroot),
         cmocka_unit_test(an_event_is_seen_but_others_of_its_transaction_are_asked_for),

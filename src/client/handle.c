@@ -40,15 +40,16 @@ static void log_environment(zhandle_t *zh, const char *host, int timeout_ms)
 }
 
 static struct client_core *make_core(zhandle_t *zh, int timeout_ms, const clientid_t *id, int flags,
-                                     struct slice chroot)
+                                     struct slice chroot, bool logs_in)
 {
     struct client_config config = {
         .timeout_ms = timeout_ms,
         .read_only_ok = (flags & ZOO_READONLY) != 0,
         .ordered_hosts = __atomic_load_n(&deterministic_order, __ATOMIC_RELAXED) != 0,
+        .logs_in = logs_in,
         .chroot = chroot,
         .seed = seed(),
-        .watcher = { (void (*)(void))zh->watcher, zh->context },
+        .watcher = { .fn = (void (*)(void))zh->watcher, .ctx = zh->context },
     };
     if (id != NULL) {
         config.session_id = id->client_id;
@@ -85,20 +86,14 @@ static void init_locks(zhandle_t *zh)
     pthread_mutex_init(&zh->done_lock, NULL);
     pthread_mutex_init(&zh->auth_lock, NULL);
     pthread_mutex_init(&zh->send_lock, NULL);
+    pthread_mutex_init(&zh->read_lock, NULL);
     pthread_cond_init(&zh->callers_gone, NULL);
     pthread_cond_init(&zh->done_cond, NULL);
 }
 
-/* The handle's own memory, and TLS if `tls` is not NULL. 0 or errno's number. */
-static int make_io(zhandle_t *zh, const char *host, const struct tls_options *tls)
+static int make_secure(zhandle_t *zh, const struct tls_options *tls)
 {
     struct tls_error err;
-    zh->hosts_text = strdup(host);
-    zh->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (zh->hosts_text == NULL || zh->wake_fd < 0)
-        return zh->hosts_text == NULL ? ENOMEM : errno;
-    if (tls == NULL)
-        return 0;
     zh->secure = secure_new(tls, &err);
     if (zh->secure == NULL) {
         int error = errno;
@@ -109,8 +104,30 @@ static int make_io(zhandle_t *zh, const char *host, const struct tls_options *tl
     return 0;
 }
 
+static int make_login(zhandle_t *zh, const struct login_options *options)
+{
+    struct login_error err;
+    zh->login = login_new(options, &err);
+    if (zh->login != NULL)
+        return 0;
+    int error = errno;
+    zlog(zh, ZOO_LOG_LEVEL_ERROR, "%s", err.text);
+    return error;
+}
+
+/* The handle's own memory, and what the connection is made of. 0 or errno's number. */
+static int make_io(zhandle_t *zh, const char *host, const struct handle_options *o)
+{
+    zh->hosts_text = strdup(host);
+    zh->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (zh->hosts_text == NULL || zh->wake_fd < 0)
+        return zh->hosts_text == NULL ? ENOMEM : errno;
+    int error = o->tls == NULL ? 0 : make_secure(zh, o->tls);
+    return error != 0 || o->login == NULL ? error : make_login(zh, o->login);
+}
+
 zhandle_t *handle_make(const char *host, watcher_fn fn, int timeout_ms, const clientid_t *id, void *context, int flags,
-                       log_callback_fn log_callback, bool threaded, const struct tls_options *tls)
+                       log_callback_fn log_callback, const struct handle_options *options)
 {
     struct client_host *hosts = mem_alloc(CLIENT_HOSTS_MAX * sizeof(*hosts));
     struct slice chroot;
@@ -124,20 +141,22 @@ zhandle_t *handle_make(const char *host, watcher_fn fn, int timeout_ms, const cl
     if (zh == NULL)
         return NULL;
     init_locks(zh);
+    host_names_init(&zh->names);
     zh->watcher = fn;
     zh->context = context;
     zh->log_callback = log_callback;
-    zh->threaded = threaded;
+    zh->threaded = client_mode_threaded && !options->polled;
     zh->pid = getpid();
     zh->sock = zh->probe_sock = zh->wake_fd = -1;
+    zh->share_fd = zh->nudge_fd = -1;
     zh->zxid = -1;
     buf_init(&zh->sending, SIZE_MAX);
     arena_init(&zh->arena, ARENA_BYTES);
-    zh->core = make_core(zh, timeout_ms, id, flags, chroot);
+    zh->core = make_core(zh, timeout_ms, id, flags, chroot, options->login != NULL);
     if ((flags & ZOO_NO_LOG_CLIENTENV) == 0)
         log_environment(zh, host, timeout_ms);
-    int error = make_io(zh, host, tls);
-    if (error == 0 && threaded)
+    int error = make_io(zh, host, options);
+    if (error == 0 && zh->threaded)
         error = start_threads(zh);
     if (error != 0) {
         handle_free(zh);
@@ -150,7 +169,7 @@ zhandle_t *handle_make(const char *host, watcher_fn fn, int timeout_ms, const cl
 zhandle_t *zookeeper_init2(const char *host, watcher_fn fn, int timeout_ms, const clientid_t *id, void *context,
                            int flags, log_callback_fn log_callback)
 {
-    return handle_make(host, fn, timeout_ms, id, context, flags, log_callback, client_mode_threaded, NULL);
+    return handle_make(host, fn, timeout_ms, id, context, flags, log_callback, &(struct handle_options){ 0 });
 }
 
 zhandle_t *zookeeper_init(const char *host, watcher_fn fn, int timeout_ms, const clientid_t *id, void *context,
@@ -162,7 +181,8 @@ zhandle_t *zookeeper_init(const char *host, watcher_fn fn, int timeout_ms, const
 zhandle_t *zokor_init_polled(const char *host, watcher_fn fn, int timeout_ms, const clientid_t *id, void *context,
                              int flags, log_callback_fn log_callback)
 {
-    return handle_make(host, fn, timeout_ms, id, context, flags, log_callback, false, NULL);
+    return handle_make(host, fn, timeout_ms, id, context, flags, log_callback,
+                       &(struct handle_options){ .polled = true });
 }
 
 void handle_free(zhandle_t *zh)
@@ -177,6 +197,7 @@ void handle_free(zhandle_t *zh)
         close(zh->probe_sock);
     if (zh->wake_fd >= 0)
         close(zh->wake_fd);
+    share_fini(zh);
     client_free(zh->core);
     for (size_t i = 0; i < zh->incoming.n; i++)
         client_done_fini(&zh->incoming.p[i]);
@@ -184,6 +205,9 @@ void handle_free(zhandle_t *zh)
     mem_free(zh->incoming.p);
     mem_free(zh->delivering.p);
     secure_free(zh->secure);
+    login_exchange_free(zh->exchange);
+    login_free(zh->login);
+    host_names_fini(&zh->names);
     mem_free(zh->raw);
     arena_fini(&zh->arena);
     buf_fini(&zh->sending);
@@ -192,6 +216,7 @@ void handle_free(zhandle_t *zh)
     pthread_mutex_destroy(&zh->done_lock);
     pthread_mutex_destroy(&zh->auth_lock);
     pthread_mutex_destroy(&zh->send_lock);
+    pthread_mutex_destroy(&zh->read_lock);
     pthread_cond_destroy(&zh->callers_gone);
     pthread_cond_destroy(&zh->done_cond);
     free(zh);
@@ -222,6 +247,8 @@ int zookeeper_close(zhandle_t *zh)
         return ZBADARGUMENTS;
     if (zh->pid != getpid()) { /* a child of fork: the threads are the parent's, and so is the session */
         zh->callers = 0;
+        zh->exchange = NULL; /* the lock of libsasl2 may be held by a thread that is not here */
+        zh->login = NULL;
         init_locks(zh); /* whoever holds or waits is not here */
         handle_free(zh);
         return ZOK;
@@ -236,6 +263,7 @@ int zookeeper_close(zhandle_t *zh)
     zh->self_close = self;
     client_close(zh->core, clock_ms() + SHELL_CLOSE_MS);
     io_wake(zh);
+    share_nudge(zh);
     pthread_mutex_unlock(&zh->lock);
     if (self)
         return ZOK;
@@ -291,7 +319,7 @@ const void *zoo_get_context(zhandle_t *zh)
 
 static void tell_core_watcher(zhandle_t *zh)
 {
-    client_set_watcher(zh->core, (struct client_watcher){ (void (*)(void))zh->watcher, zh->context });
+    client_set_watcher(zh->core, (struct client_watcher){ .fn = (void (*)(void))zh->watcher, .ctx = zh->context });
 }
 
 void zoo_set_context(zhandle_t *zh, void *context)
@@ -395,7 +423,7 @@ struct sockaddr *zookeeper_get_connected_host(zhandle_t *zh, struct sockaddr *ad
         return NULL;
     pthread_mutex_lock(&zh->lock);
     int state = (int)client_state_of(zh->core);
-    struct client_addr a = *client_target(zh->core);
+    struct client_addr a = client_linked(zh->core);
     pthread_mutex_unlock(&zh->lock);
     if ((state != CLIENT_STATE_CONNECTED && state != CLIENT_STATE_READ_ONLY) || a.n == 0)
         return NULL;

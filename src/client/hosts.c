@@ -18,15 +18,6 @@ static int parse_port(struct slice s, uint16_t *port)
     return 0;
 }
 
-static struct slice trim(struct slice s)
-{
-    while (s.n > 0 && (s.p[0] == ' ' || s.p[0] == '\t'))
-        s = slice_of(s.p + 1, s.n - 1);
-    while (s.n > 0 && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
-        s.n--;
-    return s;
-}
-
 /* "name", "name:port", "[v6]", "[v6]:port". Of an address without brackets the last colon begins the port. */
 static int parse_host(struct slice s, struct client_host *out)
 {
@@ -65,7 +56,7 @@ int client_hosts_parse(const char *text, struct client_host *hosts, struct slice
     while (text < end) {
         const char *comma = memchr(text, ',', (size_t)(end - text));
         const char *stop = comma == NULL ? end : comma;
-        struct slice word = trim(slice_of(text, (size_t)(stop - text)));
+        struct slice word = slice_trim(slice_of(text, (size_t)(stop - text)));
         if (word.n > 0) {
             if (n == CLIENT_HOSTS_MAX || parse_host(word, &hosts[n]) != 0)
                 return ERR_BAD_ARGUMENTS;

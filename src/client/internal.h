@@ -52,6 +52,15 @@ struct client_auth {
     bool told;
 };
 
+/* Of a connection that has a session and no identity yet. */
+enum client_login {
+    CLIENT_LOGIN_NONE,
+    CLIENT_LOGIN_STEP,  /* the shell is to be asked */
+    CLIENT_LOGIN_ASKED, /* it was */
+    CLIENT_LOGIN_REPLY, /* a token of the server is awaited */
+    CLIENT_LOGIN_LAST,  /* its consent is awaited */
+};
+
 enum client_link { CLIENT_LINK_NONE, CLIENT_LINK_OPENING, CLIENT_LINK_OPEN };
 
 struct client_core {
@@ -63,6 +72,7 @@ struct client_core {
     bool resolved;  /* names were looked up at least once */
     bool closing;   /* closeSession was sent */
     bool seen_writable;
+    bool is_read_only; /* the server of this connection */
     int32_t timeout_ms;
     int64_t session_id;
     uint8_t passwd[WIRE_PASSWD_BYTES];
@@ -99,6 +109,12 @@ struct client_core {
     struct client_auth *auths;
     size_t auth_n, auth_cap, auth_answered;
 
+    enum client_login login;
+    bool login_begins;
+    int32_t login_xid;
+    struct slice login_token; /* in login_bytes */
+    struct blob *login_bytes; /* one reference, until the shell has answered */
+
     struct client_watches watches;
     struct client_dones done;
     size_t ping_n; /* pings sent without an answer */
@@ -120,6 +136,7 @@ struct client_pending *client_pending_first(struct client_core *c);
 void client_pending_pop(struct client_core *c);
 void client_fail_all(struct client_core *c, int32_t rc);
 struct client_done *client_push_done(struct client_core *c);
+int32_t client_take_xid(struct client_core *c);
 void client_push_session_event(struct client_core *c, int32_t state);
 
 /* session.c */
@@ -127,6 +144,7 @@ void client_drop_link(struct client_core *c, int32_t rc, int64_t now_ms);
 void client_end(struct client_core *c, enum client_state state, int32_t rc);
 void client_write_auth(struct client_core *c, const struct client_auth *a);
 void client_on_connect_response(struct client_core *c, struct slice frame, int64_t now_ms);
+void client_on_login_reply(struct client_core *c, struct slice frame, int64_t now_ms);
 
 /* receive.c */
 void client_input_reset(struct client_core *c);

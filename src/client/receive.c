@@ -131,6 +131,10 @@ static void on_reply(struct client_core *c, const struct wire_reply_header *h, c
 static void on_frame(struct client_core *c, struct slice frame, int64_t now_ms)
 {
     struct wire_reader in = wire_reader_of(frame);
+    if (c->login != CLIENT_LOGIN_NONE) {
+        client_on_login_reply(c, frame, now_ms);
+        return;
+    }
     if (c->state == CLIENT_STATE_ASSOCIATING) {
         client_on_connect_response(c, frame, now_ms);
         return;

@@ -13,8 +13,13 @@ static _Thread_local unsigned thread_tags __attribute__((tls_model("initial-exec
 int zokor_thread_prompt(int on)
 {
     unsigned before = thread_tags;
-    thread_tags = (on != 0 ? TAG_PROMPT : 0) | (on == 2 ? TAG_MORE : 0);
-    return before == 0 ? 0 : (before & TAG_MORE) == 0 ? 1 : 2;
+    thread_tags = on != 0 ? TAG_PROMPT : 0;
+    thread_tags |= (on & ZOKOR_PROMPT_MORE) != 0 ? TAG_MORE : 0;
+    thread_tags |= (on & ZOKOR_PROMPT_WATCHES) != 0 ? TAG_WATCHES : 0;
+    if (before == 0)
+        return 0;
+    return ((before & TAG_MORE) == 0 ? ZOKOR_PROMPT : ZOKOR_PROMPT_MORE) |
+           ((before & TAG_WATCHES) == 0 ? 0 : ZOKOR_PROMPT_WATCHES);
 }
 
 int zokor_thread_deadline(int timeout_ms)
@@ -85,8 +90,12 @@ static void sent(zhandle_t *zh, const struct client_call *call, bool has_deadlin
 {
     bool waits = (call->tag & TAG_SYNC) != 0;
     bool sends = (call->tag & (TAG_SYNC | TAG_PROMPT)) != 0 && zh->threaded && client_has_output(zh->core);
+    bool later = deliver_is_here(zh); /* whoever receives sends all that is asked for meanwhile together */
+    sends = sends && !later;
     zh->callers += waits;
-    if (!sends || has_deadline)
+    if (waits)
+        (void)share_take(zh); /* zokor_await follows */
+    if ((!sends && !later) || has_deadline)
         io_wake_if_asleep(zh);
     pthread_mutex_unlock(&zh->lock);
     if (sends)
@@ -97,7 +106,8 @@ int request_send(struct request *q, const struct client_call *call, enum client_
                  void *context)
 {
     zhandle_t *zh = q->zh;
-    struct client_watch_wish wish = { .kind = kind, .watcher = { (void (*)(void))watcher, context } };
+    struct client_watch_wish wish = { .kind = kind,
+                                      .watcher = { (void (*)(void))watcher, context, call->tag & TAG_WATCHES } };
     if (watcher != NULL && q->b->err == 0)
         wish.path = slice_of(q->b->p + q->path_at, q->path_n);
     int64_t deadline = deadline_of(zh);
@@ -117,11 +127,19 @@ struct client_call wait_call(struct sync_wait *w, enum shape shape)
     return (struct client_call){ .extra = w, .tag = shape | TAG_SYNC };
 }
 
+static int is_done(void *context)
+{
+    struct sync_wait *w = context;
+    return sem_trywait(&w->done) == 0;
+}
+
 int wait_for(zhandle_t *zh, struct sync_wait *w, int rc)
 {
     if (rc == 0) {
-        while (sem_wait(&w->done) != 0) {
-            /* interrupted by a signal */
+        if (zokor_await(zh, is_done, w, -1) != ZOK) {
+            while (sem_wait(&w->done) != 0) {
+                /* interrupted by a signal */
+            }
         }
         rc = w->rc;
         pthread_mutex_lock(&zh->lock);
@@ -307,12 +325,22 @@ static unsigned kinds_of(int type)
     return type >= ZOKOR_WATCHES_CHILD && type <= ZOKOR_WATCHES_RECURSIVE ? kinds[type] : 0;
 }
 
+/* Answered here, without a server. Gives the lock back. */
+static int answer_now(zhandle_t *zh, const struct client_call *call)
+{
+    client_abandon(zh->core);
+    client_tell(zh->core, call, 0);
+    sent(zh, call, true);
+    return ZOK;
+}
+
 /* The server is told to remove when nobody else here wants the watch, and only asked when somebody does. */
-int request_unwatch(zhandle_t *zh, const char *path, int type, watcher_fn watcher, void *context, bool local,
+int request_unwatch(zhandle_t *zh, const char *path, int type, watcher_fn watcher, void *context, enum unwatch how,
                     const struct client_call *call)
 {
+    const bool local = how == UNWATCH_LOCAL || how == UNWATCH_ALL_LOCAL;
     struct request q;
-    const struct client_watcher one = { (void (*)(void))watcher, context };
+    const struct client_watcher one = { (void (*)(void))watcher, context, 0 };
     const struct client_watcher *which = watcher == NULL ? NULL : &one;
     unsigned kinds = kinds_of(type);
     if (kinds == 0 || !client_path_valid(path, false))
@@ -328,7 +356,10 @@ int request_unwatch(zhandle_t *zh, const char *path, int type, watcher_fn watche
     struct slice full = slice_of(q.b->p + q.path_at, q.path_n);
     int state = (int)client_state_of(zh->core);
     bool up = state == CLIENT_STATE_CONNECTED || state == CLIENT_STATE_READ_ONLY;
-    if (!client_watches_have(tables, full, kinds, which)) {
+    bool known = client_watches_have(tables, full, kinds, which);
+    if (!known && how == UNWATCH_ALL_LOCAL)
+        return answer_now(zh, call);
+    if (!known && how != UNWATCH_ALL) {
         client_abandon(zh->core);
         pthread_mutex_unlock(&zh->lock);
         return ZNOWATCHER;
@@ -337,12 +368,8 @@ int request_unwatch(zhandle_t *zh, const char *path, int type, watcher_fn watche
         store_be32(q.b->p + q.path_at - 8, WIRE_OP_CHECK_WATCHES); /* the header's type, before the path's length */
     if (local)
         client_forget_now(zh->core, full, kinds, which);
-    if (local && !up) {
-        client_abandon(zh->core);
-        client_tell(zh->core, call, 0);
-        sent(zh, call, true);
-        return ZOK;
-    }
+    if (local && !up)
+        return answer_now(zh, call);
     rc = client_commit(zh->core, call, deadline_of(zh), NULL);
     if (rc != 0) {
         pthread_mutex_unlock(&zh->lock);

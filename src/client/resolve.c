@@ -36,8 +36,8 @@ size_t resolve_hosts(zhandle_t *zh, const char *text, struct client_addr *addrs,
         for (const struct addrinfo *ai = list; ai != NULL && found < max; ai = ai->ai_next) {
             if (!keep_addr(ai, &addrs[found]))
                 continue;
-            if (zh->secure != NULL)
-                secure_note_name(zh->secure, &addrs[found], name);
+            if (zh->secure != NULL || zh->login != NULL)
+                host_names_note(&zh->names, &addrs[found], name);
             found++;
         }
         freeaddrinfo(list);
@@ -67,4 +67,18 @@ void addr_print(const struct client_addr *a, char *out, size_t size)
     struct sockaddr_storage s = { 0 };
     memcpy(&s, a->bytes, a->n);
     addr_print_sockaddr((const struct sockaddr *)&s, out, size);
+}
+
+void addr_print_host(const struct client_addr *a, char *out, size_t size)
+{
+    char text[80];
+    addr_print(a, text, sizeof text);
+    char *colon = strrchr(text, ':');
+    if (colon != NULL)
+        *colon = '\0';
+    bool brackets = text[0] == '[';
+    size_t n = strlen(text);
+    if (brackets && n > 1)
+        text[n - 1] = '\0';
+    (void)snprintf(out, size, "%s", text + (brackets ? 1 : 0));
 }

@@ -9,8 +9,6 @@
 #include <string.h>
 
 #define COMPANION "libzokor_tls.so.0"
-#define NAMES_MAX 4096u
-#define NAMES_OF_ONE_MAX 8
 
 #pragma weak zokor_tls_library
 
@@ -78,17 +76,7 @@ struct secure *secure_new(const struct tls_options *options, struct tls_error *e
     s->verify_name = options->verify_name;
     buf_init(&s->clear, SIZE_MAX);
     buf_init(&s->plain, SIZE_MAX);
-    pthread_mutex_init(&s->lock, NULL);
     return s;
-}
-
-static void forget_names(struct secure *s)
-{
-    for (size_t i = 0; i < s->name_count; i++)
-        mem_free(s->names[i].name);
-    mem_free(s->names);
-    s->names = NULL;
-    s->name_count = 0;
 }
 
 void secure_free(struct secure *s)
@@ -99,62 +87,29 @@ void secure_free(struct secure *s)
     s->lib->context_free(s->context);
     buf_fini(&s->clear);
     buf_fini(&s->plain);
-    forget_names(s);
-    pthread_mutex_destroy(&s->lock);
     mem_free(s);
-}
-
-/* Names are kept when the list changes: a connection to a server of the old one may be under way. */
-void secure_note_name(struct secure *s, const struct client_addr *a, const char *name)
-{
-    pthread_mutex_lock(&s->lock);
-    for (size_t i = 0; i < s->name_count; i++)
-        if (client_addr_eq(&s->names[i].addr, a) && strcmp(s->names[i].name, name) == 0)
-            goto out;
-    if (s->name_count == NAMES_MAX)
-        forget_names(s);
-    s->names = mem_realloc(s->names, (s->name_count + 1) * sizeof *s->names);
-    char *copy = mem_alloc(strlen(name) + 1);
-    memcpy(copy, name, strlen(name) + 1);
-    s->names[s->name_count++] = (struct secure_name){ .addr = *a, .name = copy };
-out:
-    pthread_mutex_unlock(&s->lock);
 }
 
 /* ---- a connection ---- */
 
-/* "1.2.3.4:5" and "[::1]:5" without their ends. */
-static void address_text(const struct client_addr *a, char *out, size_t size)
+static struct tls_conn *new_conn(struct secure *s, const struct client_addr *a, struct host_names *known)
 {
-    char text[80];
-    addr_print(a, text, sizeof text);
-    char *colon = strrchr(text, ':');
-    if (colon != NULL)
-        *colon = '\0';
-    bool brackets = text[0] == '[';
-    size_t n = strlen(text);
-    if (brackets && n > 1)
-        text[n - 1] = '\0';
-    (void)snprintf(out, size, "%s", text + (brackets ? 1 : 0));
-}
-
-static struct tls_conn *new_conn(struct secure *s, const struct client_addr *a)
-{
-    char address[80];
+    char address[80], *known_as[NAMES_OF_ONE_MAX + 1];
     const char *names[NAMES_OF_ONE_MAX + 1] = { NULL };
     size_t n = 0;
-    address_text(a, address, sizeof address);
-    pthread_mutex_lock(&s->lock);
-    for (size_t i = s->name_count; i-- > 0 && n < NAMES_OF_ONE_MAX;)
-        if (client_addr_eq(&s->names[i].addr, a) && strcmp(s->names[i].name, address) != 0)
-            names[n++] = s->names[i].name;
+    addr_print_host(a, address, sizeof address);
+    host_names_find(known, a, known_as);
+    for (size_t i = 0; known_as[i] != NULL; i++)
+        if (strcmp(known_as[i], address) != 0)
+            names[n++] = known_as[i];
     struct tls_conn *c = s->lib->conn_new(
         s->context, &(struct tls_peer){ .name = names[0], .address = address, .others = n > 1 ? names + 1 : NULL });
-    pthread_mutex_unlock(&s->lock);
+    host_names_drop(known_as);
     return c;
 }
 
-int secure_begin(struct secure *s, const struct client_addr *a, struct buf *out, char *text, size_t size)
+int secure_begin(struct secure *s, const struct client_addr *a, struct host_names *names, struct buf *out, char *text,
+                 size_t size)
 {
     struct tls_error err;
     secure_end(s, NULL);
@@ -162,7 +117,7 @@ int secure_begin(struct secure *s, const struct client_addr *a, struct buf *out,
         (void)snprintf(text, size, "%s", err.text); /* the former keys stay */
         zlog(NULL, ZOO_LOG_LEVEL_WARN, "%s", err.text);
     }
-    s->conn = new_conn(s, a);
+    s->conn = new_conn(s, a, names);
     if (s->conn == NULL) {
         (void)snprintf(text, size, "no memory for TLS");
         return ERR_NO_MEMORY;

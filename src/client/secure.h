@@ -4,9 +4,8 @@
 #ifndef ZOKOR_CLIENT_SECURE_H
 #define ZOKOR_CLIENT_SECURE_H
 
-#include "client/hosts.h"
+#include "client/names.h"
 #include "os/tls.h"
-#include <pthread.h>
 
 #define SECURE_LIBRARY_VERSION 1u /* grows when the table or a type in it changes */
 #define SECURE_RAW_BYTES (TLS_RECORD_BYTES + TLS_RECORD_OVERHEAD_BYTES)
@@ -30,11 +29,6 @@ struct secure_library {
 /* What the companion exports, and what a program may have linked. */
 const struct secure_library *zokor_tls_library(void);
 
-struct secure_name {
-    struct client_addr addr;
-    char *name;
-};
-
 /* Of one handle. The io thread's, except where it says otherwise. */
 struct secure {
     const struct secure_library *lib;
@@ -43,19 +37,16 @@ struct secure {
     struct tls_conn *conn;   /* send_lock */
     bool shaking;            /* send_lock to change it: bytes of the protocol have to wait */
     struct buf clear, plain; /* clear: send_lock */
-    pthread_mutex_t lock;
-    struct secure_name *names; /* lock: what the connect string calls each address */
-    size_t name_count;
 };
 
 /* NULL: err says why, and errno is EINVAL (options or files) or ENOSYS (no libzokor_tls.so). */
 struct secure *secure_new(const struct tls_options *options, struct tls_error *err);
 void secure_free(struct secure *s);
-/* Any thread. */
-void secure_note_name(struct secure *s, const struct client_addr *a, const char *name);
 
-/* Under send_lock. A connection to a is there: its first words go to out. 0, or an error with text filled. */
-int secure_begin(struct secure *s, const struct client_addr *a, struct buf *out, char *text, size_t size);
+/* Under send_lock. A connection to a is there, which has these names: its first words go to out. 0, or an error with
+ * text filled. */
+int secure_begin(struct secure *s, const struct client_addr *a, struct host_names *names, struct buf *out, char *text,
+                 size_t size);
 /* Under send_lock. Ends and forgets the connection; what is still to be said goes to out, unless it is NULL. */
 void secure_end(struct secure *s, struct buf *out);
 /* Under send_lock. Takes bytes from the socket; s->plain holds what was meant, out what is to be sent also after a

@@ -23,6 +23,7 @@ void client_end(struct client_core *c, enum client_state state, int32_t rc)
     if (client_is_over(c))
         return;
     c->state = state;
+    c->login = CLIENT_LOGIN_NONE;
     c->drop = c->link != CLIENT_LINK_NONE;
     buf_reset(&c->out);
     if (state != CLIENT_STATE_CLOSED)
@@ -42,6 +43,7 @@ void client_drop_link(struct client_core *c, int32_t rc, int64_t now_ms)
     buf_reset(&c->out);
     c->auth_answered = 0;
     c->ping_n = 0;
+    c->login = CLIENT_LOGIN_NONE;
     if (c->closing) {
         client_end(c, CLIENT_STATE_CLOSED, CLIENT_ERR_CLOSING);
         return;
@@ -122,6 +124,21 @@ static void prime(struct client_core *c)
     buf_fini(&c->queue);
 }
 
+/* The session is there, and the server knows all that it has to know first. */
+static void establish(struct client_core *c, int64_t now_ms)
+{
+    c->state = c->is_read_only ? CLIENT_STATE_READ_ONLY : CLIENT_STATE_CONNECTED;
+    c->up_at_ms = now_ms;
+    c->probing = false;
+    c->probe_ms = CLIENT_PROBE_MS_MIN;
+    c->probe_at_ms = now_ms + c->probe_ms;
+    client_hosts_succeeded(&c->hosts);
+    prime(c);
+    client_push_session_event(c, c->state);
+    if (c->out.err != 0) /* more was waiting than may be sent */
+        client_drop_link(c, ERR_MARSHALLING, now_ms);
+}
+
 void client_on_connect_response(struct client_core *c, struct slice frame, int64_t now_ms)
 {
     struct wire_reader in = wire_reader_of(frame);
@@ -135,23 +152,81 @@ void client_on_connect_response(struct client_core *c, struct slice frame, int64
         client_end(c, CLIENT_STATE_EXPIRED, ERR_SESSION_EXPIRED);
         return;
     }
-    bool read_only = r.has_read_only && r.read_only;
+    c->is_read_only = r.has_read_only && r.read_only;
     c->session_id = r.session_id;
     c->timeout_ms = r.timeout_ms;
     memset(c->passwd, 0, sizeof(c->passwd));
     if (r.passwd.n > 0)
         memcpy(c->passwd, r.passwd.p, r.passwd.n < sizeof(c->passwd) ? r.passwd.n : sizeof(c->passwd));
-    c->seen_writable |= !read_only;
-    c->state = read_only ? CLIENT_STATE_READ_ONLY : CLIENT_STATE_CONNECTED;
-    c->up_at_ms = now_ms;
-    c->probing = false;
-    c->probe_ms = CLIENT_PROBE_MS_MIN;
-    c->probe_at_ms = now_ms + c->probe_ms;
-    client_hosts_succeeded(&c->hosts);
-    prime(c);
-    client_push_session_event(c, c->state);
-    if (c->out.err != 0) /* more was waiting than may be sent */
-        client_drop_link(c, ERR_MARSHALLING, now_ms);
+    c->seen_writable |= !c->is_read_only;
+    if (!c->config.logs_in) {
+        establish(c, now_ms);
+        return;
+    }
+    c->login = CLIENT_LOGIN_STEP;
+    c->login_begins = true;
+}
+
+bool client_login_token(const struct client_core *c, struct slice *token)
+{
+    *token = c->login_begins ? (struct slice){ 0 } : c->login_token;
+    return c->login_begins;
+}
+
+/* As Apache's C client: watches, identities of other schemes and requests wait until the server knows who asks, and
+ * the program hears of the connection then. Requests of SASL are numbered as others are. */
+void client_login_answer(struct client_core *c, enum login_state how, struct slice token, int64_t now_ms)
+{
+    blob_unref(c->login_bytes);
+    c->login_bytes = NULL;
+    if (c->login != CLIENT_LOGIN_ASKED) /* the handle was closed meanwhile */
+        return;
+    c->login_begins = false;
+    c->received_at_ms = now_ms; /* the server is not to blame for the time that this took */
+    if (how == LOGIN_FAILED) {
+        client_end(c, CLIENT_STATE_AUTH_FAILED, ERR_AUTH_FAILED);
+        return;
+    }
+    if (how == LOGIN_DONE) {
+        c->login = CLIENT_LOGIN_NONE;
+        establish(c, now_ms);
+        return;
+    }
+    const struct wire_sasl_token r = { .token = slice_is_null(token) ? slice_of("", 0) : token };
+    c->login = how == LOGIN_LAST ? CLIENT_LOGIN_LAST : CLIENT_LOGIN_REPLY;
+    c->login_xid = client_take_xid(c);
+    put_frame_header(&c->out, wire_size_sasl_token(&r), c->login_xid, WIRE_OP_SASL);
+    wire_put_sasl_token(&c->out, &r);
+}
+
+/* A server's refusal ends the handle: the next server would refuse the same. */
+void client_on_login_reply(struct client_core *c, struct slice frame, int64_t now_ms)
+{
+    struct wire_reader in = wire_reader_of(frame);
+    struct wire_reply_header h = wire_get_reply_header(&in);
+    bool awaited = c->login == CLIENT_LOGIN_REPLY || c->login == CLIENT_LOGIN_LAST;
+    if (in.err != 0 || !awaited || h.xid != c->login_xid) {
+        client_drop_link(c, ERR_RUNTIME_INCONSISTENCY, now_ms);
+        return;
+    }
+    if (h.err != 0) {
+        client_end(c, CLIENT_STATE_AUTH_FAILED, ERR_AUTH_FAILED);
+        return;
+    }
+    if (c->login == CLIENT_LOGIN_LAST) {
+        c->login = CLIENT_LOGIN_NONE;
+        establish(c, now_ms);
+        return;
+    }
+    struct wire_sasl_token r = wire_get_sasl_token(&in);
+    if (in.err != 0) {
+        client_drop_link(c, ERR_RUNTIME_INCONSISTENCY, now_ms);
+        return;
+    }
+    c->login = CLIENT_LOGIN_STEP;
+    c->login_token = r.token;
+    blob_unref(c->login_bytes);
+    c->login_bytes = blob_ref(c->in);
 }
 
 static void pass_deadlines(struct client_core *c, int64_t now_ms)
@@ -255,6 +330,10 @@ enum client_need client_need(struct client_core *c, int64_t now_ms)
         return CLIENT_NEED_END;
     if (c->link == CLIENT_LINK_NONE)
         return start_connection(c, now_ms);
+    if (c->login == CLIENT_LOGIN_STEP) {
+        c->login = CLIENT_LOGIN_ASKED;
+        return CLIENT_NEED_LOGIN;
+    }
     if (!client_is_up(c))
         return CLIENT_NEED_NOTHING;
     if (c->out.n == 0 && now_ms >= ping_at_ms(c) && !SIM_BUG(library_never_pings)) {
@@ -273,7 +352,7 @@ static int64_t earlier(int64_t a, int64_t b)
 int64_t client_wake_ms(const struct client_core *c)
 {
     int64_t at = SIM_BUG(library_oversleeps) ? INT64_MAX : c->deadline_next;
-    if (c->drop)
+    if (c->drop || c->login == CLIENT_LOGIN_STEP)
         return 0;
     if (client_is_over(c))
         return INT64_MAX;

@@ -13,6 +13,7 @@
 
 #include "base/arena.h"
 #include "client/core.h"
+#include "client/login.h"
 #include "client/secure.h"
 #include "zokor/client.h"
 #include <pthread.h>
@@ -41,7 +42,8 @@ enum shape {
 #define TAG_SHAPE 0xffu
 #define TAG_SYNC 0x100u
 #define TAG_PROMPT 0x200u
-#define TAG_MORE 0x400u /* another request follows at once */
+#define TAG_MORE 0x400u    /* another request follows at once */
+#define TAG_WATCHES 0x800u /* the io thread may call the watcher, too */
 
 /* Where the answer to a multi goes. Owned by the request. */
 struct multi_wait {
@@ -97,11 +99,26 @@ struct _zhandle {
     struct buf sending;
     size_t sent_n;
     struct secure *secure; /* NULL: no TLS */
+    struct host_names names;
+    struct login *login; /* NULL: no SASL */
+
+    /* Whoever receives has read_lock, which is taken before all others: the io thread in its turns, or a caller that
+     * waits and takes what comes (share.c). */
+    pthread_mutex_t read_lock;
+    int share_fd, nudge_fd;         /* the io thread's epoll set with the socket in it; an eventfd. -1: not yet made */
+    bool caller_reads;              /* read_lock: not the io thread */
+    bool share_asked, share_wanted; /* lock: a caller has waited so; and the system can do it */
+    bool shared;                    /* lock: the socket is in the set */
+    bool reading;                   /* lock: a caller receives, or is about to */
+    pthread_t reader;               /* lock: who */
+    bool nudged;                    /* lock: nudge_fd is readable */
+    bool look;                      /* lock: the io thread shall receive, whatever the system says */
 
     /* The io thread's. */
+    struct login_exchange *exchange;
     uint8_t *raw; /* SECURE_RAW_BYTES, with TLS */
     int wake_fd;
-    struct client_dones batch;
+    struct client_dones batch; /* read_lock */
     int probe_sock;
     bool probe_asked;
     int64_t probe_by_ms;
@@ -112,6 +129,7 @@ struct _zhandle {
     pthread_cond_t done_cond;
     struct client_dones incoming; /* done_lock */
     bool done_waiting, done_end;  /* done_lock */
+    int session_events;           /* done_lock: those that the callback thread has still to tell */
 
     /* The callback thread's. */
     struct client_dones delivering;
@@ -138,6 +156,8 @@ void log_message(log_callback_fn callback, ZooLogLevel level, int line, const ch
 size_t resolve_hosts(zhandle_t *zh, const char *text, struct client_addr *addrs, size_t max);
 /* "address:port" into out. */
 void addr_print(const struct client_addr *a, char *out, size_t size);
+/* "address" alone. */
+void addr_print_host(const struct client_addr *a, char *out, size_t size);
 void addr_print_sockaddr(const struct sockaddr *sa, char *out, size_t size);
 
 /* io.c */
@@ -155,6 +175,23 @@ void io_probe(zhandle_t *zh);
 /* Tells the io thread to look. Under lock. */
 void io_wake(zhandle_t *zh);
 void io_wake_if_asleep(zhandle_t *zh);
+/* What changed with a connection: a copy of the session's id for those who ask, a line for people. Under lock. */
+void io_note_session(zhandle_t *zh, enum client_state before);
+
+/* login_handle.c: one step of a login. The io thread, which may wait for a KDC in it. */
+void io_log_in(zhandle_t *zh);
+
+/* Takes what has come, in the place of the io thread, and sends what was asked for meanwhile. */
+void io_read_for_callers(zhandle_t *zh);
+
+/* share.c. begin, end: by the io thread. */
+void share_begin(zhandle_t *zh);
+void share_end(zhandle_t *zh);
+void share_fini(zhandle_t *zh);
+/* This thread is the one that receives, until it leaves zokor_await. Under lock; false: not now. */
+bool share_take(zhandle_t *zh);
+/* The caller that sleeps there asks again. Under lock. */
+void share_nudge(zhandle_t *zh);
 
 /* deliver.c */
 void *callback_thread_main(void *zh);
@@ -162,6 +199,12 @@ void *callback_thread_main(void *zh);
 void deliver_batch(zhandle_t *zh, struct client_dones *batch);
 /* Runs the callbacks that are queued, in this thread. The number run. */
 size_t deliver_queued(zhandle_t *zh);
+/* The zxid of what this thread delivers of the handle, -1: nothing. */
+int64_t deliver_zxid(const zhandle_t *zh);
+/* This thread has received something of the handle's and is inside a function of the program's for it. */
+bool deliver_is_here(const zhandle_t *zh);
+/* So, and it is a caller in zokor_await. */
+bool deliver_is_by_caller(const zhandle_t *zh);
 void deliver_end(zhandle_t *zh);
 
 /* multi.c */
@@ -171,9 +214,15 @@ int reads_answer(const struct client_done *d, struct zokor_read_result *results,
 /* handle.c: the first two are symbols that Apache's library has, though no header names them. */
 int zoo_lock_auth(zhandle_t *zh);
 int zoo_unlock_auth(zhandle_t *zh);
-/* tls may be NULL. NULL and errno as zookeeper_init, and those of secure_new. */
+/* What a connection is made of beside a socket; NULL: nothing of it. */
+struct handle_options {
+    bool polled; /* no threads */
+    const struct tls_options *tls;
+    const struct login_options *login;
+};
+/* NULL and errno as zookeeper_init, and those of secure_new and login_new. */
 zhandle_t *handle_make(const char *host, watcher_fn fn, int timeout_ms, const clientid_t *id, void *context, int flags,
-                       log_callback_fn log_callback, bool threaded, const struct tls_options *tls);
+                       log_callback_fn log_callback, const struct handle_options *options);
 void handle_free(zhandle_t *zh);
 /* Ends a polled handle: waits for the server, calls back, frees. ZCLOSING. */
 int handle_close_polled(zhandle_t *zh);
@@ -221,7 +270,9 @@ int request_set_acl(zhandle_t *zh, const char *path, int version, const struct A
 int request_config(zhandle_t *zh, watcher_fn watcher, void *context, const struct client_call *call);
 int request_reconfig(zhandle_t *zh, const char *joining, const char *leaving, const char *members, int64_t version,
                      const struct client_call *call);
-int request_unwatch(zhandle_t *zh, const char *path, int type, watcher_fn watcher, void *context, bool local,
+/* The calls with `all` in their name do not ask this library first whether there is a watcher: the server says. */
+enum unwatch { UNWATCH, UNWATCH_LOCAL, UNWATCH_ALL, UNWATCH_ALL_LOCAL };
+int request_unwatch(zhandle_t *zh, const char *path, int type, watcher_fn watcher, void *context, enum unwatch how,
                     const struct client_call *call);
 int request_multi(zhandle_t *zh, struct multi_wait *m, const struct client_call *call);
 watcher_fn default_watcher(zhandle_t *zh, int watch, void **context);

@@ -1,5 +1,5 @@
 /* Handles over TLS: what the two interfaces say in the words of os/tls.h. */
-#include "client/mode.h"
+#include "client/secure_options.h"
 #include "client/shell.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -14,24 +14,9 @@ zhandle_t *zokor_init_tls(const char *host, const struct zokor_tls *tls, watcher
         return NULL;
     }
     memcpy(&o, tls, tls->size < sizeof o ? tls->size : sizeof o);
-    struct tls_options options = {
-        .role = TLS_CLIENT,
-        .trust = { .location = o.trust,
-                   .password = o.trust_password,
-                   .password_path = o.trust_password_file,
-                   .type = o.trust_type },
-        .key = { .location = o.key,
-                 .key_location = o.key_apart,
-                 .password = o.key_password,
-                 .password_path = o.key_password_file,
-                 .type = o.key_type },
-        .protocols = o.protocols == NULL ? "TLSv1.2,TLSv1.3" : o.protocols,
-        .ciphers = o.ciphers,
-        .verify_name = o.any_name == 0,
-        .prefix = "",
-    };
-    return handle_make(host, fn, timeout_ms, id, context, flags, log_callback, o.polled == 0 && client_mode_threaded,
-                       &options);
+    const struct tls_options options = secure_options(&o);
+    return handle_make(host, fn, timeout_ms, id, context, flags, log_callback,
+                       &(struct handle_options){ .polled = o.polled != 0, .tls = &options });
 }
 
 /* "ca,cert,key,password" as Apache's client cuts it. */

@@ -22,6 +22,7 @@ enum client_watch_kind {
 struct client_watcher {
     void (*fn)(void); /* NULL: nobody */
     void *ctx;
+    size_t prompt; /* the caller's word on how it may be called; not compared */
 };
 
 /* A list of different watchers; freed with mem_free. */

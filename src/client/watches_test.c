@@ -28,7 +28,7 @@ static const char *heard(struct client_watches *w, int32_t type, const char *pat
     return a && b ? "ab" : a ? "a" : b ? "b" : "";
 }
 
-static const struct client_watcher a = { fn_a, NULL }, b = { fn_b, NULL };
+static const struct client_watcher a = { .fn = fn_a }, b = { .fn = fn_b };
 
 static void kinds_hear_what_servers_tell(void **state)
 {
@@ -87,8 +87,10 @@ static void many_paths_many_watchers(void **state)
     client_watches_init(&w, 7);
     for (int i = 0; i < 3000; i++) {
         (void)snprintf(path, sizeof(path), "/n/%d", i);
-        client_watches_add(&w, CLIENT_WATCH_DATA, slice_str(path), (struct client_watcher){ fn_a, &ctx[i % 300] });
-        client_watches_add(&w, CLIENT_WATCH_CHILD, slice_str(path), (struct client_watcher){ fn_b, &ctx[i % 300] });
+        client_watches_add(&w, CLIENT_WATCH_DATA, slice_str(path),
+                           (struct client_watcher){ .fn = fn_a, .ctx = &ctx[i % 300] });
+        client_watches_add(&w, CLIENT_WATCH_CHILD, slice_str(path),
+                           (struct client_watcher){ .fn = fn_b, .ctx = &ctx[i % 300] });
     }
     assert_int_equal(w.node_count, 3000);
     struct client_watchers *l = client_watches_all(&w, a);

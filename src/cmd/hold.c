@@ -14,11 +14,15 @@
 #include <zookeeper/zookeeper_log.h>
 
 #define CONNECT_MS 15000
+#define LOOK_MS 100
 #define SESSION_MS 10000
 
 const char hold_options_help[] =
     "  --servers LIST   host:port,host:port/chroot       [$ZOKOR_SERVERS, or 127.0.0.1:2181]\n"
     "  --auth S:TEXT    says who it is, for instance digest:user:password\n"
+    "  --jaas FILE      logs in by SASL, with the section Client of a JAAS file,\n"
+    "  --sasl-section NAME           or with this one\n"
+    "  --client-configuration FILE   TLS, with the keys that zokor cli takes; they may be in CLIENT_JVMFLAGS, too\n"
     "  --session MS     how long it may be cut off before what it holds is given to others  [10000]\n"
     "  --wait SECONDS   give up after that, with status 124                                 [never]\n";
 
@@ -28,6 +32,7 @@ static struct {
     void (*cancel)(void *context);
     void *context;
     struct zokor_framework *framework;
+    struct settings settings; /* how handles are made */
     atomic_int signal;
     atomic_bool lost;
     sigset_t before;
@@ -80,6 +85,9 @@ int hold_parse(int argc, char **argv, const struct hold_option *options, size_t 
     const struct hold_option common[] = {
         { .name = "--servers", .value = &args->servers },
         { .name = "--auth", .value = &args->auth },
+        { .name = "--client-configuration", .value = &args->connect.configuration },
+        { .name = "--jaas", .value = &args->connect.jaas },
+        { .name = "--sasl-section", .value = &args->connect.section },
         { .name = "--session", .number = &args->session_ms },
         { .name = "--wait", .number = &args->wait_s },
     };
@@ -174,6 +182,40 @@ int hold_signal(void)
     return now.signal;
 }
 
+static zhandle_t *make_handle(const char *hosts, watcher_fn watcher, int timeout_ms, void *watcher_context, int flags,
+                              void *context)
+{
+    return settings_open(context, hosts, watcher, timeout_ms, watcher_context, flags, NULL);
+}
+
+static int read_settings(const struct settings_words *words)
+{
+    struct buf error, warnings;
+    buf_init(&error, SIZE_MAX / 2);
+    buf_init(&warnings, SIZE_MAX / 2);
+    settings_init(&now.settings);
+    int rc = settings_read(&now.settings, words, &error, &warnings);
+    fprintf(stderr, "%.*s", (int)warnings.n, warnings.n > 0 ? (const char *)warnings.p : "");
+    if (rc != 0)
+        (void)cmd_usage_error("%.*s", (int)error.n, (const char *)error.p);
+    buf_fini(&error);
+    buf_fini(&warnings);
+    return rc;
+}
+
+/* A login that was refused is refused by every server. */
+static int wait_connected(struct zokor_framework *f)
+{
+    int rc = ZCONNECTIONLOSS;
+    for (int i = 0; i < CONNECT_MS / LOOK_MS && rc != ZOK; i++) {
+        rc = zokor_framework_wait_connected(f, LOOK_MS);
+        zhandle_t *zh = rc == ZOK ? NULL : zokor_framework_handle(f);
+        if (zh != NULL && zoo_state(zh) == ZOO_AUTH_FAILED_STATE)
+            return ZAUTHFAILED;
+    }
+    return rc;
+}
+
 struct zokor_framework *hold_open(const struct hold_args *args)
 {
     struct zokor_auth auth = { .scheme = NULL };
@@ -187,6 +229,10 @@ struct zokor_framework *hold_open(const struct hold_args *args)
         scheme = strndup(args->auth, (size_t)(colon - args->auth));
         auth = (struct zokor_auth){ .scheme = scheme, .auth = colon + 1, .auth_len = (int)strlen(colon + 1) };
     }
+    if (read_settings(&args->connect) != 0) {
+        mem_free(scheme);
+        return NULL;
+    }
     zoo_set_debug_level(ZOO_LOG_LEVEL_ERROR);
     int error = watch_signals();
     struct zokor_framework *f = zokor_framework_open(&(struct zokor_framework_options){
@@ -195,6 +241,9 @@ struct zokor_framework *hold_open(const struct hold_args *args)
         .retry = zokor_retry_exponential(100, 8),
         .auths = &auth,
         .auth_count = colon != NULL,
+        .request_timeout_ms = now.settings.request_timeout_ms,
+        .make_handle = make_handle,
+        .make_context = &now.settings,
     });
     mem_free(scheme);
     if (f == NULL || error != 0) {
@@ -202,8 +251,12 @@ struct zokor_framework *hold_open(const struct hold_args *args)
         return NULL;
     }
     now.framework = f;
-    if (zokor_framework_wait_connected(f, CONNECT_MS) != ZOK) {
-        fprintf(stderr, "zokor: no server of '%s' answers; --servers says where they are\n", args->servers);
+    int rc = wait_connected(f);
+    if (rc != ZOK) {
+        if (rc == ZAUTHFAILED)
+            fprintf(stderr, "zokor: the servers of '%s' do not believe who this is\n", args->servers);
+        else
+            fprintf(stderr, "zokor: no server of '%s' answers; --servers says where they are\n", args->servers);
         (void)zokor_framework_close(f);
         return NULL;
     }

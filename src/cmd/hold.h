@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <zokor/framework.h>
+#include "client/settings.h"
 
 /* Exit statuses beside those of cmd.h and of the command that is run. */
 enum { HOLD_TIMEOUT = 124, HOLD_LOST = 125, HOLD_NO_COMMAND = 127 };
@@ -23,6 +24,7 @@ struct hold_option {
 struct hold_args {
     const char *servers; /* --servers, $ZOKOR_SERVERS, 127.0.0.1:2181 */
     const char *auth;
+    struct settings_words connect;
     int session_ms;
     int wait_s; /* --wait; -1: for ever */
     int words_count;

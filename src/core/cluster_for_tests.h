@@ -81,7 +81,10 @@ struct cluster {
     struct members *members;
     int32_t xid;
     bool log_sync;
-    uint32_t counter_last; /* see zab_options */
+    bool observer_unlogged;
+    bool slow[NODES_MAX];      /* what is sent to this node is not taken while it is set */
+    bool slow_disk[NODES_MAX]; /* nor are pieces of a snapshot */
+    uint32_t counter_last;     /* see zab_options */
     int logs_read;
     int diffs, truncs, images;
 };
@@ -197,7 +200,7 @@ static inline void take_peer_fx(struct cluster *cl, int n, const struct zab_fx *
             buf_init(&q->bytes, SIZE_MAX / 2);
             buf_append_slice(&q->bytes, fx->bytes);
         }
-        if (fx->tell_drained)
+        if (fx->tell_drained && !(cl->ends[e].peer >= 0 && cl->slow[cl->ends[cl->ends[e].peer].node]))
             cluster_add(cl, DELAY_MS, GO_DRAINED, n)->end = e;
         break;
     }
@@ -232,6 +235,7 @@ static inline void take_peer_fx(struct cluster *cl, int n, const struct zab_fx *
         cluster_add(cl, DELAY_MS, GO_LOG_READ, n);
         break;
     case ZAB_FX_LOG_DONE:
+    case ZAB_FX_ASK_ORACLE:
         break;
     default:
         fail_msg("not for the shell: %d", (int)fx->type);
@@ -273,7 +277,8 @@ static inline bool cluster_step_went(struct cluster *cl, int n, struct core_even
     if (me->out.snapshot.begin) {
         buf_reset(&me->saving);
         me->saving_zxid = me->out.snapshot.zxid;
-        cluster_add(cl, DELAY_MS, GO_PULL, n);
+        if (!cl->slow_disk[n])
+            cluster_add(cl, DELAY_MS, GO_PULL, n);
     } else if (me->out.snapshot.abort) {
         cluster_add(cl, DELAY_MS, GO_DONE, n)->zxid = ERR_IO;
     } else if (me->out.snapshot.body.p != NULL) {
@@ -307,6 +312,7 @@ static inline void node_up(struct cluster *cl, int n)
         .notification_ms_max = 60000,
         .observer_delay_ms = 200,
         .log_sync = cl->log_sync,
+        .observer_unlogged = cl->observer_unlogged,
         .counter_last = cl->counter_last,
         .history_count = 20, /* small, so that images are needed soon */
         .history_bytes = 1 << 20,

@@ -513,7 +513,8 @@ static bool request(struct core *c, struct conn *k, struct slice frame)
         k->state = CONN_CLOSING;
         return false;
     }
-    if (xid > 0 && (k->writes_in_flight != 0 || k->deferred_count != 0) && over_limit(c)) {
+    /* Whatever its number: the reference server counts only those above 0, so that a flood of others has no bound. */
+    if ((k->writes_in_flight != 0 || k->deferred_count != 0) && over_limit(c)) {
         conn_pause(c, k);
         return false;
     }

@@ -36,8 +36,7 @@ void core_free(struct core *c)
 {
     if (c == NULL)
         return;
-    if (c->walk != NULL)
-        tree_walk_end(c->walk);
+    tree_walk_end(c->walk);
     conn_table_fini(c);
     ensemble_fini(c);
     pipeline_fini(c);

@@ -63,9 +63,11 @@ struct core_options {
     bool serves_sasl;              /* false: sasl requests get a null token (client specification 4.11) */
     const struct zab_options *zab; /* a member of an ensemble; NULL: a standalone server. Read by core_new only */
     bool leader_serves;            /* leaderServes: a leader takes clients */
-    bool read_only;                /* readonlymode.enabled: serve reads while there is no quorum */
-    bool local_sessions;           /* localSessionsEnabled */
-    bool local_sessions_upgrade;   /* localSessionsUpgradingEnabled */
+    size_t
+        image_saved_bytes_max;   /* what changes while images go to learners is kept for them, so much in all; 0: any */
+    bool read_only;              /* readonlymode.enabled: serve reads while there is no quorum */
+    bool local_sessions;         /* localSessionsEnabled */
+    bool local_sessions_upgrade; /* localSessionsUpgradingEnabled */
 };
 
 /* Takes over the recovered tree. now_ms: monotonic; every session of the tree gets its full timeout from it. */

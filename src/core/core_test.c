@@ -190,6 +190,31 @@ static void pauses_over_the_limit_and_resumes(void **state)
     shell_fini(&s);
 }
 
+static void the_limit_holds_whatever_number_requests_have(void **state)
+{
+    (void)state;
+    static const int32_t xids[] = { 0, -1, WIRE_XID_PING, WIRE_XID_SET_WATCHES, INT32_MIN };
+    struct core_options o = shell_options();
+    o.outstanding_limit = 10;
+    for (size_t i = 0; i < ARRAY_COUNT(xids); i++) {
+        struct shell s;
+        struct buf b;
+        shell_init(&s, &o);
+        buf_init(&b, 1000);
+        shell_connect(&s, 1);
+        wire_put_request_header(&b, &(struct wire_request_header){ xids[i], WIRE_OP_CREATE });
+        put_create(&b, "/n", "x", WIRE_CREATE_SEQUENTIAL);
+        int sent = 0;
+        for (s.go_on[1] = true; s.go_on[1] && sent < 1000; sent++)
+            shell_frame(&s, 1, buf_slice(&b));
+        assert_int_equal(sent, 11);
+        shell_sync(&s);
+        assert_true(s.go_on[1]);
+        buf_fini(&b);
+        shell_fini(&s);
+    }
+}
+
 /* One random request of a client; its path is one of a few, so that requests meet. */
 static void random_request(struct shell *s, struct rng *rng, uint32_t conn, struct buf *b)
 {
@@ -292,6 +317,7 @@ int main(void)
         cmocka_unit_test(unreadable_writes_take_no_zxid),
         cmocka_unit_test(unknown_operations_close),
         cmocka_unit_test(pauses_over_the_limit_and_resumes),
+        cmocka_unit_test(the_limit_holds_whatever_number_requests_have),
         cmocka_unit_test(random_operations_keep_every_invariant),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

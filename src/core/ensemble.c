@@ -130,9 +130,9 @@ void ensemble_replace_tree(struct core *c, struct tree *t)
     if (c->walk != NULL) {
         tree_walk_end(c->walk);
         c->walk = NULL;
-        e->image_abort = !e->image_for_peer;
-        e->image_for_peer = false;
+        e->image_abort = true;
     }
+    images_drop_all(c);
     tree_free(c->tree);
     c->tree = t;
     c->mark_count = 0;
@@ -183,6 +183,7 @@ void ensemble_tick(struct core *c)
         return;
     struct zab_event z = { .type = ZAB_EV_TICK, .now_ms = c->now_ms };
     zab_step(c->ens.zab, &z, &c->out->zab);
+    images_limit(c);
     maybe_read_only(c);
 }
 
@@ -207,6 +208,7 @@ static void carry_out(struct core *c, const struct zab_fx *fx)
     case ZAB_FX_LOG_READ:
     case ZAB_FX_LOG_MORE:
     case ZAB_FX_LOG_DONE:
+    case ZAB_FX_ASK_ORACLE:
         out_peer(c, fx);
         break;
     case ZAB_FX_ROLE:

@@ -211,6 +211,57 @@ static void an_observer_follows_and_does_not_count(void **state)
     cluster_fini(&cl);
 }
 
+/* syncEnabled=false: what an observer hears is on no disk of its own, only the image that a leader sent. */
+static void an_observer_without_a_log(void **state)
+{
+    (void)state;
+    struct cluster cl;
+    cluster_init_as(&cl, 4, "server.1=a:1:2\nserver.2=b:1:2\nserver.3=c:1:2\nserver.4=d:1:2:observer\n");
+    cl.observer_unlogged = true;
+    for (int i = 0; i < 4; i++)
+        node_up(&cl, i);
+    cluster_run(&cl, 1000);
+    cluster_connect(&cl, 3, 1);
+    assert_int_equal(cluster_create(&cl, 3, 1, "/a", 0), 0);
+    cluster_same(&cl);
+    assert_int_equal(cl.nodes[3].log_n, 0);
+    assert_true(cl.nodes[0].log_n != 0); /* voters are not meant */
+    /* With nothing on its disk it claims no epoch, should it be made a voter. */
+    assert_int_equal(cl.nodes[3].current, 0);
+    assert_int_equal(cl.nodes[3].accepted, cl.nodes[0].accepted);
+    /* Another leader: it is brought up to date from memory, not from its disk. */
+    node_down(&cl, cluster_leader(&cl));
+    cluster_run(&cl, 5000);
+    assert_int_equal(cluster_serving(&cl), 3);
+    assert_true(has(&cl, 3, "/a"));
+    node_up(&cl, 2);
+    cluster_run(&cl, 5000);
+    /* Too far behind: the image is kept, what comes behind it is not. */
+    node_down(&cl, 3);
+    int leader = cluster_leader(&cl);
+    cluster_connect(&cl, leader, 2);
+    for (int i = 0; i < 40; i++) {
+        char path[20];
+        snprintf(path, sizeof path, "/b%d", i);
+        assert_int_equal(cluster_create(&cl, leader, 2, path, 0), 0);
+    }
+    node_up(&cl, 3);
+    cluster_run(&cl, 5000);
+    assert_int_equal(cluster_serving(&cl), 4);
+    assert_int_equal(cluster_create(&cl, leader, 2, "/c", 0), 0);
+    cluster_run(&cl, 100);
+    assert_true(has(&cl, 3, "/c"));
+    node_down(&cl, 3);
+    assert_int_equal(cl.nodes[3].log_n, 0);
+    node_up(&cl, 3);
+    assert_true(has(&cl, 3, "/b39") && !has(&cl, 3, "/c"));
+    cluster_run(&cl, 5000);
+    assert_true(has(&cl, 3, "/c"));
+    assert_int_equal(cl.nodes[3].current, cl.nodes[0].current);
+    cluster_same(&cl);
+    cluster_fini(&cl);
+}
+
 static void one_voter_alone_is_an_ensemble(void **state)
 {
     (void)state;
@@ -240,6 +291,7 @@ int main(void)
         cmocka_unit_test(a_lone_server_does_not_serve),
         cmocka_unit_test(five_servers_survive_two),
         cmocka_unit_test(an_observer_follows_and_does_not_count),
+        cmocka_unit_test(an_observer_without_a_log),
         cmocka_unit_test(one_voter_alone_is_an_ensemble),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

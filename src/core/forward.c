@@ -47,8 +47,8 @@ static struct parked unpark(struct core *c, struct conn *k)
     return p;
 }
 
-/* The log has create2 as create inside a multi; the reply tells them apart (prep_multi). NULL if it cannot be read. */
-static uint8_t *multi_kinds(struct slice body)
+/* The log has create2 as create inside a multi; the reply tells them apart (prep_multi). As far as it can be read. */
+static uint8_t *multi_kinds(struct slice body, uint32_t *count)
 {
     struct buf kinds;
     buf_init(&kinds, SIZE_MAX / 2);
@@ -62,6 +62,7 @@ static uint8_t *multi_kinds(struct slice body)
             break;
         wire_put_i8(&kinds, h.type == WIRE_OP_CREATE2 ? WIRE_OP_CREATE2 : 0);
     }
+    *count = (uint32_t)kinds.n;
     wire_put_i8(&kinds, 0);
     return kinds.p;
 }
@@ -103,7 +104,7 @@ void forward_write(struct core *c, struct conn *k, int32_t xid, int32_t op, stru
     struct slice body = slice_of(frame.p + 8, frame.n - 8);
     struct parked *p = park(c, k, xid, op);
     if (op == WIRE_OP_MULTI)
-        p->multi_kinds = multi_kinds(body);
+        p->multi_kinds = multi_kinds(body, &p->multi_count);
     if (op == WIRE_OP_SYNC) {
         p->frame = blob_dup(frame);
         p->number = ask(c, &c->ens.asked_syncs, OWNER_SELF, k->id, k->session->id);
@@ -158,16 +159,41 @@ void forward_relayed_revalidate(struct core *c, uint32_t link, int64_t session_i
     zab_revalidate(c->ens.zab, session_id, timeout_ms, &c->out->zab);
 }
 
+static bool creates(int32_t op)
+{
+    return op == WIRE_OP_CREATE || op == WIRE_OP_CREATE2 || op == WIRE_OP_CREATE_CONTAINER || op == WIRE_OP_CREATE_TTL;
+}
+
+/* Can this be what became of that request? A session's number alone does not tell: clients that share a session over
+ * several servers count each for itself, and an expiry bears the number 0. The reference server does not ask, and gives
+ * the one the answer of the other. */
+static bool may_answer(const struct parked *p, int32_t type)
+{
+    if (type == WIRE_OP_ERROR)
+        return p->op != WIRE_OP_CREATE_SESSION && p->op != WIRE_OP_SYNC;
+    return p->op == type || (creates(p->op) && creates(type));
+}
+
+/* A leader may read more of a multi than we could. */
+static void fill_kinds(struct parked *p, int32_t count)
+{
+    if (p->multi_kinds == NULL || (uint32_t)count <= p->multi_count)
+        return;
+    p->multi_kinds = mem_realloc(p->multi_kinds, (size_t)count);
+    memset(p->multi_kinds + p->multi_count, 0, (size_t)count - p->multi_count);
+}
+
 struct conn *forward_match(struct core *c, const struct txn *txn, struct proposal *x)
 {
     struct session *s = session_lookup(c, txn->header.session_id);
     struct conn *k = s == NULL ? NULL : s->conn;
     if (k == NULL || k->parked_first == NULL || k->parked_first->xid != txn->header.cxid)
         return NULL;
-    /* An expiry bears the number 0 as a creation does, and so does what makes a local session global. */
-    if ((k->parked_first->op == WIRE_OP_CREATE_SESSION) != (txn->header.type == WIRE_OP_CREATE_SESSION))
+    if (!may_answer(k->parked_first, txn->header.type))
         return NULL;
     struct parked p = unpark(c, k);
+    if (txn->header.type == WIRE_OP_MULTI)
+        fill_kinds(&p, txn->op.sub_count);
     x->xid = p.xid;
     x->op = p.op;
     x->create_flags = p.create_flags;

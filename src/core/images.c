@@ -1,70 +1,94 @@
-/* images: the tree on its way between servers: to a learner that is too far behind, and from a leader to us. */
+/* images: the tree on its way between servers: to learners that are too far behind, and from a leader to us. */
 #include "core/internal.h"
 #include "tree/image.h"
 
 #define SLICE_BYTES (128u * 1024)
 
-/* ---- to a learner ---- */
+/* ---- to learners ---- */
+
+static struct image_send *find_send(const struct core *c, uint32_t link)
+{
+    struct image_send *s = c->ens.image_sends;
+    while (s != NULL && s->link != link)
+        s = s->next;
+    return s;
+}
 
 void images_wanted(struct core *c, uint32_t link)
 {
-    struct image_wait *w = mem_alloc(sizeof *w), **at = &c->ens.image_waits;
-    *w = (struct image_wait){ .link = link };
-    while (*at != NULL)
-        at = &(*at)->next;
-    *at = w;
+    struct image_send *s = mem_alloc(sizeof *s);
+    *s = (struct image_send){ .next = c->ens.image_sends, .link = link };
+    c->ens.image_sends = s;
 }
 
-/* There is one walk of the tree at a time; a snapshot for the disk and other learners go first. */
+/* Each learner has a walk of its own: nobody waits for a slower one, nor for a snapshot on its way to the disk. */
 void images_maybe_begin(struct core *c)
 {
-    struct ensemble *e = &c->ens;
-    while (e->image_waits != NULL && c->walk == NULL) {
-        struct image_wait *w = e->image_waits;
-        e->image_waits = w->next;
-        c->walk = tree_walk_begin(c->tree);
-        e->image_for_peer = true;
-        e->image_link = w->link;
-        if (!zab_image_begin(e->zab, w->link, &c->out->zab))
-            images_dropped(c, w->link);
-        mem_free(w);
+    struct image_send *next;
+    for (struct image_send *s = c->ens.image_sends; s != NULL; s = next) {
+        next = s->next;
+        if (s->walk != NULL)
+            continue;
+        s->walk = tree_walk_begin(c->tree);
+        if (!zab_image_begin(c->ens.zab, s->link, &c->out->zab))
+            images_dropped(c, s->link);
     }
 }
 
 void images_pull(struct core *c, uint32_t link)
 {
-    struct ensemble *e = &c->ens;
-    if (c->walk == NULL || !e->image_for_peer || e->image_link != link)
+    struct image_send *s = find_send(c, link);
+    if (s == NULL || s->walk == NULL)
         return;
     struct buf b;
     buf_init(&b, SIZE_MAX / 2);
-    bool more = tree_walk_next(c->walk, SLICE_BYTES, &b);
-    if (!more) {
-        tree_walk_end(c->walk);
-        c->walk = NULL;
-        e->image_for_peer = false;
-    }
-    zab_image_bytes(e->zab, link, buf_slice(&b), !more, &c->out->zab);
+    bool more = tree_walk_next(s->walk, SLICE_BYTES, &b);
+    zab_image_bytes(c->ens.zab, link, buf_slice(&b), !more, &c->out->zab);
     buf_fini(&b);
+    if (!more)
+        images_dropped(c, link);
 }
 
 void images_dropped(struct core *c, uint32_t link)
 {
-    struct ensemble *e = &c->ens;
-    for (struct image_wait **at = &e->image_waits; *at != NULL;) {
-        struct image_wait *w = *at;
-        if (w->link != link) {
-            at = &w->next;
-            continue;
-        }
-        *at = w->next;
-        mem_free(w);
-    }
-    if (c->walk == NULL || !e->image_for_peer || e->image_link != link)
+    struct image_send **at = &c->ens.image_sends;
+    while (*at != NULL && (*at)->link != link)
+        at = &(*at)->next;
+    struct image_send *s = *at;
+    if (s == NULL)
         return;
-    tree_walk_end(c->walk);
-    c->walk = NULL;
-    e->image_for_peer = false;
+    *at = s->next;
+    tree_walk_end(s->walk);
+    mem_free(s);
+}
+
+/* What changes ahead of a walk is kept for it. Together the images may keep so much; above, the one that keeps most is
+ * given up: its learner tries again, others go on. */
+void images_limit(struct core *c)
+{
+    for (;;) {
+        size_t sum = 0, most = 0;
+        const struct image_send *largest = NULL;
+        for (const struct image_send *s = c->ens.image_sends; s != NULL; s = s->next) {
+            size_t n = s->walk == NULL ? 0 : tree_walk_saved_bytes(s->walk);
+            sum += n;
+            if (n > most) {
+                most = n;
+                largest = s;
+            }
+        }
+        if (largest == NULL || c->opt.image_saved_bytes_max == 0 || sum <= c->opt.image_saved_bytes_max)
+            return;
+        uint32_t link = largest->link;
+        images_dropped(c, link);
+        zab_image_failed(c->ens.zab, link, &c->out->zab);
+    }
+}
+
+void images_drop_all(struct core *c)
+{
+    while (c->ens.image_sends != NULL)
+        images_dropped(c, c->ens.image_sends->link);
 }
 
 /* ---- from the leader ---- */
@@ -105,9 +129,5 @@ void images_fini(struct core *c)
     struct ensemble *e = &c->ens;
     tree_image_free(e->image);
     e->image = NULL;
-    while (e->image_waits != NULL) {
-        struct image_wait *w = e->image_waits;
-        e->image_waits = w->next;
-        mem_free(w);
-    }
+    images_drop_all(c);
 }

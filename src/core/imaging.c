@@ -34,7 +34,7 @@ void imaging_pull(struct core *c)
         c->out->snapshot.abort = true;
         return;
     }
-    if (c->walk == NULL || c->ens.image_for_peer)
+    if (c->walk == NULL)
         return;
     struct buf b;
     buf_init(&b, SIZE_MAX / 2);
@@ -55,7 +55,7 @@ void imaging_pull(struct core *c)
 void imaging_done(struct core *c, int err)
 {
     struct ensemble *e = &c->ens;
-    if (c->walk != NULL && !e->image_for_peer) {
+    if (c->walk != NULL) {
         tree_walk_end(c->walk);
         c->walk = NULL;
     }

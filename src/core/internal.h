@@ -51,6 +51,7 @@ struct parked {
     struct parked *next;
     int64_t received_ms;
     uint8_t *multi_kinds; /* as struct proposal's */
+    uint32_t multi_count; /* how many they are */
     struct blob *frame;   /* of a sync */
     int64_t number;       /* of a sync: struct asked's */
     int32_t xid;
@@ -210,10 +211,11 @@ struct held_request {
     struct wire_vec authinfo;
 };
 
-/* A learner that waits for an image of the tree. */
-struct image_wait {
-    struct image_wait *next;
+/* A learner that gets an image of the tree, each at its own pace. */
+struct image_send {
+    struct image_send *next;
     uint32_t link;
+    struct tree_walk *walk; /* NULL: it waits for the end of the turn */
 };
 
 /* What a learner has asked its leader. */
@@ -233,9 +235,7 @@ struct ensemble {
     struct held_request *held_first;
     struct asked_list asked_syncs, asked_sessions; /* learner */
     int64_t next_asked;
-    struct image_wait *image_waits;
-    uint32_t image_link;      /* of the learner that the walk is for */
-    bool image_for_peer;      /* the walk is for image_link, not for the disk */
+    struct image_send *image_sends;
     bool image_wanted;        /* zab waits for a snapshot of the tree on disk */
     bool image_saving;        /* the running snapshot is that one */
     bool image_abort;         /* the running snapshot's tree is gone */
@@ -540,6 +540,8 @@ void images_wanted(struct core *c, uint32_t link);
 void images_maybe_begin(struct core *c);
 void images_pull(struct core *c, uint32_t link);
 void images_dropped(struct core *c, uint32_t link);
+void images_drop_all(struct core *c);
+void images_limit(struct core *c);
 void images_read(struct core *c, bool first, int64_t zxid);
 void images_fini(struct core *c);
 

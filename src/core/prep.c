@@ -284,11 +284,15 @@ static bool may_be_reaped(const struct prep *p, const struct wire_stat_persisted
            p->time_ms - s->mtime > (s->ephemeral_owner & WIRE_TTL_MS_MAX);
 }
 
-/* Our own request, for a container or TTL node that was due when we looked; looks again (disk specification 5.11). */
+/* Our own request, for a container or TTL node that was due when we looked; looks again (disk specification 5.11). What
+ * comes by the learner port may say the same. */
 int prep_delete_container(struct prep *p, struct wire_reader *r, struct txn_op *op)
 {
     struct slice path = wire_get_ustring(r);
-    ASSERT(r->err == 0);
+    if (r->err != 0)
+        return ERR_MARSHALLING;
+    if (path_is_malformed(path) || is_reserved(path))
+        return ERR_BAD_ARGUMENTS;
     struct view node = overlay_view(p->core, path);
     if (!node.exists)
         return ERR_NO_NODE;
@@ -407,8 +411,7 @@ int prep_create_session(struct prep *p, struct wire_reader *r, struct txn_op *op
 {
     (void)p;
     *op = (struct txn_op){ .type = WIRE_OP_CREATE_SESSION, .timeout_ms = wire_get_i32(r) };
-    ASSERT(r->err == 0);
-    return 0;
+    return r->err == 0 ? 0 : ERR_MARSHALLING;
 }
 
 /* Takes one ephemeral out of the overlay and notes its path, if the session still owns it when everything in flight is

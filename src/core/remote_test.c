@@ -192,6 +192,46 @@ static void permissions_travel(void **state)
     cluster_fini(&cl);
 }
 
+/* What a server, or whoever looks like one, sends on its link to the leader. */
+static void say(struct cluster *cl, uint32_t link, const struct peer_request *q)
+{
+    struct buf data, packet;
+    buf_init(&data, 1000);
+    buf_init(&packet, 1000);
+    peer_request_put(&data, q);
+    peer_packet_put(&packet,
+                    &(struct peer_packet){
+                        .type = PEER_REQUEST, .zxid = -1, .data = buf_slice(&data), .authinfo = { .count = -1 } });
+    peer_step(cl, 2, (struct zab_event){ .type = ZAB_EV_BYTES, .link = link, .bytes = buf_slice(&packet) });
+    buf_fini(&data);
+    buf_fini(&packet);
+}
+
+/* Requests that no server of ours sends, on a port that asks nobody for a password by default. */
+static void a_leader_outlives_what_its_learners_ask(void **state)
+{
+    (void)state;
+    struct cluster cl;
+    start(&cl);
+    int64_t id = cluster_connect(&cl, 0, 1);
+    struct zab_learner_view learners[4];
+    assert_int_equal(zab_learners(core_zab(cl.nodes[2].core), learners, 4), 2);
+    uint32_t link = learners[learners[0].sid == cl.nodes[0].sid ? 0 : 1].link;
+    static const struct slice bodies[] = { { (const uint8_t *)"\0\0\0\7/a", 6 },
+                                           { (const uint8_t *)"\0\0\0\2/a", 6 },
+                                           { (const uint8_t *)"\xff\xff\xff\xff", 4 },
+                                           { (const uint8_t *)"\0\0\0\1/", 5 },
+                                           { (const uint8_t *)"", 0 } };
+    for (int32_t op = -12; op <= 110; op++)
+        for (size_t i = 0; i < ARRAY_COUNT(bodies); i++)
+            if (op != WIRE_OP_CLOSE_SESSION)
+                say(&cl, link, &(struct peer_request){ .session_id = id, .cxid = 77, .op = op, .body = bodies[i] });
+    cluster_run(&cl, 200);
+    assert_int_equal(cluster_leader(&cl), 2);
+    cluster_same(&cl);
+    cluster_fini(&cl);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -202,6 +242,7 @@ int main(void)
         cmocka_unit_test(a_mass_expiry_goes_on_in_the_next_epoch),
         cmocka_unit_test(a_session_of_nobody_expires_under_a_new_leader),
         cmocka_unit_test(permissions_travel),
+        cmocka_unit_test(a_leader_outlives_what_its_learners_ask),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -244,15 +244,25 @@ int net_accept(int listen_fd, int *fd, struct net_address *peer)
     return ERR_CLOSED; /* accept(2): errors of the network that belong to the one connection */
 }
 
-int64_t net_recv(int fd, void *p, size_t n)
+static int64_t receive(int fd, void *p, size_t n, int flags)
 {
     ssize_t got;
     do
-        got = recv(fd, p, n, 0);
+        got = recv(fd, p, n, flags);
     while (got < 0 && errno == EINTR);
     if (got >= 0)
         return got;
     return errno == EAGAIN || errno == EWOULDBLOCK ? ERR_BUSY : ERR_CLOSED;
+}
+
+int64_t net_recv(int fd, void *p, size_t n)
+{
+    return receive(fd, p, n, 0);
+}
+
+int64_t net_peek(int fd, void *p, size_t n)
+{
+    return receive(fd, p, n, MSG_PEEK);
 }
 
 int64_t net_send(int fd, const struct slice *parts, size_t count)

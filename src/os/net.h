@@ -47,6 +47,8 @@ int net_accept(int listen_fd, int *fd, struct net_address *peer);
 /* Bytes read; 0 at the peer's end; ERR_BUSY: nothing there; ERR_CLOSED: the connection broke. */
 int64_t net_recv(int fd, void *p, size_t n);
 
+/* The same, and what was read stays there to be read again. */
+int64_t net_peek(int fd, void *p, size_t n);
 #define NET_PARTS_MAX 64
 /* Sends the parts in order with one call: bytes taken (fewer than given when the socket is full), ERR_BUSY for none,
  * ERR_CLOSED: the connection broke. count at most NET_PARTS_MAX. Never raises SIGPIPE. */
@@ -58,7 +60,7 @@ void net_end(int fd);
  * last reply, so what has arrived (up to a bound) is read first. */
 void net_close(int fd);
 
-/* A connected pair, for tests. */
+/* A connected pair. */
 int net_pair(int fds[2]);
 
 #endif

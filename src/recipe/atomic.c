@@ -1,5 +1,6 @@
 /* Values that many change at once: read, make, set with the version that was read. */
 #include "recipe/internal.h"
+#include "base/museum.h"
 #include <poll.h>
 #include <string.h>
 #include <zokor/atomic.h>
@@ -18,11 +19,20 @@ struct update {
     void *context;
 };
 
+/* Never made again: if the reply was lost, the second one would find the first one's work, which looks like that of
+ * somebody who was faster, and the change would be made twice. */
 static int write_value(const struct update *u, bool is_there, int version, const char *post, int post_len)
 {
-    if (is_there)
-        return zokor_framework_set(u->f, u->path, post, post_len, version);
-    int rc = zokor_framework_create(u->f, u->path, post, post_len, ZOO_PERSISTENT, ZOKOR_CONTAINER_PARENTS, NULL);
+    const struct zokor_retry never = zokor_retry_never();
+    const struct zokor_request q = { .operation = is_there ? ZOKOR_SET : ZOKOR_CREATE,
+                                     .path = u->path,
+                                     .data = post,
+                                     .data_len = post_len,
+                                     .has_version = is_there,
+                                     .version = version,
+                                     .flags = is_there ? 0 : ZOKOR_CONTAINER_PARENTS,
+                                     .retry = SIM_BUG(recipe_adds_again) ? NULL : &never };
+    int rc = zokor_framework_do(u->f, &q, NULL);
     return rc == ZNODEEXISTS ? ZBADVERSION : rc;
 }
 

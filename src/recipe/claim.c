@@ -1,4 +1,5 @@
 #include "recipe/claim.h"
+#include "base/museum.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,6 +45,7 @@ void claim_free(struct claim *c)
     mem_free(c->folder);
     mem_free(c->data);
     mem_free(c->path);
+    mem_free(c->neighbour);
     mem_free(c);
 }
 
@@ -107,6 +109,7 @@ static void verified(struct zokor_framework *f, const struct zokor_result *r, vo
     struct claim *c = context;
     pthread_mutex_lock(&f->client->lock);
     bool same = r->rc == ZOK && r->stat.czxid == c->token && r->stat.ephemeralOwner == f->client->last_session_id;
+    same = same || SIM_BUG(recipe_hold_survives);
     if (same && c->hold == ZOKOR_IN_DOUBT)
         c->hold = f->client->is_open ? ZOKOR_HELD : ZOKOR_IN_DOUBT;
     else if (r->rc == ZNONODE || (r->rc == ZOK && !same))
@@ -122,7 +125,7 @@ static void on_state(struct zokor_framework *f, enum zokor_connection_state stat
     char *path = NULL;
     pthread_mutex_lock(&client->lock);
     bool held = c->hold == ZOKOR_HELD || c->hold == ZOKOR_IN_DOUBT;
-    if (held && state == ZOKOR_LOST) {
+    if (held && state == ZOKOR_LOST && !SIM_BUG(recipe_hold_survives)) {
         lose(c);
     } else if (held && zokor_framework_is_error_state(f, state)) {
         c->hold = ZOKOR_IN_DOUBT;
@@ -155,161 +158,30 @@ static void stop_listening(struct claim *c)
         claim_free(c);
 }
 
-/* Makes the node and, with the same journey, lists it with its neighbours; `list` is to be cleared. */
-static int make_node(struct claim *c, struct zokor_result *list)
-{
-    char *path = zokor_path_join(c->folder, c->name);
-    struct zokor_result r;
-    int rcs[2];
-    const struct zokor_request look = { .operation = ZOKOR_GET_CHILDREN, .path = c->folder };
-    const struct zokor_request q = {
-        .operation = ZOKOR_CREATE,
-        .path = path,
-        .data = c->data,
-        .data_len = c->data_len,
-        .mode = ZOO_EPHEMERAL_SEQUENTIAL,
-        .flags = ZOKOR_CONTAINER_PARENTS | ZOKOR_PROTECTED,
-    };
-    int rc = op_do_both(c->f, (const struct zokor_request *const[]){ &q, &look },
-                        (struct zokor_result *const[]){ &r, list }, false, rcs);
-    if (rc == ZOK) {
-        pthread_mutex_lock(&c->f->client->lock);
-        mem_free(c->path);
-        c->path = r.path;
-        r.path = NULL;
-        c->token = r.stat.czxid;
-        c->owner = r.stat.ephemeralOwner;
-        pthread_mutex_unlock(&c->f->client->lock);
-    }
-    zokor_result_clear(&r);
-    mem_free(path);
-    return rc;
-}
-
 static int delete_node(struct claim *c)
 {
     return zokor_framework_delete(c->f, c->path, ZOKOR_GUARANTEED | ZOKOR_QUIETLY);
 }
 
-/* Held, unless the connection broke since; the listener sees what comes after. */
-static bool grant(struct claim *c)
-{
-    struct client *client = c->f->client;
-    pthread_mutex_lock(&client->lock);
-    bool ours = c->owner == client->last_session_id && client->state != ZOKOR_LOST;
-    if (ours)
-        c->hold = zokor_framework_is_error_state(c->f, client->state) ? ZOKOR_IN_DOUBT : ZOKOR_HELD;
-    pthread_mutex_unlock(&client->lock);
-    return ours;
-}
-
-static int index_of(const struct String_vector *children, const char *path)
-{
-    const char *name = strrchr(path, '/') + 1;
-    for (int32_t i = 0; i < children->count; i++) {
-        if (strcmp(children->data[i], name) == 0)
-            return i;
-    }
-    return -1;
-}
-
-/* What the judge says of the children. ZNONODE: our node is not among them, or its session is over. */
-static int judge(struct claim *c, struct zokor_result *list, int *verdict, char **neighbour)
-{
-    if (list->rc != ZOK || c->judge == NULL)
-        return list->rc != ZOK ? list->rc : ZBADARGUMENTS;
-    claim_sort(&list->children, c->name);
-    int ours = index_of(&list->children, c->path);
-    if (ours < 0 || c->owner != zokor_framework_session_id(c->f))
-        return ZNONODE;
-    *verdict = c->judge(c, list->children.data, list->children.count, ours);
-    if (*verdict >= 0)
-        *neighbour = zokor_path_join(c->folder, list->children.data[*verdict]);
-    return ZOK;
-}
-
-static int look(struct claim *c, int *verdict, char **neighbour)
-{
-    const struct zokor_request q = { .operation = ZOKOR_GET_CHILDREN, .path = c->folder };
-    struct zokor_result r;
-    (void)op_do(c->f, &q, &r, false);
-    int rc = judge(c, &r, verdict, neighbour);
-    zokor_result_clear(&r);
-    return rc;
-}
-
-static int wait_for_neighbour(struct claim *c, int verdict, const char *neighbour, int64_t due_ms)
-{
-    const struct zokor_request get = { .operation = ZOKOR_GET, .path = neighbour };
-    const struct zokor_request list = { .operation = ZOKOR_GET_CHILDREN, .path = c->folder };
-    struct zokor_result r;
-    int rc = waker_do(c->waker, c->f, verdict == CLAIM_WATCH_ALL ? &list : &get, &r);
-    bool again = rc == ZOK && verdict == CLAIM_WATCH_ALL;
-    if (again) { /* it may have been granted between the two reads */
-        claim_sort(&r.children, c->name);
-        int ours = index_of(&r.children, c->path);
-        if (ours < 0 || c->judge(c, r.children.data, r.children.count, ours) == CLAIM_GRANTED)
-            waker_poke(c->waker);
-    }
-    zokor_result_clear(&r);
-    if (rc == ZNONODE)
-        return ZOK; /* it went meanwhile */
-    if (rc != ZOK)
-        return rc;
-    bool in_time = waker_wait(c->waker, due_ms);
-    waker_unwatch(c->waker, c->f);
-    return in_time ? ZOK : ZOPERATIONTIMEOUT;
-}
-
-/* `list` was asked for right after the node: if that is not in it, something came in between, and it says nothing. */
-static int wait_until_granted(struct claim *c, struct zokor_result *list, int64_t due_ms)
-{
-    for (bool first = true;; first = false) {
-        int verdict = 0;
-        char *neighbour = NULL;
-        if (waker_is_cancelled(c->waker))
-            return ZCLOSING;
-        int rc = first ? judge(c, list, &verdict, &neighbour) : ZNONODE;
-        if (rc != ZOK) {
-            waker_reset(c->waker);
-            rc = look(c, &verdict, &neighbour);
-        }
-        if (rc == ZOK && verdict == CLAIM_GRANTED)
-            return grant(c) ? ZOK : ZNONODE;
-        if (rc == ZOK)
-            rc = wait_for_neighbour(c, verdict, neighbour, due_ms);
-        mem_free(neighbour);
-        if (rc != ZOK)
-            return rc;
-    }
-}
-
 static int acquire(struct claim *c, int64_t due_ms)
 {
     int rc;
+    bool made;
     struct listener *l = listener_add(c->f, on_state, c, true);
     pthread_mutex_lock(&c->f->client->lock);
     c->listener = l;
     pthread_mutex_unlock(&c->f->client->lock);
     do {
-        struct zokor_result list = { .data_len = -1 };
         waker_reset(c->waker);
-        rc = waker_is_cancelled(c->waker) ? ZCLOSING : make_node(c, &list);
-        if (rc == ZOK && c->on_revoked != NULL)
-            claim_watch_own(c);
-        bool made = rc == ZOK;
-        if (made)
-            rc = wait_until_granted(c, &list, due_ms);
-        zokor_result_clear(&list);
-        if (!made)
-            break;
-        if (rc != ZOK) /* also a node of a session that is over: it may be there for a while, in the way of others */
+        made = false;
+        rc = waker_is_cancelled(c->waker) ? ZCLOSING : claim_queue_up(c, due_ms, &made);
+        if (rc != ZOK && made) /* also a node of a session that is over: it may be there for a while, in others' way */
             (void)delete_node(c);
-    } while (rc == ZNONODE && (due_ms < 0 || recipe_now_ms() < due_ms));
+    } while (rc == ZNONODE && made && (due_ms < 0 || recipe_now_ms() < due_ms));
     if (rc == ZOK)
         return ZOK;
     stop_listening(c);
-    return rc == ZNONODE ? ZOPERATIONTIMEOUT : rc;
+    return rc == ZNONODE && made ? ZOPERATIONTIMEOUT : rc;
 }
 
 int claim_acquire(struct claim *c, int64_t due_ms)
@@ -317,9 +189,27 @@ int claim_acquire(struct claim *c, int64_t due_ms)
     struct client *client = c->f->client;
     if (!client_enter(client))
         return ZCLOSING;
+    c->thread = pthread_self();
     int rc = acquire(c, due_ms);
     client_leave(client);
     return rc;
+}
+
+/* About the node that the claim has now. The lock is held. */
+static bool is_own(const struct claim *c, const char *path)
+{
+    return c->path != NULL && path != NULL && strcmp(c->path, path) == 0;
+}
+
+/* Gives the lock back. */
+static void unlock_gone(struct claim *c)
+{
+    c->own_watched = false;
+    lose(c);
+    bool waits = c->stage == CLAIM_WAITS && c->hold == ZOKOR_NOT_HELD;
+    pthread_mutex_unlock(&c->f->client->lock);
+    if (waits)
+        waker_poke(c->waker); /* it looks, and will not find itself */
 }
 
 static void own_read(struct zokor_framework *f, const struct zokor_result *r, void *context)
@@ -327,9 +217,15 @@ static void own_read(struct zokor_framework *f, const struct zokor_result *r, vo
     struct claim *c = context;
     const int n = (int)strlen(REVOKE_MESSAGE);
     pthread_mutex_lock(&f->client->lock);
-    if (r->rc == ZOK && r->data_len == n && memcmp(r->data, REVOKE_MESSAGE, (size_t)n) == 0 && c->on_revoked != NULL)
-        tell(c, true);
-    pthread_mutex_unlock(&f->client->lock);
+    if (r->rc == ZOK && is_own(c, r->path)) {
+        c->own_watched = true;
+        if (r->data_len == n && memcmp(r->data, REVOKE_MESSAGE, (size_t)n) == 0 && c->on_revoked != NULL)
+            tell(c, true);
+    }
+    if (r->rc == ZNONODE && is_own(c, r->path))
+        unlock_gone(c);
+    else
+        pthread_mutex_unlock(&f->client->lock);
     if (!op_sets_watch(ZOKOR_GET, r->rc))
         claim_free(c); /* the watch's */
     claim_free(c);
@@ -339,23 +235,30 @@ void claim_watch_own(struct claim *c)
 {
     pthread_mutex_lock(&c->f->client->lock);
     char *path = recipe_copy(c->path);
+    c->own_asked = true;
     c->holders += 2; /* for the answer and the watch */
     pthread_mutex_unlock(&c->f->client->lock);
     const struct zokor_request q = { .operation = ZOKOR_GET, .path = path, .watch = own_fired, .watch_context = c };
-    if (op_start(c->f, &q, own_read, c, true) != ZOK) {
+    if (op_start_prompt(c->f, &q, own_read, c, false) != ZOK) {
         claim_free(c);
         claim_free(c);
     }
     mem_free(path);
 }
 
+/* Also when this claim deletes its node itself: then it is held no more. */
 static void own_fired(struct zokor_framework *f, const struct zokor_event *e, void *context)
 {
     struct claim *c = context;
     pthread_mutex_lock(&f->client->lock);
-    bool again = e->type == ZOO_CHANGED_EVENT && c->listener != NULL;
-    pthread_mutex_unlock(&f->client->lock);
-    if (again)
+    bool own = e->type != ZOO_SESSION_EVENT && is_own(c, e->path) && c->listener != NULL;
+    if (own)
+        c->own_watched = false;
+    if (own && e->type == ZOO_DELETED_EVENT)
+        unlock_gone(c);
+    else
+        pthread_mutex_unlock(&f->client->lock);
+    if (own && e->type == ZOO_CHANGED_EVENT)
         claim_watch_own(c);
     claim_free(c);
 }
@@ -377,7 +280,7 @@ int judge_first(const struct claim *c, char *const *names, int n, int ours)
     (void)c;
     (void)names;
     (void)n;
-    return ours == 0 ? CLAIM_GRANTED : ours - 1;
+    return ours == 0 ? CLAIM_GRANTED : ours - !SIM_BUG(recipe_watches_itself);
 }
 
 const char *claim_number(const char *child, const char *name)
@@ -391,6 +294,8 @@ const char *claim_number(const char *child, const char *name)
 static int compare(const void *a, const void *b, void *name)
 {
     const char *x = *(char *const *)a, *y = *(char *const *)b;
+    if (SIM_BUG(recipe_sorts_by_name))
+        return strcmp(x, y);
     /* Readers and writers are in one row: each name counts, as in Curator's SortingLockInternalsDriver. */
     static const char *const both[] = { "__READ__", "__WRIT__" };
     if (strncmp(name, "__", 2) == 0) {

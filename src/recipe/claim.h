@@ -12,6 +12,8 @@ struct waker {
     pthread_cond_t cond;
     int holders;
     bool poked, cancelled;
+    struct session *session; /* of waker_wait_soon; its thread's */
+    zhandle_t *zh;           /* that its thread awaits meanwhile, instead of sleeping here */
 };
 struct waker *waker_new(void);
 void waker_drop(struct waker *w);
@@ -19,8 +21,13 @@ void waker_poke(struct waker *w);
 /* From now on nobody sleeps here. */
 void waker_cancel(struct waker *w);
 bool waker_is_cancelled(struct waker *w);
-/* Until poked since the last call of this; false: due_ms has passed (-1: never). */
-bool waker_wait(struct waker *w, int64_t due_ms);
+/* Until poked since the last waker_reset; false: due_ms has passed (-1: never). f: the thread receives for its session
+ * meanwhile; NULL: several threads may wait here. */
+bool waker_wait(struct waker *w, struct zokor_framework *f, int64_t due_ms);
+/* What is asked for next is waited for: waker_wait with f must follow. */
+void waker_wait_soon(struct waker *w, struct zokor_framework *f);
+/* As waker_wait for ever, though cancelled. */
+void waker_wait_poked(struct waker *w, struct zokor_framework *f);
 /* Forgets pokes: what is read after this sees what they were about. */
 void waker_reset(struct waker *w);
 /* A read whose watch wakes; at most one at a time is set. */
@@ -35,6 +42,15 @@ void waker_unwatch(struct waker *w, struct zokor_framework *f);
 struct claim;
 typedef int (*claim_judge_fn)(const struct claim *c, char *const *names, int n, int ours);
 
+enum claim_stage {
+    CLAIM_LOOKS, /* its thread acts for itself */
+    CLAIM_ASKS,  /* answers are awaited */
+    CLAIM_WAITS, /* for the neighbour */
+    CLAIM_GIVEN,
+    CLAIM_FAILED
+};
+struct step;
+
 struct claim {
     struct zokor_framework *f;
     char *folder;
@@ -46,7 +62,8 @@ struct claim {
     void *judge_context;
     struct waker *waker;
     struct listener *listener;
-    int holders; /* guarded by the client's lock, as is what follows */
+    pthread_t thread; /* that acquires it */
+    int holders;      /* guarded by the client's lock, as is what follows */
     char *path;
     int64_t token; /* its czxid */
     int64_t owner;
@@ -58,6 +75,18 @@ struct claim {
     void *revoked_context;
     bool in_call;
     pthread_t caller;
+    /* On its way (claim_queue.c). */
+    enum claim_stage stage;
+    int64_t round;               /* answers to earlier ones are not believed */
+    bool made;                   /* the node, in this round */
+    bool overtaken;              /* by the answer about its neighbours */
+    bool hurry;                  /* its thread wants to know of every stage */
+    int failure;                 /* of CLAIM_FAILED */
+    struct step *watch;          /* of the neighbour */
+    char *neighbour;             /* its name */
+    bool last;                   /* nobody but the neighbour is in the way */
+    int64_t began_at;            /* the client's state_number at the round's begin */
+    bool own_asked, own_watched; /* its own node is watched, so that its end is heard of */
 };
 struct claim *claim_new(struct zokor_framework *f, const char *folder, const char *name, const void *data, int data_len,
                         claim_judge_fn judge, void *judge_context);
@@ -68,8 +97,11 @@ int claim_acquire(struct claim *c, int64_t due_ms);
 int claim_release(struct claim *c);
 void claim_free(struct claim *c);
 enum zokor_hold claim_hold(struct claim *c);
-/* Watches for revocation from now on. */
+/* Watches its own node: hears when it is gone, or is to be given back. */
 void claim_watch_own(struct claim *c);
+/* The node, and its way to the grant. ZOK, or an error; *made: the node was made, and is to be deleted. ZNONODE: the
+ * node is gone, or its session. */
+int claim_queue_up(struct claim *c, int64_t due_ms, bool *made);
 
 int judge_first(const struct claim *c, char *const *names, int n, int ours);
 /* As Curator's StandardLockInternalsDriver.fixForSorting: what follows the last `name`. */

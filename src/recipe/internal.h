@@ -93,6 +93,7 @@ struct client {
     struct list timers;
     struct list queue;      /* struct event */
     struct list operations; /* struct op, all that are not done */
+    struct list held;       /* queue_hold.c: items that queues of this client hold */
     int waiting;            /* calls in the foreground */
     int working;            /* timers and events being run */
     bool closing, worker_end, events_end;
@@ -106,6 +107,7 @@ struct auth {
 
 int64_t recipe_now_ms(void);
 uint64_t recipe_random(void);
+void recipe_randoms(uint64_t *r, size_t n);
 /* What snprintf would write, allocated. */
 char *recipe_text(const char *format, ...) PRINTF_LIKE(1, 2);
 char *recipe_copy(const char *s); /* NULL stays NULL */
@@ -126,11 +128,18 @@ bool client_disarm(struct client *c, struct timer *t);
 /* Around what waits: the end of the client waits for it. False: it is ending. */
 bool client_enter(struct client *c);
 void client_leave(struct client *c);
+void hold_forget_all(struct client *c); /* queue_hold.c: at the client's end */
 bool client_on_event_thread(const struct client *c);
 /* session.c */
 bool session_open(struct client *c);            /* not under the lock; false and errno */
 struct session *session_hold(struct client *c); /* the present one, NULL while closing */
 void session_release(struct session *s);
+/* zokor_await_soon for the present session, NULL: not now. session_await must follow. */
+struct session *session_await_soon(struct client *c);
+/* Waits until is_over says 1, in zokor_await of the session's handle (NULL: of the present one); *zh is that meanwhile,
+ * to be nudged under `lock`, which guards it. False: is_over has not said so; wait in another way. */
+bool session_await(struct client *c, struct session *s, zhandle_t **zh, pthread_mutex_t *lock,
+                   int (*is_over)(void *context), void *context, int64_t due_ms);
 void session_give_up(struct client *c); /* lock held: the session is over, a new one begins */
 void session_free(struct session *s);   /* not under the lock */
 /* Ends a session that was silent for its whole time; when to look again, or -1. If there is no session then: when to
@@ -189,7 +198,8 @@ struct op {
     struct op_wait *wait; /* of a foreground call */
     int64_t started_ms;
     int retries;
-    int refusal; /* why the last request was not even sent */
+    int refusal;          /* why the last request was not even sent */
+    int64_t only_session; /* not 0: sent in this one or not at all, which gives ZSESSIONEXPIRED */
     struct watch *watch;
     struct zokor_result result;
     void (*answered)(struct op *op, int rc);
@@ -216,12 +226,14 @@ struct op {
 /* direct: callback and watch run on the callback thread of a handle or on the worker, and must not block. */
 int op_start(struct zokor_framework *f, const struct zokor_request *q, zokor_result_fn callback, void *context,
              bool direct);
+/* As op_start with direct callbacks; where the connection is open, these, and the watch's, run on the thread that reads
+ * the socket. more: another follows at once, and they shall travel together. */
+int op_start_prompt(struct zokor_framework *f, const struct zokor_request *q, zokor_result_fn callback, void *context,
+                    bool more);
 /* As zokor_framework_do; direct is about the watch. Never on a thread that `direct` callbacks run on. */
 int op_do(struct zokor_framework *f, const struct zokor_request *q, struct zokor_result *result, bool direct);
-/* Two at once, the second sent right after the first: the server sees them in this order unless a connection breaks.
- * rc: of each; returns the first's. */
-int op_do_both(struct zokor_framework *f, const struct zokor_request *const q[2], struct zokor_result *const result[2],
-               bool direct, int rc[2]);
+/* The same in one session only; ZSESSIONEXPIRED: it is over, and if it was carried out at all, then in that one. */
+int op_do_in(struct zokor_framework *f, const struct zokor_request *q, struct zokor_result *result, int64_t session_id);
 /* Deletes what the protected create `of` may have left behind. */
 void op_start_cleaning(const struct op *of, const struct zokor_request *q);
 /* Whether a watch is set by a request that ended so. */

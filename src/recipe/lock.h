@@ -36,5 +36,6 @@ void mutex_init(struct zokor_mutex *m, struct zokor_framework *f, const char *pa
 void mutex_fini(struct zokor_mutex *m);
 /* The claim of this thread, NULL if it holds nothing. */
 struct claim *mutex_claim(struct zokor_mutex *m);
+struct claim *mutex_claim_of(struct zokor_mutex *m, pthread_t thread);
 
 #endif

@@ -71,15 +71,21 @@ void zokor_mutex_make_revocable(struct zokor_mutex *m, zokor_hold_fn fn, void *c
 }
 
 /* The lock is held. */
-static struct holding *mine(struct zokor_mutex *m)
+static struct holding *holding_of(struct zokor_mutex *m, pthread_t thread)
 {
     LIST_FOR(it, &m->holdings)
     {
         struct holding *h = CONTAINER_OF(it, struct holding, link);
-        if (pthread_equal(h->thread, pthread_self()))
+        if (pthread_equal(h->thread, thread))
             return h;
     }
     return NULL;
+}
+
+/* The lock is held. */
+static struct holding *mine(struct zokor_mutex *m)
+{
+    return holding_of(m, pthread_self());
 }
 
 static int acquire_new(struct zokor_mutex *m, int timeout_ms)
@@ -152,13 +158,18 @@ void zokor_mutex_cancel(struct zokor_mutex *m)
     pthread_mutex_unlock(&m->lock);
 }
 
-struct claim *mutex_claim(struct zokor_mutex *m)
+struct claim *mutex_claim_of(struct zokor_mutex *m, pthread_t thread)
 {
     pthread_mutex_lock(&m->lock);
-    struct holding *h = mine(m);
+    struct holding *h = holding_of(m, thread);
     struct claim *c = h == NULL ? NULL : h->claim;
     pthread_mutex_unlock(&m->lock);
-    return c; /* only this thread gives it back */
+    return c; /* only that thread gives it back */
+}
+
+struct claim *mutex_claim(struct zokor_mutex *m)
+{
+    return mutex_claim_of(m, pthread_self());
 }
 
 enum zokor_hold zokor_mutex_hold(struct zokor_mutex *m)

@@ -6,7 +6,9 @@
 #include <string.h>
 
 struct op_wait {
-    sem_t done; /* posted without the lock: the caller needs that at once */
+    sem_t done;           /* posted without the lock: the caller needs that at once */
+    zhandle_t *zh;        /* in which the caller waits meanwhile; the lock */
+    atomic_bool finished; /* `done` is, or will be, posted */
     struct zokor_result *result;
     int rc;
 };
@@ -96,6 +98,10 @@ void op_finish(struct op *op, int rc)
         pthread_cond_signal(&c->event_wake);
         op = NULL;
     }
+    if (w != NULL) {
+        atomic_store(&w->finished, true);
+        zokor_nudge(w->zh);
+    }
     pthread_mutex_unlock(&c->lock);
     if (op == NULL)
         return;
@@ -143,7 +149,11 @@ void op_send(struct op *op, int (*send)(struct op *, zhandle_t *), void (*answer
     struct session *s = session_hold(op->client);
     int rc = ZCONNECTIONLOSS;
     op->answered = answered;
-    if (s != NULL) {
+    if (s != NULL && op->only_session != 0 && s->id != op->only_session) {
+        op->retry = zokor_retry_never();
+        rc = ZSESSIONEXPIRED;
+        session_release(s);
+    } else if (s != NULL) {
         if (op->watch != NULL) {
             watch_unset(op->watch);
             watch_set(op->watch, s);
@@ -448,19 +458,27 @@ static int enter(struct op *op)
     return ZOK;
 }
 
-int op_start(struct zokor_framework *f, const struct zokor_request *q, zokor_result_fn callback, void *context,
-             bool direct)
+static int op_new_for(struct zokor_framework *f, const struct zokor_request *q, zokor_result_fn callback, void *context,
+                      bool direct, struct op **out)
 {
-    struct op *op;
-    int rc = op_new(f, q, &op);
+    int rc = op_new(f, q, out);
     if (rc != ZOK)
         return rc;
+    struct op *op = *out;
     op->callback = callback;
     op->context = context;
     op->direct = direct;
     if (op->watch != NULL)
         op->watch->direct = direct;
-    return enter(op);
+    return ZOK;
+}
+
+int op_start(struct zokor_framework *f, const struct zokor_request *q, zokor_result_fn callback, void *context,
+             bool direct)
+{
+    struct op *op;
+    int rc = op_new_for(f, q, callback, context, direct, &op);
+    return rc != ZOK ? rc : enter(op);
 }
 
 void op_start_cleaning(const struct op *of, const struct zokor_request *q)
@@ -481,8 +499,17 @@ int zokor_framework_do_background(struct zokor_framework *f, const struct zokor_
     return op_start(f, request, callback, context, false);
 }
 
-/* Begins an operation for which this thread will wait. Where the connection is known to be open, its answer need not
- * come by way of the callback thread; elsewhere it comes after what that thread says of the connection. */
+/* Begins an operation. Where the connection is known to be open, its answer need not come by way of the callback
+ * thread; elsewhere it comes after what that thread says of the connection. */
+static int enter_prompt(struct op *op, bool is_open, int how)
+{
+    int before = zokor_thread_prompt(is_open ? how : 0);
+    int rc = enter(op);
+    (void)zokor_thread_prompt(before);
+    return rc;
+}
+
+/* Begins one for which this thread will wait. */
 static int enter_waiting(struct op *op, struct op_wait *w)
 {
     struct client *c = op->client;
@@ -490,16 +517,38 @@ static int enter_waiting(struct op *op, struct op_wait *w)
     op->wait = w;
     pthread_mutex_lock(&c->lock);
     c->waiting++;
-    bool prompt = c->is_open;
+    bool is_open = c->is_open;
     pthread_mutex_unlock(&c->lock);
-    int before = zokor_thread_prompt(prompt);
-    int rc = enter(op);
-    (void)zokor_thread_prompt(before);
-    return rc;
+    bool direct_watch = op->watch != NULL && op->watch->direct;
+    return enter_prompt(op, is_open, direct_watch ? ZOKOR_PROMPT | ZOKOR_PROMPT_WATCHES : ZOKOR_PROMPT);
 }
 
-static int wait_for(struct client *c, struct op_wait *w, int rc)
+int op_start_prompt(struct zokor_framework *f, const struct zokor_request *q, zokor_result_fn callback, void *context,
+                    bool more)
 {
+    struct op *op;
+    int rc = op_new_for(f, q, callback, context, true, &op);
+    if (rc != ZOK)
+        return rc;
+    pthread_mutex_lock(&f->client->lock);
+    bool is_open = f->client->is_open;
+    pthread_mutex_unlock(&f->client->lock);
+    return enter_prompt(op, is_open, ZOKOR_PROMPT_WATCHES | (more ? ZOKOR_PROMPT_MORE : ZOKOR_PROMPT));
+}
+
+static int is_done(void *context)
+{
+    struct op_wait *w = context;
+    return atomic_load(&w->finished);
+}
+
+/* s: of session_await_soon, or NULL. */
+static int wait_for(struct client *c, struct session *s, struct op_wait *w, int rc)
+{
+    if (rc != ZOK)
+        atomic_store(&w->finished, true);
+    if (rc == ZOK || s != NULL)
+        (void)session_await(c, s, &w->zh, &c->lock, is_done, w, -1);
     while (rc == ZOK && sem_wait(&w->done) != 0) {
         /* interrupted by a signal */
     }
@@ -512,38 +561,34 @@ static int wait_for(struct client *c, struct op_wait *w, int rc)
     return rc != ZOK ? rc : w->rc;
 }
 
-int op_do_both(struct zokor_framework *f, const struct zokor_request *const q[2], struct zokor_result *const result[2],
-               bool direct, int rc[2])
+static int do_waiting(struct zokor_framework *f, const struct zokor_request *q, struct zokor_result *result,
+                      bool direct, int64_t only_session)
 {
-    struct op_wait w[2];
-    bool began[2] = { false, false };
-    for (int i = 0; i < 2; i++) {
-        struct op *op;
-        w[i] = (struct op_wait){ .result = result[i] };
-        if (result[i] != NULL)
-            *result[i] = (struct zokor_result){ .data_len = -1 };
-        rc[i] = q[i] == NULL ? ZOK : op_new(f, q[i], &op);
-        if (q[i] == NULL || rc[i] != ZOK)
-            continue;
+    struct op *op;
+    struct op_wait w = { .result = result };
+    if (result != NULL)
+        *result = (struct zokor_result){ .data_len = -1 };
+    int rc = op_new(f, q, &op);
+    if (rc == ZOK) {
         if (op->watch != NULL)
             op->watch->direct = direct;
-        rc[i] = enter_waiting(op, &w[i]);
-        began[i] = true;
+        op->only_session = only_session;
+        struct session *s = session_await_soon(f->client);
+        rc = wait_for(f->client, s, &w, enter_waiting(op, &w));
     }
-    for (int i = 1; i >= 0; i--) { /* the answer to the last one comes last: one sleep for both */
-        if (began[i])
-            rc[i] = wait_for(f->client, &w[i], rc[i]);
-        if (result[i] != NULL)
-            result[i]->rc = rc[i];
-    }
-    return rc[0];
+    if (result != NULL)
+        result->rc = rc;
+    return rc;
 }
 
 int op_do(struct zokor_framework *f, const struct zokor_request *q, struct zokor_result *result, bool direct)
 {
-    int rc[2];
-    return op_do_both(f, (const struct zokor_request *const[]){ q, NULL },
-                      (struct zokor_result *const[]){ result, NULL }, direct, rc);
+    return do_waiting(f, q, result, direct, 0);
+}
+
+int op_do_in(struct zokor_framework *f, const struct zokor_request *q, struct zokor_result *result, int64_t session_id)
+{
+    return do_waiting(f, q, result, false, session_id);
 }
 
 int zokor_framework_do(struct zokor_framework *f, const struct zokor_request *request, struct zokor_result *result)

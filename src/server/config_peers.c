@@ -16,33 +16,6 @@ struct config_peer *config_peer_find(const struct config *config, int64_t id)
     return NULL;
 }
 
-/* Cuts `rest` at the first `mark` outside of brackets: the part before it; *rest is what follows, null at the end. */
-static struct slice cut(struct slice *rest, uint8_t mark)
-{
-    struct slice part = *rest;
-    bool bracket = false;
-    for (size_t i = 0; i < part.n; i++) {
-        uint8_t c = part.p[i];
-        if (c == '[' || c == ']')
-            bracket = c == '[';
-        if (c == mark && !bracket) {
-            *rest = slice_of(part.p + i + 1, part.n - i - 1);
-            return slice_of(part.p, i);
-        }
-    }
-    *rest = (struct slice){ 0 };
-    return part;
-}
-
-static struct slice trim(struct slice s)
-{
-    while (s.n > 0 && s.p[0] <= ' ')
-        s = slice_of(s.p + 1, s.n - 1);
-    while (s.n > 0 && s.p[s.n - 1] <= ' ')
-        s.n--;
-    return s;
-}
-
 static bool parse_port(struct slice s, uint16_t *port)
 {
     int64_t value;
@@ -70,9 +43,9 @@ static const char *parse_host(struct config *config, struct slice s)
 /* host:quorum:election[:role]; role is NULL where there is none. */
 static bool parse_address(struct config *config, struct slice s, struct config_peer_address *address, const char **role)
 {
-    struct slice host = cut(&s, ':'), quorum = cut(&s, ':'), election = cut(&s, ':');
+    struct slice host = slice_cut(&s, ':'), quorum = slice_cut(&s, ':'), election = slice_cut(&s, ':');
     address->host = parse_host(config, host);
-    *role = slice_is_null(s) ? NULL : config_text(config, trim(s));
+    *role = slice_is_null(s) ? NULL : config_text(config, slice_trim(s));
     return address->host != NULL && parse_port(quorum, &address->quorum_port) &&
            parse_port(election, &address->election_port);
 }
@@ -80,7 +53,7 @@ static bool parse_address(struct config *config, struct slice s, struct config_p
 /* [address:]port */
 static bool parse_client(struct config *config, struct slice s, struct config_peer *peer)
 {
-    struct slice first = cut(&s, ':');
+    struct slice first = slice_cut(&s, ':');
     peer->client_host = "";
     if (slice_is_null(s))
         return parse_port(first, &peer->client_port);
@@ -98,9 +71,9 @@ static int by_host(const void *a, const void *b)
 static bool parse_server(struct config *config, struct slice value, struct config_peer *peer, const char **wrong)
 {
     bool role_told = false;
-    struct slice servers = cut(&value, ';');
+    struct slice servers = slice_cut(&value, ';');
     peer->client_host = "";
-    if (!slice_is_null(value) && !parse_client(config, trim(value), peer))
+    if (!slice_is_null(value) && !parse_client(config, slice_trim(value), peer))
         return false;
     size_t count_max = 1;
     for (size_t i = 0; i < servers.n; i++)
@@ -108,7 +81,7 @@ static bool parse_server(struct config *config, struct slice value, struct confi
     peer->addresses = arena_alloc(&config->arena, count_max * sizeof *peer->addresses);
     while (!slice_is_null(servers)) {
         const char *role;
-        struct slice one = trim(cut(&servers, '|'));
+        struct slice one = slice_trim(slice_cut(&servers, '|'));
         struct config_peer_address *address = &peer->addresses[peer->address_count++];
         *address = (struct config_peer_address){ 0 };
         if (!parse_address(config, one, address, &role))
@@ -189,7 +162,7 @@ static int parse_group(struct config *config, const struct config_pair *pair, st
     while (!slice_is_null(rest)) {
         int64_t id;
         bool big;
-        struct slice one = trim(cut(&rest, ':'));
+        struct slice one = slice_trim(slice_cut(&rest, ':'));
         if (!config_number(one, &id, &big) || big) {
             buf_printf(why, "%s: '%.*s' is not the number of a server", pair->name, SLICE_ARG(one));
             return ERR_INVALID;

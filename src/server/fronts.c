@@ -131,13 +131,20 @@ static void t_proved(void *ctx, uint32_t conn, struct slice subject)
     memcpy(to, subject.p, subject.n);
 }
 
+static bool inbox_is_full(const struct front_thread *t)
+{
+    return atomic_load(&t->inbox_bytes) + (t->filling ? t->filling->n : 0) > LIMIT_INBOX_BYTES;
+}
+
 static enum front_went t_frame(void *ctx, uint32_t conn, struct slice frame)
 {
     struct front_thread *t = ctx;
-    size_t waiting = atomic_load_explicit(&t->inbox_bytes, memory_order_relaxed) + (t->filling ? t->filling->n : 0);
-    if (UNLIKELY(waiting > LIMIT_INBOX_BYTES)) {
+    if (UNLIKELY(inbox_is_full(t))) {
         atomic_store(&t->refused, true);
-        return FRONT_REFUSED;
+        /* Looked at again behind the mark: the core may have emptied the inbox just before it could see it, and then
+         * nobody would wake this thread. */
+        if (inbox_is_full(t))
+            return FRONT_REFUSED;
     }
     memcpy(batch_add(t, (struct item){ .type = ITEM_FRAME, .conn = conn }, frame.n), frame.p, frame.n);
     return FRONT_GO_ON;

@@ -6,6 +6,7 @@
 #include "os/net.h"
 #include "os/process.h"
 #include "server/limits.h"
+#include "server/quorum_tls.h"
 #include "server/restore.h"
 #include "server/server.h"
 #include <stdio.h>
@@ -52,34 +53,101 @@ static int check_class(const struct config *c)
     return SERVER_EXIT_USAGE;
 }
 
-int http_ports_listen(struct http_ports *p, const struct config *c)
+static bool admin_speaks_tls(const struct config *c)
+{
+    return c->admin_enabled && (c->admin_unified || c->admin_force_https);
+}
+
+/* One port for plain connections and TLS. */
+static bool metrics_are_unified(const struct config *c)
+{
+    return c->metrics_https_port >= 0 && c->metrics_https_port == c->metrics_port;
+}
+
+static int make_metrics_tls(struct http_ports *p)
+{
+    const struct config *c = p->config;
+    struct tls_error err;
+    struct tls_options o = {
+        .role = TLS_SERVER,
+        .key = { .location = c->metrics_key_store, .password = c->metrics_key_password, .type = c->metrics_key_type },
+        .trust = { .location = c->metrics_trust_store,
+                   .password = c->metrics_trust_password,
+                   .type = c->metrics_trust_type },
+        .protocols = c->metrics_protocols,
+        .ciphers = c->metrics_ciphers,
+        .client_auth = c->metrics_need_client_auth   ? TLS_AUTH_NEED
+                       : c->metrics_want_client_auth ? TLS_AUTH_WANT
+                                                     : TLS_AUTH_NONE,
+        .prefix = "metricsProvider.ssl.",
+    };
+    if (tls_context_new(&o, &p->metrics_tls, &err) == 0)
+        return 0;
+    log_error("metrics.tls", "%s", err.text);
+    return SERVER_EXIT_FAILED;
+}
+
+static int listen_one(struct http_ports *p, int32_t port, int *fd, const char *key)
 {
     struct net_error err;
-    *p = (struct http_ports){ .config = c, .admin_fd = PORT_NONE, .metrics_fd = PORT_NONE, .closed = true };
+    if (net_listen(p->config->metrics_host, (uint16_t)port, LIMIT_HTTP_BACKLOG, false, fd, &err) == 0)
+        return 0;
+    log_error("metrics.listen", "%s next=\"find what uses the port (ss -ltnp), or set metricsProvider.%s\"", err.text,
+              key);
+    *fd = PORT_NONE;
+    return SERVER_EXIT_FAILED;
+}
+
+static int listen_metrics(struct http_ports *p)
+{
+    const struct config *c = p->config;
+    int rc = 0;
+    if (!wants_prometheus(c))
+        return 0;
+    if (c->metrics_https_port >= 0 && (rc = make_metrics_tls(p)) != 0)
+        return rc;
+    if (c->metrics_port >= 0 && !shares_port(c) && !metrics_are_unified(c))
+        rc = listen_one(p, c->metrics_port, &p->metrics_fd, "httpPort");
+    if (rc == 0 && c->metrics_https_port >= 0)
+        rc = listen_one(p, c->metrics_https_port, &p->metrics_tls_fd, "httpsPort");
+    return rc;
+}
+
+/* As Apache's server goes on without its admin port if that, or its keys, cannot be had. */
+static int listen_admin(struct http_ports *p)
+{
+    const struct config *c = p->config;
+    struct net_error err;
+    struct tls_error tls_err;
+    if (!c->admin_enabled)
+        return 0;
+    if (admin_speaks_tls(c) && quorum_tls_admin(c, &p->admin_tls, &tls_err) != 0) {
+        log_warn("admin.tls", "%s action=\"the server goes on without its admin port\"", tls_err.text);
+        return shares_port(c) ? SERVER_EXIT_FAILED : 0;
+    }
+    if (net_listen(admin_address(c), (uint16_t)c->admin_port, LIMIT_HTTP_BACKLOG, false, &p->admin_fd, &err) == 0)
+        return 0;
+    log_warn("admin.listen",
+             "%s next=\"the server goes on without its admin port; set admin.serverPort, or "
+             "admin.enableServer=false\"",
+             err.text);
+    p->admin_fd = PORT_NONE;
+    return shares_port(c) ? SERVER_EXIT_FAILED : 0;
+}
+
+int http_ports_listen(struct http_ports *p, const struct config *c)
+{
+    *p = (struct http_ports){
+        .config = c, .admin_fd = PORT_NONE, .metrics_fd = PORT_NONE, .metrics_tls_fd = PORT_NONE, .closed = true
+    };
     mutex_init(&p->mutex);
     list_init(&p->asked);
     list_init(&p->snapshot_wanted);
     list_init(&p->snapshot_awaited);
     int rc = check_class(c);
-    if (rc != 0)
-        return rc;
-    if (wants_prometheus(c) && !shares_port(c) && c->metrics_port >= 0 &&
-        net_listen(c->metrics_host, (uint16_t)c->metrics_port, LIMIT_HTTP_BACKLOG, false, &p->metrics_fd, &err) != 0) {
-        log_error("metrics.listen", "%s next=\"find what uses the port (ss -ltnp), or set metricsProvider.httpPort\"",
-                  err.text);
-        p->metrics_fd = PORT_NONE;
-        return SERVER_EXIT_FAILED;
-    }
-    if (c->admin_enabled &&
-        net_listen(admin_address(c), (uint16_t)c->admin_port, LIMIT_HTTP_BACKLOG, false, &p->admin_fd, &err) != 0) {
-        log_warn("admin.listen",
-                 "%s next=\"the server goes on without its admin port; set admin.serverPort, or "
-                 "admin.enableServer=false\"",
-                 err.text);
-        p->admin_fd = PORT_NONE;
-        return shares_port(c) ? SERVER_EXIT_FAILED : 0;
-    }
-    return 0;
+    if (rc == 0)
+        rc = listen_metrics(p);
+    return rc != 0 ? rc : listen_admin(p);
 }
 
 /* ---- from thread to thread ---- */
@@ -340,13 +408,25 @@ static void finish_restore(struct http_ports *p, bool serves)
 
 /* ---- start and stop ---- */
 
-static struct http *start_one(struct http_ports *p, int *fd, bool commands, bool metrics, const char **why)
+/* How a port is to be started. */
+struct port_plan {
+    int *fd;
+    bool commands, metrics;
+    struct tls_context **tls; /* NULL: plain */
+    bool optional;
+    const char *name;
+};
+
+/* A port that speaks TLS leaves its socket to the door, of which it gets its connections. */
+static struct http *start_one(struct http_ports *p, const struct port_plan *plan, struct https_port *door,
+                              size_t *door_count, const char **why)
 {
     const struct config *c = p->config;
+    bool commands = plan->commands, secure = plan->tls != NULL;
     struct http_options o = {
-        .listen_fd = *fd,
+        .listen_fd = secure ? PORT_NONE : *plan->fd,
         .command_url = commands ? c->admin_command_url : NULL,
-        .metrics = metrics,
+        .metrics = plan->metrics,
         .idle_ms = c->admin_idle_ms,
         .process_info = c->metrics_jvm_info,
         .forwarded = c->ip_forwarded_for,
@@ -359,35 +439,65 @@ static struct http *start_one(struct http_ports *p, int *fd, bool commands, bool
         .ask = on_ask,
         .ctx = p,
     };
-    uint16_t port = net_port(*fd);
+    uint16_t port = net_port(*plan->fd);
     struct http *h = http_start(&o, why);
-    *fd = PORT_NONE;
+    if (h != NULL && secure) {
+        door[(*door_count)++] = (struct https_port){
+            .listen_fd = *plan->fd, .http = h, .tls = *plan->tls, .optional = plan->optional, .name = plan->name
+        };
+        *plan->tls = NULL;
+    }
+    if (h != NULL || !secure)
+        *plan->fd = PORT_NONE;
     if (h != NULL)
-        log_info(commands ? "admin.started" : "metrics.started", "port=%u path=%s%s", port,
-                 commands ? c->admin_command_url : "/metrics", commands && metrics ? " metrics=/metrics" : "");
+        log_info(commands ? "admin.started" : "metrics.started", "port=%u path=%s%s tls=%s", port,
+                 commands ? c->admin_command_url : "/metrics", commands && plan->metrics ? " metrics=/metrics" : "",
+                 !secure          ? "no"
+                 : plan->optional ? "optional"
+                                  : "yes");
     return h;
 }
 
 static int start_all(struct http_ports *p)
 {
-    const char *why;
+    const struct config *c = p->config;
+    struct https_port door[HTTPS_DOOR_PORTS_MAX];
+    size_t count = 0;
+    const char *why = "";
     p->started = true;
-    if (p->metrics_fd != PORT_NONE) {
-        p->metrics = start_one(p, &p->metrics_fd, false, true, &why);
-        if (p->metrics == NULL) {
-            log_error("metrics.start", "reason=\"%s\" next=\"apt-get install libmicrohttpd12\"", why);
-            return SERVER_EXIT_FAILED;
-        }
-    }
-    if (p->admin_fd != PORT_NONE) {
-        p->admin = start_one(p, &p->admin_fd, true, shares_port(p->config), &why);
+    bool metrics = p->metrics_fd != PORT_NONE, secure = p->metrics_tls_fd != PORT_NONE;
+    if (metrics)
+        p->metrics = start_one(p, &(struct port_plan){ .fd = &p->metrics_fd, .metrics = true, .name = "metrics" }, door,
+                               &count, &why);
+    if (secure)
+        p->metrics_secure = start_one(p,
+                                      &(struct port_plan){ .fd = &p->metrics_tls_fd,
+                                                           .metrics = true,
+                                                           .tls = &p->metrics_tls,
+                                                           .optional = metrics_are_unified(c),
+                                                           .name = "metrics" },
+                                      door, &count, &why);
+    bool failed = (metrics && p->metrics == NULL) || (secure && p->metrics_secure == NULL);
+    if (failed)
+        log_error("metrics.start", "reason=\"%s\" next=\"apt-get install libmicrohttpd12\"", why);
+    if (!failed && p->admin_fd != PORT_NONE) {
+        p->admin = start_one(p,
+                             &(struct port_plan){ .fd = &p->admin_fd,
+                                                  .commands = true,
+                                                  .metrics = shares_port(c),
+                                                  .tls = admin_speaks_tls(c) ? &p->admin_tls : NULL,
+                                                  .optional = !c->admin_force_https,
+                                                  .name = "admin" },
+                             door, &count, &why);
         if (p->admin == NULL)
             log_warn("admin.start",
                      "reason=\"%s\" next=\"the server goes on without its admin port; apt-get install "
                      "libmicrohttpd12\"",
                      why);
     }
-    return 0;
+    if (count != 0)
+        p->door = https_door_start(door, count, quorum_tls_handshake_ms(c));
+    return failed ? SERVER_EXIT_FAILED : 0;
 }
 
 static char *copy_text(const char *text)
@@ -461,12 +571,16 @@ void http_ports_stop(struct http_ports *p)
         return;
     http_ports_close(p);
     finish_restore(p, false);
+    https_door_stop(p->door);
     http_stop(p->admin);
     http_stop(p->metrics);
-    if (p->admin_fd != PORT_NONE)
-        net_close(p->admin_fd);
-    if (p->metrics_fd != PORT_NONE)
-        net_close(p->metrics_fd);
+    http_stop(p->metrics_secure);
+    const int fds[] = { p->admin_fd, p->metrics_fd, p->metrics_tls_fd };
+    for (size_t i = 0; i < ARRAY_COUNT(fds); i++)
+        if (fds[i] != PORT_NONE)
+            net_close(fds[i]);
+    tls_context_free(p->admin_tls);
+    tls_context_free(p->metrics_tls);
     mem_free(p->snap_dir);
     mem_free(p->log_dir);
     mutex_fini(&p->mutex);

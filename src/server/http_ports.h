@@ -8,6 +8,7 @@
 #include "os/loop.h"
 #include "os/thread.h"
 #include "server/boot.h"
+#include "server/https_door.h"
 
 /* What the ports ask of the server that is attached. */
 struct http_ports_server {
@@ -27,8 +28,10 @@ struct http_ports {
     struct http_ports_server server;
     char *snap_dir, *log_dir;
     enum snapshot_codec codec;
-    int admin_fd, metrics_fd;
-    struct http *admin, *metrics;
+    int admin_fd, metrics_fd, metrics_tls_fd;
+    struct tls_context *admin_tls, *metrics_tls; /* until the door takes them over */
+    struct http *admin, *metrics, *metrics_secure;
+    struct https_door *door; /* NULL: nobody speaks TLS here */
     struct web_host host;
     struct summary restore_ms;
     struct loop_wake wake;

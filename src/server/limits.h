@@ -39,12 +39,16 @@
 /* Connections the kernel holds for us when clientPortListenBacklog is not set. Apache's 50 loses clients when a fleet
  * reconnects; the kernel cuts this to its own somaxconn. */
 #define LIMIT_BACKLOG 4096
+/* Connections to the HTTP ports that speak TLS, or may; each costs up to 200 KiB. */
+#define LIMIT_HTTPS_CONNS 128u
 /* Connections the kernel holds for the admin port and the metrics port. */
 #define LIMIT_HTTP_BACKLOG 64
 /* Links between servers: DRAINED is told below the first; a link that holds more than the second is closed, because its
  * server takes nothing and must catch up anew. */
 #define LIMIT_PEER_DRAINED_BYTES (256u * 1024)
 #define LIMIT_PEER_OUT_BYTES (256u * 1024 * 1024)
+/* What changes while images are on their way to learners is kept for them as it was: so much in all. */
+#define LIMIT_IMAGE_SAVED_BYTES (512u * 1024 * 1024)
 /* Transactions kept in memory for servers that are behind, whatever commitLogCount says. */
 #define LIMIT_HISTORY_BYTES (64u * 1024 * 1024)
 /* Accepted links a port: so many, and two for every member. */

@@ -33,12 +33,19 @@ struct truncate_job {
     struct store_error err;
 };
 
+struct oracle_job {
+    struct logger_job job;
+    struct quorum *quorum;
+    bool yes;
+};
+
 struct quorum {
     struct quorum_options opt;
     struct peers *peers;
     struct members *members; /* of the configuration at start: where to listen */
     struct epochs_job epochs;
     struct truncate_job truncate;
+    struct oracle_job oracle;
     struct log_feed *feed;
     struct loop_wake feed_wake, login_wake;
 };
@@ -76,6 +83,34 @@ static void epochs_done(struct quorum *q)
     e->old = e->now;
     q->opt.step(q->opt.ctx, &(struct core_event){ .type = CORE_EV_PEER,
                                                   .peer_event = &(struct zab_event){ .type = ZAB_EV_EPOCHS_SAVED } });
+}
+
+/* ---- the oracle of two voters ---- */
+
+/* As Apache's QuorumOracleMaj: its first character is 1, or it says no; a file that cannot be read says no. */
+static void read_oracle(struct logger_job *job)
+{
+    struct oracle_job *o = CONTAINER_OF(job, struct oracle_job, job);
+    struct fs *fs = o->quorum->opt.fs;
+    const char *path = o->quorum->opt.config->oracle_path;
+    struct fs_file *f = NULL;
+    char first = 0;
+    int64_t n = fs_open(fs, path, FS_READ, &f);
+    if (n == 0)
+        n = fs->ops->read_at(f, 0, &first, 1);
+    fs->ops->close(f);
+    if (n < 0)
+        log_warn("quorum.oracle",
+                 "path=\"%s\" err=%s action=\"taken for 0\" next=\"write 1 or 0 into the file of oraclePath\"", path,
+                 err_name((int)n));
+    o->yes = n == 1 && first == '1';
+}
+
+static void oracle_read(struct quorum *q)
+{
+    q->opt.step(q->opt.ctx, &(struct core_event){
+                                .type = CORE_EV_PEER,
+                                .peer_event = &(struct zab_event){ .type = ZAB_EV_ORACLE, .end = q->oracle.yes } });
 }
 
 /* ---- the end of the log ---- */
@@ -164,6 +199,8 @@ bool quorum_log_changed(struct quorum *q, int64_t *end)
     while ((job = logger_take_done(q->opt.logger)) != NULL) {
         if (job == &q->epochs.job)
             epochs_done(q);
+        else if (job == &q->oracle.job)
+            oracle_read(q);
         else
             moved = truncate_done(q, end) || moved;
     }
@@ -271,6 +308,8 @@ void quorum_carry_out(struct quorum *q, const struct zab_fx *fx, size_t count)
             log_feed_more(q->feed, fx[i].link);
         else if (fx[i].type == ZAB_FX_LOG_DONE)
             log_feed_close(q->feed, fx[i].link);
+        else if (fx[i].type == ZAB_FX_ASK_ORACLE)
+            logger_run(q->opt.logger, &q->oracle.job);
     }
     peers_apply(q->peers, fx, count);
 }
@@ -321,8 +360,13 @@ struct zab_options quorum_zab_options(const struct config *c, const struct boot 
         .link_backlog_bytes_max = LIMIT_PEER_OUT_BYTES,
         .log_sync = c->snapshot_size_factor >= 0,
         .force_snapshot_sync = c->force_snapshot_sync,
+        .snap_syncs_max = c->leader_snap_syncs_max,
+        .diff_syncs_max = c->leader_diff_syncs_max,
+        .observer_unlogged = !c->observer_sync,
         .observer_masters = c->observer_master_port != 0,
         .many_addresses = c->multi_address,
+        .oracle = c->oracle_path[0] != '\0',
+        .untrusted = b->untrusted,
         .last_zxid = b->found.last_zxid,
         .accepted_epoch = b->epochs.accepted,
         .current_epoch = b->epochs.current,
@@ -336,6 +380,7 @@ struct quorum *quorum_new(const struct quorum_options *options)
     q->opt = *options;
     q->epochs = (struct epochs_job){ .job.fn = save_epochs, .quorum = q, .old = options->boot->epochs };
     q->truncate = (struct truncate_job){ .job = { .fn = truncate_log, .closes_log = true }, .quorum = q };
+    q->oracle = (struct oracle_job){ .job.fn = read_oracle, .quorum = q };
     const struct members *now = zab_members(core_zab(options->core(options->ctx)));
     q->members = members_ref((struct members *)(uintptr_t)now);
     const struct member *self = members_find(now, c->my_id);

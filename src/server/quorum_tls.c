@@ -130,6 +130,14 @@ void quorum_tls_fini(struct quorum_tls *t)
     t->accept = t->dial = NULL;
 }
 
+int quorum_tls_admin(const struct config *config, struct tls_context **out, struct tls_error *err)
+{
+    struct tls_options options = options_of(config, TLS_SERVER);
+    options.client_auth = config->admin_client_auth ? TLS_AUTH_NEED : TLS_AUTH_NONE;
+    options.verify_name = false;
+    return tls_context_new(&options, out, err);
+}
+
 int64_t quorum_tls_handshake_ms(const struct config *config)
 {
     return config->ssl_quorum_detect_ms > 0 ? config->ssl_quorum_detect_ms : HANDSHAKE_MS;

@@ -24,6 +24,9 @@ void quorum_tls_start(struct quorum_tls *t, struct loop *loop);
 void quorum_tls_stop(struct quorum_tls *t);
 /* After every link. Safe on zeroed memory. */
 void quorum_tls_fini(struct quorum_tls *t);
+/* The same identity for the admin port (admin.portUnification, admin.forceHttps), where no names are checked and
+ * admin.needClientAuth tells whether a certificate is asked for, as in Apache's JettyAdminServer. */
+int quorum_tls_admin(const struct config *config, struct tls_context **out, struct tls_error *err) WARN_UNUSED;
 /* Time for the handshake of a server that connects. */
 int64_t quorum_tls_handshake_ms(const struct config *config);
 

@@ -628,6 +628,7 @@ static void host_figures(void *ctx, struct command_figures *out)
         .tls_handshakes_refused = tls_figure(s, FRONT_TLS_REFUSED),
         .plain_local = tls_figure(s, FRONT_TLS_PLAIN_LOCAL),
         .plain_remote = tls_figure(s, FRONT_TLS_PLAIN_REMOTE),
+        .plain_admin = https_door_plain_count(s->http->door),
         .net_queued_bytes = s->fronts != NULL ? fronts_unsent_bytes(s->fronts) : s->front.unsent_bytes,
     };
     logger_figures(s->logger, &log);
@@ -732,6 +733,7 @@ static struct core_options core_options_of(const struct server *s)
         .shell_schemes = shell_schemes(s),
         .audit = c->audit_enabled,
         .leader_serves = c->leader_serves,
+        .image_saved_bytes_max = LIMIT_IMAGE_SAVED_BYTES,
         .read_only = c->read_only_mode,
         .local_sessions = c->local_sessions,
         .local_sessions_upgrade = c->local_sessions_upgrade,

@@ -6,7 +6,7 @@
 #ifndef ZOKOR_SERVER_SASL_H
 #define ZOKOR_SERVER_SASL_H
 
-#include "server/jaas.h"
+#include "base/jaas.h"
 
 struct sasl_service;
 struct sasl_session;

@@ -23,6 +23,7 @@ struct simclient {
     struct cluster *cluster;
     uint32_t index;
     struct library *library; /* it is one; NULL: it speaks for itself */
+    bool guest;              /* a number of opt.guests and nothing more */
     struct dice dice;        /* delays and what it does */
     struct dice works;       /* its requests */
     enum simclient_state state;
@@ -108,6 +109,11 @@ void sim_client_new(struct cluster *c, uint32_t index)
     k->next_xid = 1;
     buf_init(&k->frame, 1 << 20);
     c->clients[index] = k;
+    if (c->opt.guests != NULL) {
+        k->guest = true;
+        k->user = CLIENT_USERS;
+        return;
+    }
     if (c->directed != NULL) {
         k->user = CLIENT_USERS;
         k->left = true;
@@ -316,6 +322,10 @@ static void let_go(struct simclient *k, int64_t wait_us)
 
 void simclient_gone(struct simclient *k, uint32_t cable)
 {
+    if (k->guest) {
+        k->cluster->opt.guests->gone(k->cluster->guest_state, cable);
+        return;
+    }
     if (k->library != NULL) {
         library_gone(k->library, cable);
         return;
@@ -432,6 +442,10 @@ static void heard(struct simclient *k, struct slice frame)
 
 void sim_client_received(struct simclient *k, uint32_t cable, struct slice bytes)
 {
+    if (k->guest) {
+        k->cluster->opt.guests->received(k->cluster->guest_state, cable, bytes);
+        return;
+    }
     if (k->library != NULL) {
         library_received(k->library, cable, bytes);
         return;
@@ -477,6 +491,10 @@ static void work(struct simclient *k)
 
 void simclient_woken(struct simclient *k, uint64_t mark)
 {
+    if (k->guest) {
+        k->cluster->opt.guests->woken(k->cluster->guest_state, mark);
+        return;
+    }
     if (k->library != NULL) {
         library_woken(k->library, mark);
         return;
@@ -514,6 +532,10 @@ void simclient_woken(struct simclient *k, uint64_t mark)
 
 void simclient_cut(struct simclient *k)
 {
+    if (k->guest) {
+        k->cluster->opt.guests->cut(k->cluster->guest_state, k->index);
+        return;
+    }
     if (k->library != NULL) {
         library_cut(k->library);
         return;
@@ -524,6 +546,10 @@ void simclient_cut(struct simclient *k)
 
 void simclient_mute(struct simclient *k)
 {
+    if (k->guest) {
+        k->cluster->opt.guests->mute(k->cluster->guest_state, k->index);
+        return;
+    }
     if (k->library != NULL) {
         library_mute(k->library);
         return;
@@ -534,6 +560,10 @@ void simclient_mute(struct simclient *k)
 
 void simclient_away(struct simclient *k)
 {
+    if (k->guest) {
+        k->cluster->opt.guests->away(k->cluster->guest_state, k->index);
+        return;
+    }
     if (k->library != NULL) {
         library_away(k->library);
         return;
@@ -544,6 +574,8 @@ void simclient_away(struct simclient *k)
 
 void simclient_back(struct simclient *k)
 {
+    if (k->guest)
+        return;
     if (k->library != NULL) {
         library_back(k->library);
         return;
@@ -559,6 +591,10 @@ void simclient_back(struct simclient *k)
 
 void simclient_close_session(struct simclient *k)
 {
+    if (k->guest) {
+        k->cluster->opt.guests->crash(k->cluster->guest_state, k->index);
+        return;
+    }
     if (k->library != NULL) {
         library_close_session(k->library);
         return;
@@ -631,6 +667,8 @@ enum client_outcome simclient_outcome(const struct simclient *k, uint32_t ticket
 
 bool simclient_is_at_rest(const struct simclient *k)
 {
+    if (k->guest)
+        return true;
     if (k->library != NULL)
         return library_is_at_rest(k->library);
     return k->left || (k->state == CLIENT_CONNECTED && k->sent_count == 0);

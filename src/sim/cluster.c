@@ -215,6 +215,8 @@ static void heal(struct cluster *c)
     choose_core(c);
     for (uint32_t i = 0; i < c->client_count; i++)
         simclient_back(c->clients[i]);
+    if (c->opt.guests != NULL)
+        c->opt.guests->heal(c->guest_state);
     for (uint32_t i = 0; i < c->member_count; i++) {
         struct sim_member *m = c->members[i];
         disk_set_fault(m->disk, (struct disk_fault){ 0 });
@@ -241,6 +243,7 @@ static struct sim_member *taker(struct cluster *c, const struct agenda_item *it)
     case HAPPEN_EPOCHS:
     case HAPPEN_TRUNCATED:
     case HAPPEN_FEED:
+    case HAPPEN_ORACLE:
         return c->members[it->who];
     case HAPPEN_WIRE_ACCEPTED:
     case HAPPEN_WIRE_CONNECTED:
@@ -312,6 +315,8 @@ static void member_happening(struct cluster *c, const struct agenda_item *it)
         member_truncated(m);
     } else if (it->kind == HAPPEN_FEED) {
         member_feed_read(m);
+    } else if (it->kind == HAPPEN_ORACLE) {
+        (void)member_peer_event(m, (struct zab_event){ .type = ZAB_EV_ORACLE, .end = m->oracle_says });
     }
 }
 
@@ -352,6 +357,7 @@ static void happen(struct cluster *c, const struct agenda_item *it)
     case HAPPEN_EPOCHS:
     case HAPPEN_TRUNCATED:
     case HAPPEN_FEED:
+    case HAPPEN_ORACLE:
     case HAPPEN_RESTART:
     case HAPPEN_RESUME:
         member_happening(c, it);
@@ -433,6 +439,8 @@ static void run_until(struct cluster *c, int64_t until_us)
 
 static bool at_rest(struct cluster *c)
 {
+    if (c->opt.guests != NULL && !c->opt.guests->is_at_rest(c->guest_state))
+        return false;
     for (uint32_t i = 0; i < c->client_count; i++)
         if (!simclient_is_at_rest(c->clients[i]))
             return false;
@@ -447,6 +455,8 @@ static void judge_rest(struct cluster *c)
 {
     struct buf why;
     buf_init(&why, 4096);
+    if (c->opt.guests != NULL && !c->opt.guests->is_at_rest(c->guest_state))
+        c->opt.guests->describe(c->guest_state, &why);
     for (uint32_t i = 0; i < c->client_count && why.n == 0; i++)
         if (!simclient_is_at_rest(c->clients[i]))
             simclient_describe(c->clients[i], &why);
@@ -520,12 +530,15 @@ static void make(struct cluster *c, uint32_t client_count)
 
 static void begin(struct cluster *c)
 {
-    c->client_count = (uint32_t)opt(c, OPT_clients);
+    const struct guests *g = c->opt.guests;
+    c->client_count = g != NULL ? g->clients(&c->opt) : (uint32_t)opt(c, OPT_clients);
     make(c, c->client_count);
     for (uint32_t i = 0; i < c->member_count; i++)
         (void)member_start(c->members[i]);
     for (uint32_t i = 0; i < c->client_count; i++)
         sim_client_new(c, i);
+    if (g != NULL)
+        c->guest_state = g->begin(c);
     for (int i = 0; i < OPTION_COUNT; i++) {
         c->faults[i] = dice_of(c->opt.seed, "faults", (uint64_t)i);
         if (options_is_fault((enum sim_option)i))
@@ -563,6 +576,7 @@ void cluster_end(struct cluster *c)
 void cluster_run(const struct sim_options *options, struct sim_result *result)
 {
     struct cluster *c = mem_zalloc(sizeof *c);
+    uint64_t guest_counts[RESULT_GUEST_COUNTS];
     c->opt = *options;
     *result = (struct sim_result){ 0 };
     c->result = result;
@@ -581,6 +595,9 @@ void cluster_run(const struct sim_options *options, struct sim_result *result)
             member_count(c->members[i]);
     if (!c->finding.is)
         oracle_judge(c);
+    if (c->opt.guests != NULL)
+        c->opt.guests->end(c->guest_state);
+    memcpy(guest_counts, result->guest_counts, sizeof guest_counts);
     *result = (struct sim_result){ .finding = c->finding,
                                    .coverage = c->coverage,
                                    .steps = c->steps,
@@ -588,6 +605,7 @@ void cluster_run(const struct sim_options *options, struct sim_result *result)
                                    .virtual_us = c->now_us,
                                    .requests = (uint64_t)c->ops_sent,
                                    .txns = c->chronicle.txn_count };
+    memcpy(result->guest_counts, guest_counts, sizeof guest_counts);
     cluster_end(c);
     mem_free(c);
 }

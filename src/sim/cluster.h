@@ -9,6 +9,7 @@
 #include "sim/dice.h"
 #include "sim/finding.h"
 #include "sim/ghost.h"
+#include "sim/guests.h"
 #include "sim/chronicle.h"
 #include "sim/net.h"
 #include "sim/options.h"
@@ -27,6 +28,7 @@ enum happening {
     HAPPEN_EPOCHS,        /* member; life */
     HAPPEN_TRUNCATED,     /* member; life */
     HAPPEN_FEED,          /* member; life */
+    HAPPEN_ORACLE,        /* member; life */
     HAPPEN_RESTART,       /* member; life */
     HAPPEN_RESUME,        /* member; life */
     HAPPEN_BACKLOG,       /* member: what was kept while it stood still */
@@ -51,6 +53,7 @@ enum happening {
 };
 
 struct cluster {
+    bool has_oracle; /* of a script: members may go on alone if their oracle says so */
     struct sim_options opt;
     int64_t now_us;
     uint64_t steps; /* happenings carried out */
@@ -77,7 +80,10 @@ struct cluster {
     uint64_t trace;
     struct sim_result *result;
     struct directed *directed; /* a script's; NULL: chance leads */
+    void *guest_state;         /* of opt.guests */
 };
+
+#define RESULT_GUEST_COUNTS 24
 
 struct sim_result {
     struct finding finding;
@@ -86,6 +92,7 @@ struct sim_result {
     int64_t virtual_us; /* while it runs: the time, and who was the last to do something (members from 1) */
     uint32_t member;
     uint64_t requests, txns;
+    uint64_t guest_counts[RESULT_GUEST_COUNTS]; /* by their own numbers */
 };
 
 /* Runs one simulation to its end and judges it. */

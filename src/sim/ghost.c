@@ -183,12 +183,14 @@ static bool is_quorum(const struct members *m, const bool *has)
     return won * 2 > groups;
 }
 
-/* A decision needs a quorum of logs in which it is durable. */
+/* A decision needs a quorum of logs in which it is durable, or the log of one whom the oracle lets go on alone. */
 static void judge_quorum(struct cluster *c, struct sim_member *m, int64_t zxid)
 {
     bool durable[NET_MEMBERS_MAX] = { false };
     for (uint32_t i = 0; i < c->member_count; i++)
         durable[i] = c->members[i]->durable_zxid >= zxid;
+    if (c->has_oracle && m->oracle_says && durable[m->index])
+        return;
     if (c->ensemble == NULL ? !durable[0] : !is_quorum(c->ensemble, durable))
         finding_set(&c->finding, c->now_us, "ghost.quorum", "member %u applies 0x%llx, which is durable on too few",
                     m->index + 1, (unsigned long long)zxid);

@@ -50,7 +50,8 @@ void library_begin_handle(struct library *l)
                                     .chroot = dice_one_in(&l->dice, 4) ? slice_str("/a") : (struct slice){ 0 },
                                     .rearm_bytes = dice_one_in(&l->dice, 2) ? 1 : 0, /* a frame a path */
                                     .seed = (uint64_t)dice_between(&l->dice, 0, INT32_MAX),
-                                    .watcher = { session_watcher, (void *)(uintptr_t)(LIBRARY_WATCHER_SESSION + 1) } };
+                                    .watcher = { .fn = session_watcher,
+                                                 .ctx = (void *)(uintptr_t)(LIBRARY_WATCHER_SESSION + 1) } };
     judge_init(&l->judge, l->c, l->index);
     if (!slice_is_null(config.chroot))
         l->judge.chroot = config.chroot;
@@ -257,6 +258,7 @@ static bool serve_needs(struct library *l)
         case CLIENT_NEED_PROBE:
             l->probed_us = l->c->now_us + dice_wait(&l->dice, 20000);
             break;
+        case CLIENT_NEED_LOGIN: /* no handle of the simulation logs in by SASL */
         case CLIENT_NEED_END:
             return true;
         }

@@ -73,6 +73,7 @@ struct sim_member {
     uint32_t next_link;
     bool listens[ZAB_PORT_COUNT]; /* but for the election port, which is always open */
     bool powerless, leads;
+    bool oracle_says; /* of a script: 1 stands in the file that tells it whether it may go on alone */
     struct store_epochs epochs, epochs_wanted;
     bool saving_epochs;
     bool truncating, truncate_reload, truncate_again;

@@ -143,6 +143,9 @@ static void take_one(struct sim_member *m, const struct zab_fx *fx)
     case ZAB_FX_TRUNCATE:
         truncate(m, fx);
         break;
+    case ZAB_FX_ASK_ORACLE:
+        cluster_at(m->cluster, m->cluster->now_us, HAPPEN_ORACLE, m->index, m->life, NULL);
+        break;
     default:
         finding_set(&m->cluster->finding, m->cluster->now_us, "core.effects", "effect %d is not for the shell",
                     (int)fx->type);
@@ -175,6 +178,7 @@ struct zab_options member_zab_options(const struct sim_member *m)
         .counter_last = (uint32_t)opt(c, OPT_epoch_txns),
         .observer_masters = opt(c, OPT_observer_masters) != 0,
         .log_sync = opt(c, OPT_log_sync) != 0,
+        .oracle = c->has_oracle,
         .link_backlog_bytes_max = 64u << 20,
         .last_zxid = m->durable_zxid,
         .accepted_epoch = m->epochs.accepted,

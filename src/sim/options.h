@@ -5,6 +5,8 @@
 
 #include "base/buf.h"
 
+struct guests;
+
 enum sim_option {
 #define OPTION(name, value, help) OPT_##name,
 #include "sim/options.def"
@@ -15,7 +17,8 @@ enum sim_option {
 struct sim_options {
     uint64_t seed;
     int64_t v[OPTION_COUNT];
-    uint64_t given; /* bits of those that were set by hand: drawing leaves them alone */
+    uint64_t given;              /* bits of those that were set by hand: drawing leaves them alone */
+    const struct guests *guests; /* clients of another kind; NULL: the simulator's own */
 };
 
 /* Values as in the table. */

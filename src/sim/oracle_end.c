@@ -95,4 +95,6 @@ void oracle_end(struct oracle *o)
     judge_expiry(o);
     for (uint32_t i = 0; i < o->c->client_count; i++)
         simclient_judge_end(o->c->clients[i], &o->model);
+    if (o->c->opt.guests != NULL)
+        o->c->opt.guests->judge_end(o->c->guest_state, &o->model);
 }

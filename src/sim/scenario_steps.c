@@ -375,6 +375,17 @@ static bool do_refuse(struct scenario *s, const struct words *w)
     return true;
 }
 
+/* "oracle 1 says 1": two members, and what stands in the file of this one; before it starts */
+static bool do_oracle(struct scenario *s, const struct words *w)
+{
+    struct sim_member *m = scenario_member(s, w->w[1]);
+    if (m == NULL || w->n != 4)
+        return false;
+    s->c.has_oracle = true;
+    m->oracle_says = strcmp(w->w[3], "1") == 0;
+    return true;
+}
+
 /* "hold 3 > 1 NEWLEADER": it and all behind it waits */
 static bool do_hold(struct scenario *s, const struct words *w)
 {
@@ -736,7 +747,7 @@ bool scenario_step(struct scenario *s, const struct words *w)
         { "expect", do_expect, 3 },     { "until", do_until, 3 },     { "never", do_never, 4 },
         { "backup", do_back_up, 2 },    { "restore", do_restore, 2 }, { "refuse", do_refuse, 2 },
         { "accept", do_refuse, 2 },     { "mark", do_mark, 1 },       { "trap", do_trap, 4 },
-        { "verify", do_verify, 1 },     { "stop", do_stop, 1 },
+        { "oracle", do_oracle, 3 },     { "verify", do_verify, 1 },   { "stop", do_stop, 1 },
     };
     for (size_t i = 0; i < ARRAY_COUNT(steps); i++)
         if (strcmp(w->w[0], steps[i].word) == 0 && w->n >= steps[i].words) {

@@ -13,6 +13,7 @@
 #define TXNLOG_UNBORN_NAME "tmp-log"
 #define TXNLOG_PREALLOC_SLACK_BYTES 4096 /* disk specification 2.6 */
 #define TXNLOG_BATCH_BYTES_KEPT (4u << 20)
+#define TXNLOG_STEP_BYTES_MIN (64u << 10) /* of preallocation on a disk that is nearly full */
 
 /* Where in the batch a new file begins. */
 struct txnlog_cut {
@@ -34,6 +35,7 @@ struct txnlog {
     uint64_t size;          /* of the file, preallocation included */
     uint64_t file_number;   /* of files so far */
     uint64_t zeroed;        /* up to here zeros were offered */
+    uint64_t step_bytes;    /* it grows by: preAllocSize, or less where the disk has not so much left */
     bool dirty;             /* written and not synced */
     uint8_t *memory;        /* of block */
     uint8_t *block;         /* the block that the end of the file lies in, up to there; the rest is for an offer */
@@ -139,20 +141,31 @@ static int txnlog_finish_file(struct txnlog *l)
     return 0;
 }
 
+static uint64_t txnlog_size_for(const struct txnlog *l, uint64_t end)
+{
+    uint64_t size = l->size;
+    while (l->pos + TXNLOG_PREALLOC_SLACK_BYTES >= size || end > size)
+        size += l->step_bytes;
+    return size;
+}
+
+/* Preallocation is for speed: where there is no room for a whole step, as on a small volume or at the end of a large
+ * one, what fits is as good. (Apache's leaves a hole and goes on, too.) */
 static int txnlog_grow(struct txnlog *l, uint64_t end)
 {
-    uint64_t step = l->options.prealloc_bytes, size = l->size;
-    if (step == 0)
+    if (l->step_bytes == 0)
         return 0;
-    while (l->pos + TXNLOG_PREALLOC_SLACK_BYTES >= size || end > size)
-        size += step;
-    if (size == l->size)
-        return 0;
-    int rc = l->fs->ops->allocate(l->file, size);
-    if (rc < 0)
-        return txnlog_fail(l, rc, "preallocate (preAllocSize)");
-    l->size = size;
-    return 0;
+    for (;;) {
+        uint64_t size = txnlog_size_for(l, end);
+        int rc = size == l->size ? 0 : l->fs->ops->allocate(l->file, size);
+        if (rc == 0) {
+            l->size = size;
+            return 0;
+        }
+        if (rc != ERR_NO_SPACE || l->step_bytes <= TXNLOG_STEP_BYTES_MIN)
+            return txnlog_fail(l, rc, "preallocate (preAllocSize)");
+        l->step_bytes = l->step_bytes / 8 < TXNLOG_STEP_BYTES_MIN ? TXNLOG_STEP_BYTES_MIN : l->step_bytes / 8;
+    }
 }
 
 static int txnlog_new_file(struct txnlog *l, int64_t zxid)
@@ -172,6 +185,7 @@ static int txnlog_new_file(struct txnlog *l, int64_t zxid)
     l->file_number++;
     l->zeroed = 0;
     memcpy(l->block, header, sizeof header);
+    l->step_bytes = l->options.prealloc_bytes;
     if ((rc = ops->write_at(l->file, 0, header, sizeof header)) < 0)
         return txnlog_fail(l, rc, "write the header");
     if ((rc = txnlog_grow(l, l->pos)) < 0)

@@ -137,6 +137,23 @@ static void preallocates_in_steps(void **state)
     txnlog_free(l);
 }
 
+/* The default of preAllocSize is larger than a small volume. */
+static void a_disk_without_room_for_a_step_is_used_up(void **state)
+{
+    struct fixture *f = *state;
+    struct txnlog *l = log_of(f, 64u << 20, 0);
+    disk_set_capacity(f->disk, 400 * 1000);
+    append_flush(f, l, 1);
+    assert_in_range(txnlog_file_bytes(l), 65536, 400 * 1000);
+    static const uint8_t payload[4000] = { 1 };
+    int64_t zxid = 1;
+    while (txnlog_flush(l, &f->err) == 0)
+        txnlog_append(l, ++zxid, slice_of(payload, sizeof payload));
+    assert_says(f->err.text, LOG1 ": cannot preallocate (preAllocSize): no space left on device");
+    assert_in_range(zxid * 4000, 300 * 1000, 400 * 1000);
+    txnlog_free(l);
+}
+
 static void rolls_inside_a_batch(void **state)
 {
     struct fixture *f = *state;
@@ -571,6 +588,7 @@ int main(void)
         TEST(a_batch_is_one_write_and_one_sync),
         TEST(records_are_framed),
         TEST(preallocates_in_steps),
+        TEST(a_disk_without_room_for_a_step_is_used_up),
         TEST(rolls_inside_a_batch),
         TEST(a_file_of_the_same_name_is_replaced),
         TEST(without_force_sync_nothing_is_synced),

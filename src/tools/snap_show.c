@@ -211,21 +211,6 @@ int snap_info(const struct snap_context *c, const char *name)
 
 /* ---- export ---- */
 
-static void export_acl(struct buf *b, struct wire_vec acl)
-{
-    struct wire_reader r = wire_vec_reader(acl);
-    buf_printf(b, ",\"acl\":[");
-    for (int32_t i = 0; i < acl.count; i++) {
-        struct wire_acl a = wire_get_acl(&r);
-        buf_printf(b, "%s{\"perms\":%" PRId32 ",\"scheme\":", i == 0 ? "" : ",", a.perms);
-        text_put_json(b, a.id.scheme);
-        buf_printf(b, ",\"id\":");
-        text_put_json(b, a.id.id);
-        buf_printf(b, "}");
-    }
-    buf_printf(b, "]");
-}
-
 static void export_owner(struct buf *b, int64_t owner)
 {
     if (owner == WIRE_OWNER_CONTAINER)
@@ -249,7 +234,7 @@ static void export_node(void *ctx, node_id n, struct slice path, unsigned depth,
     buf_printf(b, ",\"data\":");
     text_put_json_base64(b, tree_data(s->t, n));
     export_owner(b, stat.ephemeral_owner);
-    export_acl(b, tree_acl(s->t, n));
+    text_put_json_acl(b, tree_acl(s->t, n));
     buf_printf(b, ",\"czxid\":\"0x%" PRIx64 "\",\"mzxid\":\"0x%" PRIx64 "\",\"pzxid\":\"0x%" PRIx64 "\",\"ctime\":\"",
                (uint64_t)stat.czxid, (uint64_t)stat.mzxid, (uint64_t)stat.pzxid);
     text_put_time_iso(b, stat.ctime);

@@ -98,6 +98,25 @@ void text_put_json(struct buf *b, struct slice s)
     buf_append(b, "\"", 1);
 }
 
+void text_put_json_acl(struct buf *b, struct wire_vec acl)
+{
+    if (acl.count < 0) {
+        buf_printf(b, ",\"acl\":null");
+        return;
+    }
+    struct wire_reader r = wire_vec_reader(acl);
+    buf_printf(b, ",\"acl\":[");
+    for (int32_t i = 0; i < acl.count; i++) {
+        struct wire_acl a = wire_get_acl(&r);
+        buf_printf(b, "%s{\"perms\":%" PRId32 ",\"scheme\":", i == 0 ? "" : ",", a.perms);
+        text_put_json(b, a.id.scheme);
+        buf_printf(b, ",\"id\":");
+        text_put_json(b, a.id.id);
+        buf_printf(b, "}");
+    }
+    buf_printf(b, "]");
+}
+
 void text_put_base64(struct buf *b, struct slice s)
 {
     size_t room = 4 * ((s.n + 2) / 3) + 1;

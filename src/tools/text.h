@@ -12,6 +12,8 @@ void text_put_utf8(struct buf *b, struct slice s);
 void text_put_csv(struct buf *b, struct slice s);
 /* A JSON string with its quotes, malformed UTF-8 replaced; null for a null slice. */
 void text_put_json(struct buf *b, struct slice s);
+/* ,"acl":[{"perms":31,"scheme":"world","id":"anyone"}], or null for a vector that is null. */
+void text_put_json_acl(struct buf *b, struct wire_vec acl);
 /* Base64 without quotes. */
 void text_put_base64(struct buf *b, struct slice s);
 /* A value of a CSV-less JSON field: "AAEC" or null. */

@@ -173,25 +173,6 @@ bool txn_print_text(struct buf *b, struct slice payload)
 
 /* ---- JSON ---- */
 
-static void json_acl(struct buf *b, struct wire_vec acl)
-{
-    if (acl.count < 0) {
-        buf_printf(b, ",\"acl\":null");
-        return;
-    }
-    struct wire_reader r = wire_vec_reader(acl);
-    buf_printf(b, ",\"acl\":[");
-    for (int32_t i = 0; i < acl.count; i++) {
-        struct wire_acl a = wire_get_acl(&r);
-        buf_printf(b, "%s{\"perms\":%" PRId32 ",\"scheme\":", i == 0 ? "" : ",", a.perms);
-        text_put_json(b, a.id.scheme);
-        buf_printf(b, ",\"id\":");
-        text_put_json(b, a.id.id);
-        buf_printf(b, "}");
-    }
-    buf_printf(b, "]");
-}
-
 static void json_path_data(struct buf *b, const struct txn_op *op, bool data)
 {
     buf_printf(b, ",\"path\":");
@@ -205,7 +186,7 @@ static void json_path_data(struct buf *b, const struct txn_op *op, bool data)
 static void json_create(struct buf *b, const struct txn_op *op)
 {
     json_path_data(b, op, true);
-    json_acl(b, op->acl);
+    text_put_json_acl(b, op->acl);
     if (op->type == WIRE_OP_CREATE || op->type == WIRE_OP_CREATE2) {
         buf_printf(b, ",\"ephemeral\":");
         text_bool(b, op->ephemeral);
@@ -252,7 +233,7 @@ static void json_body(struct buf *b, const struct txn_op *op)
         break;
     case WIRE_OP_SET_ACL:
         json_path_data(b, op, false);
-        json_acl(b, op->acl);
+        text_put_json_acl(b, op->acl);
         buf_printf(b, ",\"version\":%" PRId32, op->version);
         break;
     case WIRE_OP_CHECK:

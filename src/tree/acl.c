@@ -16,7 +16,7 @@ static uint32_t acl_make(struct tree *t, struct wire_vec acl)
 {
     uint32_t id = slab_take(&t->acls);
     struct acl_list *a = acl_at(t, id);
-    *a = (struct acl_list){ .refs = 1, .count = acl.count, .raw_bytes = (uint32_t)acl.raw.n, .imaged = a->imaged };
+    *a = (struct acl_list){ .refs = 1, .count = acl.count, .raw_bytes = (uint32_t)acl.raw.n };
     if (acl.raw.n != 0) {
         a->raw = pool_alloc(&t->pool, acl.raw.n);
         memcpy(a->raw, acl.raw.p, acl.raw.n);

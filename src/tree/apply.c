@@ -28,7 +28,7 @@ static void parent_cversion_raise(struct applying *a, node_id parent, const stru
 static void acl_set(struct applying *a, node_id id, struct wire_vec acl)
 {
     uint32_t fresh = acl_intern(a->t, acl);
-    if (a->t->walk != NULL)
+    if (a->t->walks != NULL)
         walk_save_node(a->t, id);
     struct node *n = node_at(a->t, id);
     acl_unref(a->t, n->acl);

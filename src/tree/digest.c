@@ -59,7 +59,7 @@ uint32_t node_digest(const struct tree *t, node_id id)
 
 void node_change_begin(struct tree *t, node_id id)
 {
-    if (UNLIKELY(t->walk != NULL))
+    if (UNLIKELY(t->walks != NULL))
         walk_save_node(t, id);
     t->digest -= node_digest(t, id);
 }

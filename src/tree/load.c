@@ -46,7 +46,7 @@ void tree_free(struct tree *t)
 {
     if (t == NULL)
         return;
-    ASSERT(t->walk == NULL);
+    ASSERT(t->walks == NULL);
     loading_free(t);
     watch_fini(t);
     for (node_id id = 1; id < t->nodes.end; id++) {

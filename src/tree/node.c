@@ -267,7 +267,7 @@ node_id node_insert(struct tree *t, node_id parent, struct slice name, uint32_t 
         .mtime = stat->mtime,
         .version = stat->version,
         .name_bytes = (name.n < NODE_NAME_LONG ? (uint32_t)name.n : NODE_NAME_LONG) & 0xffffff,
-        .flags = (NODE_USED | (n->flags & NODE_IMAGED)) & 0xff,
+        .flags = NODE_USED,
     };
     if (parent != NODE_NONE && (parent == t->zookeeper || (node_at(t, parent)->flags & NODE_HIDDEN)))
         n->flags |= NODE_HIDDEN;
@@ -321,7 +321,7 @@ void node_remove(struct tree *t, node_id id, size_t path_bytes)
         t->quota = NODE_NONE;
     if (id == t->zookeeper)
         t->zookeeper = NODE_NONE;
-    *n = (struct node){ .flags = n->flags & NODE_IMAGED }; /* the mark belongs to the place, see walk.c */
+    *n = (struct node){ 0 };
     slab_give(&t->nodes, id);
     t->removals++;
 }

@@ -41,7 +41,7 @@ static uint32_t session_need(struct tree *t, int64_t id)
         return s;
     s = slab_take(&t->sessions);
     struct session *r = session_at(t, s);
-    *r = (struct session){ .id = id, .used = true, .imaged = r->imaged };
+    *r = (struct session){ .id = id, .used = true };
     buckets_insert(&t->sessions_by_id, s, session_hash(t, id));
     return s;
 }
@@ -52,7 +52,7 @@ static void session_forget_if_idle(struct tree *t, uint32_t s)
     if (r->in_table || r->ephemerals.count != 0)
         return;
     buckets_remove(&t->sessions_by_id, s, session_hash(t, r->id));
-    *r = (struct session){ .imaged = r->imaged };
+    *r = (struct session){ 0 };
     slab_give(&t->sessions, s);
 }
 

@@ -159,12 +159,14 @@ void tree_put_config(struct tree *t, struct slice text, int64_t version, int64_t
 
 struct tree_walk;
 
-/* Freezes an image of the tree as it is now. Only one walk at a time. The image costs memory only for what changes
- * ahead of the walk. */
+/* Freezes an image of the tree as it is now. Several may go on at once, each at its own pace. An image costs memory
+ * only for what changes ahead of its walk. */
 struct tree_walk *tree_walk_begin(struct tree *t);
 /* The image's last zxid and digest. */
 int64_t tree_walk_zxid(const struct tree_walk *w);
 uint64_t tree_walk_digest(const struct tree_walk *w);
+/* What it keeps of things that have changed ahead of it. */
+size_t tree_walk_saved_bytes(const struct tree_walk *w);
 /* Appends the next bytes of a snapshot body (disk specification 3.1 from the session count to the "/" that ends the
  * nodes; parents before children, no file header, no seals) and returns true while there is more. One call appends
  * about `bytes` bytes (a single huge node may exceed it) and looks at no more than a few thousand slots. */

@@ -20,7 +20,6 @@ enum node_flag {
     NODE_HIDDEN = 4,         /* below /zookeeper/: no part of the tree digest */
     NODE_WATCHED = 8,        /* the watch table has an entry for this node */
     NODE_WATCHED_BELOW = 16, /* maybe some of them are recursive */
-    NODE_IMAGED = 32,        /* ahead of the walk's cursor: not part of what it still has to write */
 };
 
 #define NODE_NAME_LONG 0xffffffu /* the length is in the extra block */
@@ -67,7 +66,6 @@ struct acl_list {
     uint32_t refs; /* nodes with this list; the record is free when there are none */
     uint8_t *raw;  /* encoded entries; NULL when empty */
     uint32_t raw_bytes;
-    bool imaged; /* as NODE_IMAGED */
 };
 
 /* ---- sessions ---- */
@@ -79,7 +77,6 @@ struct session {
     bool used;
     bool in_table; /* false: it only owns nodes (a fuzzy snapshot, before its createSession is
                       replayed) */
-    bool imaged;   /* as NODE_IMAGED */
 };
 
 /* ---- watches (watch.c) ---- */
@@ -111,7 +108,7 @@ struct tree {
     struct node_list special; /* containers and TTL nodes */
     node_id expire_next;      /* where tree_put_expired goes on; NODE_NONE: at the head */
     struct watch_table watch;
-    struct tree_walk *walk;
+    struct tree_walk *walks; /* that run now; NULL: none */
     struct loading *loading; /* between tree_new_for_load and tree_load_finish */
 };
 
@@ -254,7 +251,7 @@ void watch_node_created(struct tree *t, node_id id, struct slice path);
 void watch_node_deleted(struct tree *t, node_id id, struct slice path);
 void watch_check(const struct tree *t);
 
-/* ---- walk.c: a running walk must see things before they change ---- */
+/* ---- walk.c: running walks must see things before they change ---- */
 
 void walk_save_node(struct tree *t, node_id id);
 void walk_save_acl(struct tree *t, uint32_t acl);

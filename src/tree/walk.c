@@ -1,11 +1,11 @@
 /* A point-in-time image of the tree, written in slices while the tree goes on changing.
  *
  * Sessions, ACL lists and nodes live in slabs; the walk moves a cursor over each. What lies ahead
- * of the cursor and is about to change or go is written to a list of saved pieces first and marked
- * (`imaged`), and what is made ahead of it is marked at once; the cursor passes over marks and
- * clears them. So marks exist only ahead of the cursor, and a thing belongs to what is still to be
- * written exactly if it is ahead and not marked. A mark belongs to the place in the slab: it stays
- * when the place is freed and taken again.
+ * of the cursor and is about to change or go is written to a list of saved pieces first and marked,
+ * and what is made ahead of it is marked at once; the cursor passes over marks. So a thing belongs
+ * to what is still to be written exactly if it is ahead and not marked. A mark belongs to the place
+ * in the slab: it stays when the place is freed and taken again. Marks are a bit a place, made when
+ * the first is set, and each walk has its own: several go on at their own paces.
  *
  * Readers of snapshots want parents before children, so a node is never written before its
  * ancestors: those that are still to be written go first. Therefore the ancestors of a written node
@@ -25,16 +25,19 @@ struct piece {
 
 struct saved {
     struct piece *first, *last;
+    size_t bytes;
 };
 
 enum walk_phase { WALK_SESSIONS, WALK_ACLS, WALK_NODES, WALK_DONE };
 
 struct walk_range {
     uint32_t at, end; /* still to be looked at: [at, end) */
+    uint8_t *marks;   /* a bit for each place below end; NULL: none is set */
     struct saved saved;
 };
 
 struct tree_walk {
+    struct tree_walk *next; /* another walk of this tree */
     struct tree *t;
     int64_t zxid;
     uint64_t digest;
@@ -42,8 +45,6 @@ struct tree_walk {
     bool counted; /* the count that begins the phase has been written */
     uint32_t session_count, acl_count;
     struct walk_range sessions, acls, nodes;
-    node_id *marked; /* nodes ever marked, for a walk that ends early */
-    size_t marked_count, marked_cap;
     node_id *ancestors; /* scratch: a node and those above it that must be written */
     size_t ancestor_cap;
     uint8_t *path; /* scratch */
@@ -66,6 +67,7 @@ static uint8_t *saved_add(struct saved *s, size_t n)
         else
             s->first = fresh;
         s->last = last = fresh;
+        s->bytes += cap;
     }
     uint8_t *p = last->p + last->n;
     last->n += n;
@@ -82,6 +84,7 @@ static bool saved_pop(struct saved *s, struct buf *out)
     s->first = piece->next;
     if (s->first == NULL)
         s->last = NULL;
+    s->bytes -= piece->cap;
     mem_free(piece);
     return true;
 }
@@ -157,19 +160,27 @@ static bool ahead(const struct walk_range *r, uint32_t id)
     return id >= r->at && id < r->end;
 }
 
-static bool node_wanted(const struct tree_walk *w, node_id id)
+static bool marked(const struct walk_range *r, uint32_t id)
 {
-    return ahead(&w->nodes, id) && !(node_at(w->t, id)->flags & NODE_IMAGED);
+    return r->marks != NULL && (r->marks[id / 8] >> (id % 8) & 1) != 0;
 }
 
-static void mark_node(struct tree_walk *w, node_id id)
+static bool wanted(const struct walk_range *r, uint32_t id)
 {
-    node_at(w->t, id)->flags |= NODE_IMAGED;
-    if (w->marked_count == w->marked_cap) {
-        w->marked_cap = w->marked_cap == 0 ? 256 : w->marked_cap * 2;
-        w->marked = mem_realloc(w->marked, w->marked_cap * sizeof *w->marked);
-    }
-    w->marked[w->marked_count++] = id;
+    return ahead(r, id) && !marked(r, id);
+}
+
+static void mark(struct walk_range *r, uint32_t id)
+{
+    if (r->marks == NULL)
+        r->marks = mem_zalloc(r->end / 8 + 1);
+    r->marks[id / 8] |= (uint8_t)(1u << (id % 8));
+}
+
+static void skip(struct walk_range *r, uint32_t id)
+{
+    if (ahead(r, id))
+        mark(r, id);
 }
 
 /* Writes a node and those of its ancestors that were not written, top first, to out or, if that is
@@ -178,7 +189,7 @@ static void node_write(struct tree_walk *w, node_id id, struct buf *out)
 {
     const struct tree *t = w->t;
     size_t count = 0;
-    for (node_id n = id; n != NODE_NONE && node_wanted(w, n); n = node_at(t, n)->parent) {
+    for (node_id n = id; n != NODE_NONE && wanted(&w->nodes, n); n = node_at(t, n)->parent) {
         if (count == w->ancestor_cap) {
             w->ancestor_cap = w->ancestor_cap == 0 ? 64 : w->ancestor_cap * 2;
             w->ancestors = mem_realloc(w->ancestors, w->ancestor_cap * sizeof *w->ancestors);
@@ -200,7 +211,7 @@ static void node_write(struct tree_walk *w, node_id id, struct buf *out)
         if (to != NULL) /* else the error sticks to out */
             node_store(t, to, n, slice_of(w->path, path_bytes));
         if (out == NULL || n != id)
-            mark_node(w, n); /* else the cursor is just passing over it */
+            mark(&w->nodes, n); /* else the cursor is just passing over it */
         if (count > 0)
             path_bytes += 1 + node_name_bytes(node_at(t, w->ancestors[count - 1]));
     }
@@ -208,57 +219,58 @@ static void node_write(struct tree_walk *w, node_id id, struct buf *out)
 
 void walk_save_node(struct tree *t, node_id id)
 {
-    struct tree_walk *w = t->walk;
-    if (w != NULL && node_wanted(w, id))
-        node_write(w, id, NULL);
+    for (struct tree_walk *w = t->walks; w != NULL; w = w->next)
+        if (wanted(&w->nodes, id))
+            node_write(w, id, NULL);
 }
 
 void walk_skip_node(struct tree *t, node_id id)
 {
-    struct tree_walk *w = t->walk;
-    if (w != NULL && node_wanted(w, id))
-        mark_node(w, id);
+    for (struct tree_walk *w = t->walks; w != NULL; w = w->next)
+        skip(&w->nodes, id);
 }
 
 void walk_save_acl(struct tree *t, uint32_t acl)
 {
-    struct tree_walk *w = t->walk;
-    struct acl_list *a = acl_at(t, acl);
-    if (w == NULL || a->imaged || !ahead(&w->acls, acl))
-        return;
-    acl_store(saved_add(&w->acls.saved, acl_bytes(a)), a, acl);
-    a->imaged = true;
+    const struct acl_list *a = acl_at(t, acl);
+    for (struct tree_walk *w = t->walks; w != NULL; w = w->next) {
+        if (!wanted(&w->acls, acl))
+            continue;
+        acl_store(saved_add(&w->acls.saved, acl_bytes(a)), a, acl);
+        mark(&w->acls, acl);
+    }
 }
 
 void walk_skip_acl(struct tree *t, uint32_t acl)
 {
-    if (t->walk != NULL && ahead(&t->walk->acls, acl))
-        acl_at(t, acl)->imaged = true;
+    for (struct tree_walk *w = t->walks; w != NULL; w = w->next)
+        skip(&w->acls, acl);
 }
 
 void walk_save_session(struct tree *t, uint32_t s)
 {
-    struct tree_walk *w = t->walk;
-    struct session *r = session_at(t, s);
-    if (w == NULL || r->imaged || !ahead(&w->sessions, s))
-        return;
-    session_store(saved_add(&w->sessions.saved, SESSION_BYTES), r);
-    r->imaged = true;
+    for (struct tree_walk *w = t->walks; w != NULL; w = w->next) {
+        if (!wanted(&w->sessions, s))
+            continue;
+        session_store(saved_add(&w->sessions.saved, SESSION_BYTES), session_at(t, s));
+        mark(&w->sessions, s);
+    }
 }
 
 void walk_skip_session(struct tree *t, uint32_t s)
 {
-    if (t->walk != NULL && ahead(&t->walk->sessions, s))
-        session_at(t, s)->imaged = true;
+    for (struct tree_walk *w = t->walks; w != NULL; w = w->next)
+        skip(&w->sessions, s);
 }
 
 /* ---- the walk ---- */
 
 struct tree_walk *tree_walk_begin(struct tree *t)
 {
-    ASSERT(t->walk == NULL && t->loading == NULL);
+    ASSERT(t->loading == NULL);
     struct tree_walk *w = mem_alloc(sizeof *w);
     *w = (struct tree_walk){
+        .next = t->walks,
         .t = t,
         .zxid = t->last_zxid,
         .digest = t->digest,
@@ -268,7 +280,7 @@ struct tree_walk *tree_walk_begin(struct tree *t)
         .acls = { .at = ACL_OPEN + 1, .end = t->acls.end },
         .nodes = { .at = 1, .end = t->nodes.end },
     };
-    t->walk = w;
+    t->walks = w;
     return w;
 }
 
@@ -282,32 +294,34 @@ uint64_t tree_walk_digest(const struct tree_walk *w)
     return w->digest;
 }
 
+size_t tree_walk_saved_bytes(const struct tree_walk *w)
+{
+    return w->sessions.saved.bytes + w->acls.saved.bytes + w->nodes.saved.bytes;
+}
+
 static void sessions_step(struct tree_walk *w, struct buf *out)
 {
-    struct session *s = session_at(w->t, w->sessions.at++);
-    uint8_t *to = s->in_table && !s->imaged ? buf_add(out, SESSION_BYTES) : NULL;
+    uint32_t id = w->sessions.at++;
+    const struct session *s = session_at(w->t, id);
+    uint8_t *to = s->in_table && !marked(&w->sessions, id) ? buf_add(out, SESSION_BYTES) : NULL;
     if (to != NULL)
         session_store(to, s);
-    s->imaged = false;
 }
 
 static void acls_step(struct tree_walk *w, struct buf *out)
 {
     uint32_t id = w->acls.at++;
-    struct acl_list *a = acl_at(w->t, id);
-    uint8_t *to = a->refs != 0 && !a->imaged ? buf_add(out, acl_bytes(a)) : NULL;
+    const struct acl_list *a = acl_at(w->t, id);
+    uint8_t *to = a->refs != 0 && !marked(&w->acls, id) ? buf_add(out, acl_bytes(a)) : NULL;
     if (to != NULL)
         acl_store(to, a, id);
-    a->imaged = false;
 }
 
 static void nodes_step(struct tree_walk *w, struct buf *out)
 {
     node_id id = w->nodes.at;
-    struct node *n = node_at(w->t, id);
-    if ((n->flags & NODE_USED) && !(n->flags & NODE_IMAGED))
+    if ((node_at(w->t, id)->flags & NODE_USED) && !marked(&w->nodes, id))
         node_write(w, id, out);
-    n->flags &= ~(unsigned)NODE_IMAGED & 0xff;
     w->nodes.at++;
 }
 
@@ -361,24 +375,24 @@ bool tree_walk_next(struct tree_walk *w, size_t bytes, struct buf *out)
     return w->phase != WALK_DONE;
 }
 
+static void range_free(struct walk_range *r)
+{
+    saved_free(&r->saved);
+    mem_free(r->marks);
+}
+
 void tree_walk_end(struct tree_walk *w)
 {
     if (w == NULL)
         return;
-    struct tree *t = w->t;
-    /* A walk that was given up leaves marks ahead of its cursors. */
-    for (uint32_t s = w->sessions.at; s < w->sessions.end; s++)
-        session_at(t, s)->imaged = false;
-    for (uint32_t a = w->acls.at; a < w->acls.end; a++)
-        acl_at(t, a)->imaged = false;
-    for (size_t i = 0; i < w->marked_count; i++)
-        node_at(t, w->marked[i])->flags &= ~(unsigned)NODE_IMAGED & 0xff;
-    saved_free(&w->sessions.saved);
-    saved_free(&w->acls.saved);
-    saved_free(&w->nodes.saved);
-    mem_free(w->marked);
+    struct tree_walk **at = &w->t->walks;
+    while (*at != w)
+        at = &(*at)->next;
+    *at = w->next;
+    range_free(&w->sessions);
+    range_free(&w->acls);
+    range_free(&w->nodes);
     mem_free(w->ancestors);
     mem_free(w->path);
-    t->walk = NULL;
     mem_free(w);
 }

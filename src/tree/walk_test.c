@@ -192,6 +192,76 @@ static void exact_under_changes(void **state)
     }
 }
 
+struct one_of_many {
+    struct tree_walk *walk;
+    struct tree *expected;
+    int64_t zxid;
+    size_t pace; /* bytes a turn */
+    struct buf out;
+};
+
+static void begin_one(struct world *w, struct one_of_many *o)
+{
+    struct buf now;
+    buf_init(&now, SIZE_MAX);
+    buf_init(&o->out, SIZE_MAX);
+    image_at_once(w, &now);
+    o->expected = tree_of_image(buf_slice(&now), w->b.zxid);
+    o->zxid = w->b.zxid;
+    o->pace = 1 + rng_below(&w->r, 2000);
+    o->walk = tree_walk_begin(w->b.t);
+    buf_fini(&now);
+}
+
+static void end_one(struct one_of_many *o, bool whole)
+{
+    assert_true(tree_walk_zxid(o->walk) == o->zxid && tree_walk_digest(o->walk) == tree_digest(o->expected));
+    tree_walk_end(o->walk);
+    if (whole) {
+        struct tree *image = tree_of_image(buf_slice(&o->out), o->zxid);
+        assert_same_trees(image, o->expected);
+        assert_same_trees(o->expected, image);
+        tree_free(image);
+    }
+    tree_free(o->expected);
+    buf_fini(&o->out);
+    o->walk = NULL;
+}
+
+/* Walks begin, go on at their own paces and end in any order: each image is that of its own moment. */
+static void several_at_once(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 15; seed++) {
+        struct world w;
+        struct one_of_many all[5] = { 0 };
+        int whole = 0;
+        size_t saved = 0;
+        world_open(&w, 500 + seed, 300);
+        while (whole < 12) {
+            struct one_of_many *o = &all[rng_below(&w.r, ARRAY_COUNT(all))];
+            for (uint64_t n = rng_below(&w.r, 4); n > 0; n--)
+                random_change(&w);
+            if (o->walk != NULL && tree_walk_saved_bytes(o->walk) > saved)
+                saved = tree_walk_saved_bytes(o->walk);
+            if (o->walk == NULL) {
+                begin_one(&w, o);
+            } else if (!tree_walk_next(o->walk, o->pace, &o->out)) {
+                end_one(o, true);
+                whole++;
+            } else if (rng_below(&w.r, 60) == 0) {
+                end_one(o, false);
+            }
+        }
+        assert_true(saved > 0);
+        tree_check(w.b.t);
+        for (size_t i = 0; i < ARRAY_COUNT(all); i++)
+            if (all[i].walk != NULL)
+                end_one(&all[i], false);
+        bench_close(&w.b);
+    }
+}
+
 /* A walk that is given up leaves no marks: the next one is whole. */
 static void given_up(void **state)
 {
@@ -281,10 +351,8 @@ static void slices_are_bounded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(fresh_bytes),
-        cmocka_unit_test(exact_under_changes),
-        cmocka_unit_test(given_up),
-        cmocka_unit_test(slices_are_bounded),
+        cmocka_unit_test(fresh_bytes), cmocka_unit_test(exact_under_changes), cmocka_unit_test(several_at_once),
+        cmocka_unit_test(given_up),    cmocka_unit_test(slices_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,7 +8,7 @@ static struct vote initial_vote(const struct zab *z)
     struct vote v = { .given = true, .state = PEER_LOOKING, .version = 2 };
     if (zab_is_participant(z)) {
         v.leader = z->opt.sid;
-        v.zxid = z->appended;
+        v.zxid = z->untrusted ? -1 : z->appended; /* others pass over such a vote (3.1) */
         v.peer_epoch = z->current_epoch;
     } else {
         v.leader = v.zxid = v.peer_epoch = SID_NONE;
@@ -157,7 +157,7 @@ static void decide_if_alone(struct zab *z)
 {
     struct member_set self = { 0 };
     member_set_add(&self, z->members, z->opt.sid);
-    if (members_is_quorum(z->members, &self))
+    if (!z->untrusted && members_is_quorum(z->members, &self))
         z->election.final_ms = z->now_ms;
 }
 
@@ -176,6 +176,7 @@ void election_begin(struct zab *z)
         return;
     }
     look(z);
+    lone_begin(z);
     decide_if_alone(z);
     take_early_votes(z);
 }
@@ -218,7 +219,7 @@ static bool quorum_says(const struct zab *z, const struct vote *v, bool outside)
     }
     if (!outside && same_vote(&z->election.proposal, v))
         member_set_add(&set, z->members, z->opt.sid);
-    return members_is_quorum(z->members, &set);
+    return zab_is_quorum(z, &set);
 }
 
 /* Never follow a leader before it has said itself that it leads: reports about a dead one are not enough. */
@@ -257,7 +258,7 @@ static bool nobody_left(const struct zab *z)
 static void check_quorum(struct zab *z)
 {
     struct election *e = &z->election;
-    if (!quorum_says(z, &e->proposal, false)) {
+    if (e->proposal.zxid == -1 || !quorum_says(z, &e->proposal, false)) {
         e->final_ms = 0;
         return;
     }
@@ -308,9 +309,23 @@ static void from_settled(struct zab *z, struct peer *p, const struct vote *v)
             return;
         }
     }
-    if (quorum_says(z, v, true) && leader_confirms(z, v->leader, v->round, true)) {
+    bool leads = v->state == PEER_LEADING && v->leader == p->sid;
+    if ((quorum_says(z, v, true) && leader_confirms(z, v->leader, v->round, true)) || (leads && lone_follows(z))) {
         e->round = v->round;
         decided(z, v);
+    }
+}
+
+/* As Apache's receivedLeadingNotification, and the look that it takes whenever its votes are not answered. */
+void election_oracle(struct zab *z)
+{
+    if (z->election.start_ms != 0)
+        return;
+    election_recheck(z);
+    for (struct peer *p = z->peers; p != NULL && z->role == PEER_LOOKING; p = p->next) {
+        struct vote v = p->outside;
+        if (v.given && v.state == PEER_LEADING)
+            from_settled(z, p, &v);
     }
 }
 
@@ -361,8 +376,10 @@ void election_tick(struct zab *z)
     if (z->role != PEER_LOOKING || z->settling)
         return;
     if (e->start_ms != 0) {
-        if (z->now_ms >= e->start_ms)
+        if (z->now_ms >= e->start_ms) {
             look(z);
+            lone_begin(z);
+        }
         return;
     }
     if (e->final_ms != 0 && z->now_ms >= e->final_ms) {
@@ -373,6 +390,7 @@ void election_tick(struct zab *z)
     if (z->now_ms < e->repeat_ms)
         return;
     tell_all(z);
+    lone_ask(z);
     int64_t max_ms =
         z->opt.notification_ms_max < NOTIFICATION_MS_CAP ? z->opt.notification_ms_max : NOTIFICATION_MS_CAP;
     e->repeat_after_ms = e->repeat_after_ms * 2 < max_ms ? e->repeat_after_ms * 2 : max_ms;

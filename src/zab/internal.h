@@ -22,6 +22,7 @@
 #define RETRY_LEADER_MS_MAX 320 /* one that hangs up, or cannot be connected to: the pause doubles up to this */
 #define RETRY_LEADER_FOR_MS 1000
 #define EPOCH_MAX 0x7ffffffe      /* the epoch files hold what Java calls a positive int */
+#define EPOCH_NONE 0xffffffff     /* of Apache's server with an empty database that is not trusted: none was promised */
 #define INFO_BYTES_MAX 1024u      /* a field of the packet in which a learner says who it is */
 #define ROUND_MAX (INT64_MAX / 2) /* no server counts so many elections; one more than the largest must be a number */
 #define NOTIFICATION_MS_CAP 5000  /* a partition that heals is noticed within this */
@@ -104,16 +105,20 @@ enum learner_state {
     LEARNER_UP,         /* UPTODATE sent */
 };
 
+/* From the first packet of a synchronisation to the acknowledgement of its end. */
+enum sync_load { SYNC_LOAD_NONE, SYNC_LOAD_DIFF, SYNC_LOAD_SNAP };
+
 struct learner {
     struct list link;
     struct link *conn;
     int64_t sid;
     enum learner_state state;
-    bool relayed;    /* came to the port for observers */
-    bool observer;   /* came with OBSERVERINFO: gets INFORM */
-    bool registered; /* gets what is proposed and committed */
-    bool log_begun;  /* LEARNER_LOG: DIFF has been sent */
-    bool doomed;     /* to be dropped at the end of the turn */
+    enum sync_load load; /* what the throttle of syncs counts it as */
+    bool relayed;        /* came to the port for observers */
+    bool observer;       /* came with OBSERVERINFO: gets INFORM */
+    bool registered;     /* gets what is proposed and committed */
+    bool log_begun;      /* LEARNER_LOG: DIFF has been sent */
+    bool doomed;         /* to be dropped at the end of the turn */
     int64_t accepted_epoch;
     int64_t last_zxid;  /* of ACKEPOCH; while LEARNER_LOG: the last transaction sent */
     int64_t log_to;     /* while LEARNER_LOG: what is being read ends here */
@@ -197,6 +202,16 @@ struct learning {
     bool saw_newleader;
 };
 
+/* ---- the oracle of two voters (lone.c) ---- */
+
+enum lone_answer { LONE_UNKNOWN, LONE_NO, LONE_YES };
+
+struct lone {
+    enum lone_answer answer; /* the last one of this role */
+    bool asked;
+    int64_t asked_ms;
+};
+
 /* ---- all ---- */
 
 struct zab {
@@ -214,8 +229,10 @@ struct zab {
     int64_t next_nameless;
 
     int64_t accepted_epoch, current_epoch; /* durable, or being saved */
+    int64_t disk_zxid, disk_epoch;         /* of an observer without a log: what its disk really holds */
     bool saving_epochs, truncating, reloading, saving_image;
     bool wants_image; /* the log cannot be cut to what the leader has: only an image helps */
+    bool untrusted;   /* see zab_options; until an image is saved */
     bool dirty;       /* the tree is not what the log would give: it must be read again before it counts */
     struct history history;
     int64_t appended, synced; /* end of the log, and its durable end */
@@ -228,8 +245,10 @@ struct zab {
     struct election election;
     struct leading leading;
     struct learning learning;
+    struct lone lone;
     int64_t elections, last_election_ms;
     int64_t diffs_sent, truncs_sent, snaps_sent;
+    struct summary inflight[SYNC_LOAD_SNAP + 1]; /* by enum sync_load */
     struct buf scratch;
 };
 
@@ -265,6 +284,8 @@ void election_notified(struct zab *z, struct peer *p, const struct peer_notifica
 int64_t election_next_tick_ms(const struct zab *z);
 /* Somebody has been lost: perhaps nobody is left to wait for. */
 void election_recheck(struct zab *z);
+/* The oracle has answered. */
+void election_oracle(struct zab *z);
 void election_peer_epoch(struct zab *z, int64_t epoch);
 /* This one was elected, and no connection to its learner port comes about. */
 void election_avoid(struct zab *z, int64_t sid);
@@ -301,6 +322,8 @@ void leader_log_synced(struct zab *z);
 /* Of a leader: zab_awaits_log. */
 bool leader_awaits_log(const struct zab *z);
 void leader_try_commit(struct zab *z);
+/* Something that quorums depend on has changed. */
+void leader_recheck(struct zab *z);
 void leader_drop(struct zab *z, struct learner *f, const char *why);
 void leader_drop_doomed(struct zab *z);
 void leader_drained(struct zab *z, struct link *l);
@@ -311,12 +334,26 @@ bool leader_quorum_synced(const struct zab *z);
 /* leader_sync.c */
 void leader_sync_learner(struct zab *z, struct learner *f);
 void leader_log_read(struct zab *z, struct link *l, const struct zab_event *ev);
+void leader_sync_ended(struct zab *z, struct learner *f);
 void leader_newleader_acked(struct zab *z, struct learner *f);
 /* leader_ping.c */
 void leader_ping_all(struct zab *z);
 void leader_ping_answered(struct zab *z, struct learner *f);
+void leader_recheck_round(struct zab *z);
 void leader_release_syncs(struct zab *z);
 void leader_free_syncs(struct zab *z);
+
+/* lone.c */
+/* A quorum of these voters, or with the oracle's word. */
+bool zab_is_quorum(const struct zab *z, const struct member_set *set);
+/* The oracle has said 0: whoever says that it leads is followed without a quorum's word. */
+bool lone_follows(const struct zab *z);
+/* The oracle has been asked and may yet answer. */
+bool lone_waits(const struct zab *z);
+void lone_ask(struct zab *z);
+/* A role begins, or has lost its last follower: what was said before is worth nothing. */
+void lone_begin(struct zab *z);
+void lone_answered(struct zab *z, bool yes);
 
 /* relay.c */
 bool relay_is_open(const struct zab *z);

@@ -53,6 +53,7 @@ static void learner_free(struct zab *z, struct learner *f)
         zab_emit(z, ZAB_FX_IMAGE_DROPPED)->link = f->conn->id;
     if (f->state == LEARNER_LOG)
         zab_emit(z, ZAB_FX_LOG_DONE)->link = f->conn->id;
+    leader_sync_ended(z, f);
     list_remove(&f->link);
     buf_fini(&f->held);
     mem_free(f);
@@ -86,6 +87,7 @@ void leader_lost(struct zab *z, struct link *l)
         log_info("zab.learner.lost", "sid=%lld", (long long)f->sid);
     learner_free(z, f);
     l->learner = NULL;
+    lone_begin(z);
 }
 
 void leader_drop(struct zab *z, struct learner *f, const char *why)
@@ -94,6 +96,7 @@ void leader_drop(struct zab *z, struct learner *f, const char *why)
     struct link *l = f->conn;
     learner_free(z, f);
     link_close(z, l);
+    lone_begin(z);
 }
 
 /* ---- coming and going ---- */
@@ -117,6 +120,7 @@ void leader_begin(struct zab *z)
     fx->port = ZAB_PORT_LEARNER;
     fx->on = true;
     zab_role_changed(z, false);
+    lone_begin(z);
     leader_tick(z);
 }
 
@@ -160,8 +164,16 @@ static void tell_epoch(struct zab *z, struct learner *f)
 static void check_epoch_quorum(struct zab *z)
 {
     struct leading *ld = &z->leading;
-    if (ld->phase != LEADING_COLLECT || z->saving_epochs || !members_is_quorum(z->members, &ld->epoch_from))
+    if (ld->phase != LEADING_COLLECT || z->saving_epochs || !zab_is_quorum(z, &ld->epoch_from))
         return;
+    if (ld->epoch_max >= EPOCH_MAX) { /* not by living on, but by somebody who claims it on an open port */
+        log_error("zab.epochs",
+                  "accepted=%lld reason=\"no epoch is left\" next=\"restore acceptedEpoch and currentEpoch "
+                  "of every member from before; close the ports between servers to strangers\"",
+                  (long long)ld->epoch_max);
+        zab_leave_role(z, "no epoch is left");
+        return;
+    }
     ld->epoch = ld->epoch_max + (SIM_BUG(epoch_taken_twice) && ld->epoch_max > 1 ? 0 : 1);
     ld->phase = LEADING_SAVE_ACCEPTED;
     log_info("zab.epoch", "epoch=%lld", (long long)ld->epoch);
@@ -171,7 +183,7 @@ static void check_epoch_quorum(struct zab *z)
 static void check_ack_quorum(struct zab *z)
 {
     struct leading *ld = &z->leading;
-    if (ld->phase != LEADING_ACKEPOCH || !members_is_quorum(z->members, &ld->acks_from))
+    if (ld->phase != LEADING_ACKEPOCH || !zab_is_quorum(z, &ld->acks_from))
         return;
     ld->phase = LEADING_SAVE_CURRENT;
     zab_save_epochs(z, z->accepted_epoch, ld->epoch);
@@ -220,7 +232,10 @@ static void on_info(struct zab *z, struct learner *f, const struct peer_packet *
         leader_drop(z, f, "only observers are served on this port");
         return;
     }
-    if (ZXID_EPOCH(p->zxid) >= EPOCH_MAX) {
+    int64_t epoch = ZXID_EPOCH(p->zxid);
+    if (epoch == EPOCH_NONE)
+        epoch = 0;
+    if (epoch >= EPOCH_MAX) {
         leader_drop(z, f, "its epoch is out of range");
         return;
     }
@@ -237,7 +252,7 @@ static void on_info(struct zab *z, struct learner *f, const struct peer_packet *
     }
     f->sid = info.sid;
     f->observer = p->type == PEER_OBSERVERINFO;
-    f->accepted_epoch = ZXID_EPOCH(p->zxid);
+    f->accepted_epoch = epoch;
     f->state = LEARNER_WAIT_EPOCH;
     log_info("zab.learner", "sid=%lld kind=%s accepted_epoch=%lld", (long long)f->sid,
              f->observer ? "observer" : "follower", (long long)f->accepted_epoch);
@@ -298,7 +313,7 @@ bool leader_quorum_synced(const struct zab *z)
         if (f->state >= LEARNER_SYNCED && !f->observer)
             member_set_add(&set, z->members, f->sid);
     }
-    return members_is_quorum(z->members, &set);
+    return zab_is_quorum(z, &set);
 }
 
 /* own: this leader's log counts. */
@@ -315,7 +330,7 @@ static bool quorum_has(const struct zab *z, int64_t zxid, bool own)
         if (f->acked_zxid >= zxid && !f->observer && f->state >= LEARNER_SYNCED)
             member_set_add(&set, z->members, f->sid);
     }
-    return members_is_quorum(z->members, &set) || (SIM_BUG(commit_without_quorum) && z->synced >= zxid);
+    return zab_is_quorum(z, &set) || (SIM_BUG(commit_without_quorum) && z->synced >= zxid);
 }
 
 void leader_tell_commit(struct zab *z, const struct past *p)
@@ -356,6 +371,17 @@ void leader_try_commit(struct zab *z)
 void leader_log_synced(struct zab *z)
 {
     leader_try_commit(z);
+}
+
+void leader_recheck(struct zab *z)
+{
+    const struct leading *ld = &z->leading;
+    check_epoch_quorum(z);
+    check_ack_quorum(z);
+    if (ld->phase == LEADING_NEWLEADER && leader_quorum_synced(z))
+        leader_established(z);
+    leader_try_commit(z);
+    leader_recheck_round(z);
 }
 
 bool leader_awaits_log(const struct zab *z)
@@ -528,7 +554,7 @@ void leader_drop_late(struct zab *z)
 static void check_followers(struct zab *z)
 {
     leader_drop_late(z);
-    if (z->leading.phase == LEADING_SERVING && !leader_quorum_synced(z))
+    if (z->leading.phase == LEADING_SERVING && !leader_quorum_synced(z) && !lone_waits(z))
         zab_leave_role(z, "too few followers are in sync");
 }
 
@@ -575,6 +601,7 @@ void leader_tick(struct zab *z)
     check_followers(z);
     if (z->leaving)
         return;
+    lone_ask(z);
     leader_ping_all(z);
 }
 

@@ -50,7 +50,7 @@ static bool quorum_answered(const struct zab *z)
         if (f->state == LEARNER_UP && !f->observer && f->round_mark > 0 && f->pings_answered >= f->round_mark)
             member_set_add(&set, z->members, f->sid);
     }
-    return members_is_quorum(z->members, &set);
+    return zab_is_quorum(z, &set);
 }
 
 /* In order of arrival: a learner releases its oldest waiting sync at each SYNC. */
@@ -80,6 +80,11 @@ static void check_round(struct zab *z)
             return;
         }
     }
+}
+
+void leader_recheck_round(struct zab *z)
+{
+    check_round(z);
 }
 
 void leader_ping_answered(struct zab *z, struct learner *f)

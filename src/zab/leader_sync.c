@@ -39,8 +39,46 @@ static void register_learner(struct zab *z, struct learner *f)
     f->acked_zxid = 0;
 }
 
+/* ---- how many at once ---- */
+
+static int64_t count_load(const struct zab *z, enum sync_load load)
+{
+    int64_t n = 0;
+    LIST_FOR(it, &z->leading.learners)
+    n += CONTAINER_OF(it, struct learner, link)->load == load;
+    return n;
+}
+
+void leader_sync_ended(struct zab *z, struct learner *f)
+{
+    enum sync_load load = f->load;
+    f->load = SYNC_LOAD_NONE;
+    if (load != SYNC_LOAD_NONE)
+        summary_add(&z->inflight[load], count_load(z, load));
+}
+
+/* As Apache's LearnerSyncThrottler: one too many is sent away and tries again. Followers are let through, because the
+ * quorum needs them, and count. False: this one has been dropped. */
+static bool may_sync(struct zab *z, struct learner *f, enum sync_load load)
+{
+    int64_t max = load == SYNC_LOAD_SNAP ? z->opt.snap_syncs_max : z->opt.diff_syncs_max;
+    f->load = SYNC_LOAD_NONE;
+    int64_t now = count_load(z, load);
+    if (f->observer && max > 0 && now >= max) {
+        leader_drop(z, f,
+                    load == SYNC_LOAD_SNAP ? "too many get an image now (leader.maxConcurrentSnapSyncs)"
+                                           : "too many get transactions now (leader.maxConcurrentDiffSyncs)");
+        return false;
+    }
+    f->load = load;
+    summary_add(&z->inflight[load], now + 1);
+    return true;
+}
+
 static void want_image(struct zab *z, struct learner *f)
 {
+    if (!may_sync(z, f, SYNC_LOAD_SNAP))
+        return;
     f->state = LEARNER_WAIT_IMAGE;
     zab_emit(z, ZAB_FX_IMAGE_WANTED)->link = f->conn->id;
 }
@@ -135,6 +173,8 @@ void leader_sync_learner(struct zab *z, struct learner *f)
     log_info("zab.sync", "sid=%lld kind=%s learner_zxid=0x%llx leader_zxid=0x%llx", (long long)f->sid,
              log ? "log" : names[plan.kind], (unsigned long long)f->last_zxid, (unsigned long long)z->committed);
     f->heard_ms = z->now_ms;
+    if ((log || plan.kind != SYNC_SNAP) && !may_sync(z, f, SYNC_LOAD_DIFF))
+        return;
     if (log) {
         want_log(z, f);
         return;
@@ -188,6 +228,16 @@ void zab_image_bytes(struct zab *z, uint32_t link, struct slice bytes, bool end,
     zab_call_end(z);
 }
 
+void zab_image_failed(struct zab *z, uint32_t link, struct zab_out *out)
+{
+    struct learner *f = leader_find(z, link);
+    if (f == NULL)
+        return;
+    zab_call_begin(z, out);
+    leader_drop(z, f, "too much has changed while its image was on its way");
+    zab_call_end(z);
+}
+
 void leader_drained(struct zab *z, struct link *l)
 {
     struct learner *f = l->learner;
@@ -202,6 +252,7 @@ void leader_newleader_acked(struct zab *z, struct learner *f)
 {
     struct leading *ld = &z->leading;
     f->state = LEARNER_SYNCED;
+    leader_sync_ended(z, f);
     if (ld->phase == LEADING_SERVING) {
         f->state = LEARNER_UP;
         put(z, f, PEER_UPTODATE, -1, (struct slice){ 0 });

@@ -85,6 +85,21 @@ static void propose(struct rig *r)
     rig_drain(r);
 }
 
+/* A stranger may have claimed the last but one. */
+static void behind_the_last_epoch_nobody_leads(void **state)
+{
+    (void)state;
+    struct rig r;
+    (void)elect_with(&r, &(struct rig_options){
+                             .config = three, .sid = 3, .last_zxid = Z(2, 5), .accepted = EPOCH_MAX, .current = 2 });
+    (void)join(&r, PEER_FOLLOWERINFO, 1, 2);
+    assert_int_equal(r.role, PEER_LOOKING);
+    assert_false(r.saving);
+    rig_disk(&r);
+    assert_int_equal(r.saved_accepted, EPOCH_MAX);
+    rig_fini(&r);
+}
+
 static void epochs_are_durable_before_they_are_told(void **state)
 {
     (void)state;
@@ -351,6 +366,20 @@ static void image_slice(struct rig *r, uint32_t link, bool end)
     rig_drain(r);
 }
 
+/* Apache's server with an empty database that nobody has said to be new (db.autocreate=false): epoch -1, zxid -1. */
+static void who_is_not_trusted_gets_an_image(void **state)
+{
+    (void)state;
+    struct rig r;
+    (void)establish(&r);
+    uint32_t two = join(&r, PEER_FOLLOWERINFO, 2, -1);
+    rig_expect(&r, two, PEER_LEADERINFO, Z(3, 0));
+    ack_epoch(&r, two, -1, -1);
+    assert_int_equal(r.image_link, two);
+    assert_false(rig_link(&r, two)->closed);
+    rig_fini(&r);
+}
+
 /* What is proposed and decided while an image goes out stands behind it, and NEWLEADER behind that (3104). */
 static void an_image_while_writes_go_on(void **state)
 {
@@ -447,6 +476,51 @@ static void an_image_may_take_longer_than_init_limit(void **state)
     for (int i = 0; i < 25 && r.role == PEER_LEADING; i++)
         rig_tick(&r, 1001);
     assert_int_equal(r.role, PEER_LOOKING);
+    rig_fini(&r);
+}
+
+/* As Apache's LearnerSyncThrottler: one observer at a time here; followers pass and count; each kind for itself. */
+static void one_observer_too_many(void **state)
+{
+    (void)state;
+    struct rig r;
+    (void)elect_with(
+        &r, &(struct rig_options){
+                .config = three, .sid = 3, .last_zxid = Z(2, 5), .accepted = 2, .current = 2, .syncs_max = 1 });
+    uint32_t follower = sync_one(&r, PEER_FOLLOWERINFO, 1);
+    uint32_t late = join(&r, PEER_OBSERVERINFO, 4, 2);
+    ack_epoch(&r, late, 2, Z(2, 5));
+    assert_true(rig_link(&r, late)->closed);
+    rig_plain(&r, follower, PEER_ACK, Z(3, 0));
+    assert_true(r.serving);
+    uint32_t one = sync_one(&r, PEER_OBSERVERINFO, 4);
+    uint32_t two = join(&r, PEER_OBSERVERINFO, 5, 2);
+    ack_epoch(&r, two, 2, Z(2, 5));
+    assert_true(rig_link(&r, two)->closed);
+    uint32_t voter = sync_one(&r, PEER_FOLLOWERINFO, 2);
+    assert_int_equal(zab_inflight_diffs(r.zab)->max, 2);
+    /* An image is another thing. */
+    uint32_t image = join(&r, PEER_OBSERVERINFO, 6, 0);
+    ack_epoch(&r, image, 0, 0);
+    assert_int_equal(r.image_link, image);
+    uint32_t second = join(&r, PEER_OBSERVERINFO, 7, 0);
+    ack_epoch(&r, second, 0, 0);
+    assert_true(rig_link(&r, second)->closed);
+    rig_lose(&r, image);
+    assert_int_equal(zab_inflight_snaps(r.zab)->max, 1);
+    second = join(&r, PEER_OBSERVERINFO, 7, 0);
+    ack_epoch(&r, second, 0, 0);
+    assert_int_equal(r.image_link, second);
+    assert_true(zab_image_begin(r.zab, second, &r.out));
+    rig_drain(&r);
+    zab_image_failed(r.zab, second, &r.out);
+    rig_drain(&r);
+    assert_true(rig_link(&r, second)->closed);
+    /* Who has all is counted no more. */
+    rig_plain(&r, one, PEER_ACK, Z(3, 0));
+    rig_plain(&r, voter, PEER_ACK, Z(3, 0));
+    assert_int_equal(zab_inflight_diffs(r.zab)->min, 0);
+    (void)sync_one(&r, PEER_OBSERVERINFO, 5);
     rig_fini(&r);
 }
 
@@ -622,6 +696,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(epochs_are_durable_before_they_are_told),
+        cmocka_unit_test(behind_the_last_epoch_nobody_leads),
         cmocka_unit_test(a_voter_that_looks_ends_a_long_wait),
         cmocka_unit_test(who_counts_for_the_epoch),
         cmocka_unit_test(acknowledgements_in_any_order),
@@ -630,9 +705,11 @@ int main(void)
         cmocka_unit_test(what_cannot_be_read_ends_the_link),
         cmocka_unit_test(the_same_server_twice),
         cmocka_unit_test(plans),
+        cmocka_unit_test(who_is_not_trusted_gets_an_image),
         cmocka_unit_test(an_image_while_writes_go_on),
         cmocka_unit_test(an_image_that_comes_to_nothing),
         cmocka_unit_test(an_image_may_take_longer_than_init_limit),
+        cmocka_unit_test(one_observer_too_many),
         cmocka_unit_test(the_log_on_disk),
         cmocka_unit_test(the_last_zxid_of_an_epoch),
         cmocka_unit_test(syncs),

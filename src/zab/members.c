@@ -62,33 +62,6 @@ static int fail(struct parser *p, const char *fmt, ...)
     return ERR_INVALID;
 }
 
-/* Cuts `rest` at the first `mark` outside of brackets: the part before it; *rest is what follows, null at the end. */
-static struct slice cut(struct slice *rest, uint8_t mark)
-{
-    struct slice part = *rest;
-    bool bracket = false;
-    for (size_t i = 0; i < part.n; i++) {
-        uint8_t c = part.p[i];
-        if (c == '[' || c == ']')
-            bracket = c == '[';
-        if (c == mark && !bracket) {
-            *rest = slice_of(part.p + i + 1, part.n - i - 1);
-            return slice_of(part.p, i);
-        }
-    }
-    *rest = (struct slice){ 0 };
-    return part;
-}
-
-static struct slice trim(struct slice s)
-{
-    while (s.n > 0 && s.p[0] <= ' ')
-        s = slice_of(s.p + 1, s.n - 1);
-    while (s.n > 0 && s.p[s.n - 1] <= ' ')
-        s.n--;
-    return s;
-}
-
 /* All of s as digits of the base, at most max. */
 static bool parse_number(struct slice s, unsigned base, int64_t max, int64_t *out)
 {
@@ -112,7 +85,7 @@ static bool parse_number(struct slice s, unsigned base, int64_t max, int64_t *ou
 static bool parse_port(struct slice s, uint16_t *port)
 {
     int64_t value;
-    if (!parse_number(trim(s), 10, UINT16_MAX, &value) || value == 0)
+    if (!parse_number(slice_trim(s), 10, UINT16_MAX, &value) || value == 0)
         return false;
     *port = (uint16_t)value;
     return true;
@@ -122,7 +95,7 @@ static bool parse_port(struct slice s, uint16_t *port)
  * marks is no host. */
 static const char *parse_host(struct parser *p, struct slice s)
 {
-    s = trim(s);
+    s = slice_trim(s);
     bool brackets = s.n >= 2 && s.p[0] == '[' && s.p[s.n - 1] == ']';
     if (brackets)
         s = slice_of(s.p + 1, s.n - 2);
@@ -138,7 +111,7 @@ static int parse_role(struct parser *p, const char *key, struct slice text, bool
 {
     if (slice_is_null(text))
         return 0;
-    text = trim(text);
+    text = slice_trim(text);
     bool is_observer = text.n == 8 && strncasecmp((const char *)text.p, "observer", 8) == 0;
     if (!is_observer && !(text.n == 11 && strncasecmp((const char *)text.p, "participant", 11) == 0))
         return fail(p, "%s: '%.*s' is not a role (participant, observer)", key, SLICE_ARG(text));
@@ -165,8 +138,8 @@ static int parse_addresses(struct parser *p, const char *key, struct slice text,
         count_max += text.p[i] == '|';
     member->addresses = arena_alloc(p->arena, count_max * sizeof *member->addresses);
     while (!slice_is_null(text)) {
-        struct slice one = trim(cut(&text, '|')), rest = one;
-        struct slice host = cut(&rest, ':'), quorum = cut(&rest, ':'), election = cut(&rest, ':');
+        struct slice one = slice_trim(slice_cut(&text, '|')), rest = one;
+        struct slice host = slice_cut(&rest, ':'), quorum = slice_cut(&rest, ':'), election = slice_cut(&rest, ':');
         struct member_address *a = &member->addresses[member->address_count++];
         a->host = parse_host(p, host);
         if (a->host == NULL || !parse_port(quorum, &a->quorum_port) || !parse_port(election, &a->election_port))
@@ -183,7 +156,7 @@ static int parse_addresses(struct parser *p, const char *key, struct slice text,
 /* [address:]port */
 static int parse_client(struct parser *p, const char *key, struct slice text, struct member *member)
 {
-    struct slice rest = text, first = cut(&rest, ':');
+    struct slice rest = text, first = slice_cut(&rest, ':');
     bool port_alone = slice_is_null(rest);
     member->client_host = port_alone ? CLIENT_WILDCARD : parse_host(p, first);
     if (member->client_host == NULL || !parse_port(port_alone ? first : rest, &member->client_port))
@@ -203,10 +176,10 @@ static struct member *find(const struct members *m, int64_t sid)
 static int take_server(struct parser *p, int64_t sid, const char *key, struct slice value)
 {
     struct member member = { .sid = sid, .weight = 1, .group = -1, .client_host = "" };
-    struct slice client = value, servers = cut(&client, ';');
+    struct slice client = value, servers = slice_cut(&client, ';');
     if (parse_addresses(p, key, servers, &member) != 0)
         return ERR_INVALID;
-    if (!slice_is_null(client) && parse_client(p, key, trim(client), &member) != 0)
+    if (!slice_is_null(client) && parse_client(p, key, slice_trim(client), &member) != 0)
         return ERR_INVALID;
     struct member *same = find(p->m, sid);
     if (same == NULL && p->m->count == MEMBERS_MAX)
@@ -220,7 +193,7 @@ static int take_group(struct parser *p, int64_t group, const char *key, struct s
     p->m->hierarchical = true;
     while (!slice_is_null(value)) {
         int64_t sid;
-        struct slice one = trim(cut(&value, ':'));
+        struct slice one = slice_trim(slice_cut(&value, ':'));
         if (!parse_number(one, 10, INT64_MAX, &sid))
             return fail(p, "%s: '%.*s' is not the number of a server", key, SLICE_ARG(one));
         struct member *member = find(p->m, sid);

@@ -41,7 +41,7 @@ struct rig {
     bool serving, listening;
     bool listening_to_observers;
     int64_t leader;
-    int appends, commits, pings, requests, touches, revalidations, syncs, images_wanted, log_reads;
+    int appends, commits, pings, requests, touches, revalidations, syncs, images_wanted, log_reads, oracle_asked;
     uint32_t image_link, log_link;
     int64_t log_from, log_to;
 };
@@ -184,6 +184,9 @@ static inline void rig_take(struct rig *r, const struct zab_fx *fx)
         break;
     case ZAB_FX_LOG_MORE:
     case ZAB_FX_LOG_DONE:
+        break;
+    case ZAB_FX_ASK_ORACLE:
+        r->oracle_asked++;
         break;
     default:
         rig_take_core(r, fx);
@@ -417,8 +420,8 @@ struct rig_options {
     const char *config;
     int64_t sid;
     int64_t last_zxid, accepted, current;
-    bool log_sync, observer_masters;
-    int64_t epoch_wait_ms_max;
+    bool log_sync, observer_masters, oracle, untrusted;
+    int64_t epoch_wait_ms_max, syncs_max;
 };
 
 static inline void rig_init(struct rig *r, const struct rig_options *o)
@@ -444,7 +447,11 @@ static inline void rig_init(struct rig *r, const struct rig_options *o)
                                             .packet_field_bytes_max = 100000,
                                             .link_backlog_bytes_max = 10000,
                                             .log_sync = o->log_sync,
+                                            .snap_syncs_max = o->syncs_max,
+                                            .diff_syncs_max = o->syncs_max,
                                             .observer_masters = o->observer_masters,
+                                            .oracle = o->oracle,
+                                            .untrusted = o->untrusted,
                                             .last_zxid = o->last_zxid,
                                             .accepted_epoch = o->accepted,
                                             .current_epoch = o->current },

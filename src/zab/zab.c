@@ -31,10 +31,12 @@ struct zab *zab_new(const struct zab_options *options, int64_t now_ms)
     z->next_nameless = -1;
     z->accepted_epoch = options->accepted_epoch;
     z->current_epoch = options->current_epoch;
-    z->appended = z->synced = z->committed = options->last_zxid;
+    z->appended = z->synced = z->committed = z->disk_zxid = options->last_zxid;
+    z->disk_epoch = options->current_epoch;
     z->role = PEER_LOOKING;
     z->settling = true;
     z->last_election_ms = -1;
+    z->untrusted = z->wants_image = options->untrusted;
     rng_init(&z->rng, options->seed);
     buf_init(&z->config_text, PEER_NOTIFICATION_BYTES_MAX);
     buf_init(&z->scratch, SIZE_MAX / 2);
@@ -89,12 +91,23 @@ const struct members *zab_members(const struct zab *z)
 
 /* ---- the log ---- */
 
+/* With syncEnabled=false Apache's observer has no SyncRequestProcessor: what is committed goes into the tree alone. */
+static bool is_unlogged(const struct zab *z)
+{
+    return z->opt.observer_unlogged && z->role == PEER_OBSERVING;
+}
+
 void zab_append(struct zab *z, int64_t zxid, struct blob *txn)
 {
     ASSERT(!z->truncating && !z->dirty);
     ASSERT(zxid > z->appended);
     history_push(&z->history, zxid, txn, z->now_ms);
     z->appended = zxid;
+    if (is_unlogged(z)) {
+        z->synced = zxid;
+        return;
+    }
+    z->disk_zxid = zxid;
     struct zab_fx *fx = zab_emit(z, ZAB_FX_APPEND);
     fx->zxid = zxid;
     fx->txn = blob_ref(txn);
@@ -116,7 +129,7 @@ void zab_log_resync(struct zab *z, int64_t end)
     history_drop_above(&z->history, end);
     if (history_end(&z->history) != end)
         history_restart(&z->history, end);
-    z->appended = z->synced = z->committed = end;
+    z->appended = z->synced = z->committed = z->disk_zxid = end;
     z->dirty = false;
 }
 
@@ -127,9 +140,15 @@ void zab_save_epochs(struct zab *z, int64_t accepted, int64_t current)
     z->accepted_epoch = accepted;
     z->current_epoch = current;
     z->saving_epochs = true;
+    /* currentEpoch names a history that is on disk: this server may be made a voter one day, and would else win an
+     * election with a log that ends before that epoch. */
+    if (!is_unlogged(z))
+        z->disk_epoch = current;
+    else if (ZXID_EPOCH(z->disk_zxid) > z->disk_epoch)
+        z->disk_epoch = ZXID_EPOCH(z->disk_zxid);
     struct zab_fx *fx = zab_emit(z, ZAB_FX_SAVE_EPOCHS);
     fx->accepted_epoch = accepted;
-    fx->current_epoch = current;
+    fx->current_epoch = z->disk_epoch;
 }
 
 /* ---- roles ---- */
@@ -368,6 +387,9 @@ static void dispatch(struct zab *z, const struct zab_event *ev)
         if ((l = link_find(z, ev->link)) != NULL && l->learner != NULL)
             leader_log_read(z, l, ev);
         break;
+    case ZAB_EV_ORACLE:
+        lone_answered(z, ev->end);
+        break;
     case ZAB_EV_TRUNCATED:
         truncated(z, ev);
         break;
@@ -576,6 +598,16 @@ struct zab_view zab_view(const struct zab *z)
     v.serving = zab_leads(z) || zab_learns(z);
     view_learners(z, &v);
     return v;
+}
+
+const struct summary *zab_inflight_snaps(const struct zab *z)
+{
+    return &z->inflight[SYNC_LOAD_SNAP];
+}
+
+const struct summary *zab_inflight_diffs(const struct zab *z)
+{
+    return &z->inflight[SYNC_LOAD_DIFF];
 }
 
 size_t zab_learners(const struct zab *z, struct zab_learner_view *to, size_t max)

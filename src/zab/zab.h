@@ -12,6 +12,7 @@
 
 #include "base/arena.h"
 #include "base/blob.h"
+#include "base/summary.h"
 #include "wire/peer.h"
 #include "zab/members.h"
 
@@ -45,9 +46,14 @@ struct zab_options {
     bool log_sync;                 /* read the log on disk for learners behind the window (snapshotSizeFactor >= 0) */
     uint32_t counter_last;         /* transactions an epoch may have; 0: all that fit. For tests of what follows */
     bool force_snapshot_sync;      /* forceSnapshotSync */
-    bool observer_masters; /* observerMasterPort: a follower serves observers, an observer asks followers first */
-    bool many_addresses;   /* multiAddress.enabled */
-    int64_t last_zxid;     /* end of the log, as recovered: the tree is exactly there */
+    int64_t snap_syncs_max;        /* leader.maxConcurrentSnapSyncs: images on their way at once; 0: any number */
+    int64_t diff_syncs_max; /* leader.maxConcurrentDiffSyncs: learners brought up to date by transactions at once */
+    bool observer_unlogged; /* syncEnabled=false: an observer keeps in memory what comes behind its synchronisation */
+    bool observer_masters;  /* observerMasterPort: a follower serves observers, an observer asks followers first */
+    bool many_addresses;    /* multiAddress.enabled */
+    bool oracle;            /* oraclePath: of two voters one alone may go on if the oracle says so (lone.c) */
+    bool untrusted; /* an empty directory that nobody has said to be new: no vote before a leader has sent an image */
+    int64_t last_zxid; /* end of the log, as recovered: the tree is exactly there */
     int64_t accepted_epoch, current_epoch;
 };
 
@@ -70,6 +76,7 @@ enum zab_event_type {
                        */
     ZAB_EV_LOG_READ,  /* link, bytes, end, err: the next transactions for a learner, each as a be64 zxid, a be32 length
                          and  its bytes; end: the last ones. err: the log does not hold them */
+    ZAB_EV_ORACLE,    /* end: what the oracle says, true for 1: this server may be a quorum by itself */
     ZAB_EV_IMAGE_SAVED, /* err: the snapshot asked for by SAVE_IMAGE is durable, or failed */
 };
 
@@ -112,6 +119,7 @@ enum zab_fx_type {
                       */
     ZAB_FX_LOG_MORE, /* link: the next piece, please */
     ZAB_FX_LOG_DONE, /* link: no more of it is wanted */
+    ZAB_FX_ASK_ORACLE, /* read the oracle's file, then ORACLE */
     /* for the core */
     ZAB_FX_ROLE,          /* role, serving, sid = leader (-1 none), epoch */
     ZAB_FX_APPEND,        /* txn (a reference for the taker), zxid: to the log, in this order */
@@ -186,6 +194,8 @@ void zab_pong(struct zab *z, struct slice touches, struct zab_out *out);
 bool zab_image_begin(struct zab *z, uint32_t link, struct zab_out *out);
 /* Leader: the next bytes (from the session count to the end mark "/"); end: the last ones. */
 void zab_image_bytes(struct zab *z, uint32_t link, struct slice bytes, bool end, struct zab_out *out);
+/* Leader: the image of this learner was given up. */
+void zab_image_failed(struct zab *z, uint32_t link, struct zab_out *out);
 /* Learner: the bytes of the image that have come; valid until the next call of zab. */
 struct slice zab_image_buffered(const struct zab *z);
 /* Learner: n of them were used. done: the image is complete (behind "/"), the tree has become it. err: it cannot be
@@ -220,6 +230,9 @@ bool zab_learns(const struct zab *z);
  * followers have not acknowledged cannot commit, whatever its own log says. */
 bool zab_awaits_log(const struct zab *z);
 struct zab_view zab_view(const struct zab *z);
+/* Synchronisations under way, as seen whenever one began or ended; borrowed. */
+const struct summary *zab_inflight_snaps(const struct zab *z);
+const struct summary *zab_inflight_diffs(const struct zab *z);
 /* Learners that are connected to this leader, for `stat`, mntr and the admin commands. */
 struct zab_learner_view {
     uint32_t link;

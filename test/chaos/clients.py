@@ -13,9 +13,12 @@ What it records is a list of tuples, in the order of the connection:
     ("gone", when)                           the connection ended; what was not answered stays unknown
     ("expired", session, when)
 """
+import faulthandler
 import multiprocessing
+import os
 import pickle
 import random
+import signal
 import socket
 import threading
 import time
@@ -24,6 +27,7 @@ import zkraw
 from zkraw import Reader, i32, i64, text, vector
 
 PROCESSES = 2
+END_S = 300  # a long campaign's records take long to write on a busy machine
 TIMEOUT_MS = 4000
 ANSWER_S = 3.0
 ROOT = "/chaos"
@@ -324,6 +328,7 @@ class Client:
 
 
 def _run_some(numbers, ports, seed, stop, pace_s, out):
+    faulthandler.register(signal.SIGUSR1)
     clients = [Client(n, ports, seed * 1000 + n, stop, pace_s) for n in numbers]
     threads = [threading.Thread(target=c.run) for c in clients]
     for t in threads:
@@ -356,7 +361,11 @@ class Crowd:
         self.stop.set()
         found = {}
         for p, out in zip(self.processes, self.outs):
-            p.join(60)
+            p.join(END_S)
+            if p.exitcode is None:
+                os.kill(p.pid, signal.SIGUSR1)  # it tells where its threads stand
+                p.join(2)
+                raise RuntimeError("clients have not ended in %d s; where they stand is told above" % END_S)
             if p.exitcode != 0:
                 raise RuntimeError("a process of clients ended with %r" % p.exitcode)
             with open(out, "rb") as f:

@@ -19,6 +19,7 @@ Other folders use it like this:
         srv.start()             # same directory, same port
         srv.stop()              # SIGTERM; returns the exit status
 """
+import contextlib
 import itertools
 import os
 import shutil
@@ -44,6 +45,17 @@ BASE_PROPS = {
 
 def use_apache():
     return os.environ.get("ZOKOR_TEST_APACHE", "") not in ("", "0")
+
+
+@contextlib.contextmanager
+def servers_of(kind):
+    """Servers started inside are ours ("ours") or Apache's ("apache"), whatever the environment says."""
+    before = os.environ.get("ZOKOR_TEST_APACHE", "")
+    os.environ["ZOKOR_TEST_APACHE"] = "1" if kind == "apache" else ""
+    try:
+        yield
+    finally:
+        os.environ["ZOKOR_TEST_APACHE"] = before
 
 
 def server_command():

@@ -11,6 +11,7 @@ sys.path.insert(0, HERE)
 _spec = importlib.util.spec_from_file_location("client_conftest", os.path.join(CLIENT, "conftest.py"))
 _client = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_client)
+missing_java = _client.missing_java
 pytest_configure = _client.pytest_configure
 pytest_collection_modifyitems = _client.pytest_collection_modifyitems
 shared_server, srv, connect, zk, base, build, plain = (

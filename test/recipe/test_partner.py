@@ -16,40 +16,60 @@ pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))
 
 
 @pytest.fixture(scope="module")
-def curator(shared_server, tmp_path_factory):
-    """curator("put fifo /q item"): what Curator answers."""
-    classes = tmp_path_factory.mktemp("partner")
-    path = ":".join(jar(name) for name in JARS if os.path.exists(jar(name)))
-    source = os.path.join(HERE, "java", "CuratorPartner.java")
-    subprocess.run(["javac", "-Xlint:-options", "-nowarn", "-d", str(classes), "-cp", path, source], check=True)
-    java = subprocess.Popen(
-        ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", "%s:%s" % (classes, path)]
-        + ["CuratorPartner", shared_server.hosts],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
+def srv(either_server):
+    return either_server
 
-    def hear():
-        for line in java.stdout:
+
+class Curator:
+    """curator("put fifo /q item"): what Curator answers."""
+
+    def __init__(self, classes, srv, session_ms):
+        self.java = subprocess.Popen(
+            ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", classes]
+            + ["CuratorPartner", srv.hosts, str(session_ms)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+    def hear(self):
+        for line in self.java.stdout:
             if line.startswith("= "):
                 return line[2:].rstrip("\n")
         raise AssertionError("Curator has ended")
 
-    def ask(*words, wait=True):
-        java.stdin.write(" ".join(words) + "\n")
-        java.stdin.flush()
-        return hear() if wait else None
+    def __call__(self, *words, wait=True):
+        self.java.stdin.write(" ".join(words) + "\n")
+        self.java.stdin.flush()
+        return self.hear() if wait else None
 
-    ask.hear = hear
-    yield ask
-    java.stdin.close()
-    try:
-        java.wait(timeout=20)
-    finally:
-        java.kill()
-        java.wait()
+    def kill(self):
+        self.java.kill()
+        self.java.wait()
+
+    def end(self):
+        self.java.stdin.close()
+        try:
+            self.java.wait(timeout=20)
+        finally:
+            self.kill()
+
+
+@pytest.fixture(scope="module")
+def classes(tmp_path_factory):
+    out = tmp_path_factory.mktemp("partner")
+    path = ":".join(jar(name) for name in JARS if os.path.exists(jar(name)))
+    source = os.path.join(HERE, "java", "CuratorPartner.java")
+    subprocess.run(["javac", "-Xlint:-options", "-nowarn", "-d", str(out), "-cp", path, source], check=True)
+    return "%s:%s" % (out, path)
+
+
+@pytest.fixture(scope="module")
+def curator(classes, srv):
+    one = Curator(classes, srv, 10000)
+    yield one
+    one.end()
 
 
 KINDS = {"fifo": [], "simple": [], "id": ["--id", "a/b"], "priority": ["--priority", "-7"], "delay": ["--delay", "1"]}
@@ -123,3 +143,25 @@ def test_caches_see_each_other(zokor, curator, base, zk):  # noqa: F811
     told("created", "/c/last", "3")
     want = ",".join(sorted(base + tail for tail in ("/c=", "/c/one=2", "/c/last=3")))
     assert curator("cache", base + "/c") == want
+
+
+def test_whoever_holds_dies(zokor, curator, classes, srv, base):  # noqa: F811
+    """Killed, with its session: the other kind gets the lock, and the leadership, and sees that a service is gone."""
+    short = Curator(classes, srv, 2000)
+    try:
+        assert short("lock", base + "/lock") == "ok" and short("lead", base + "/leader") == "ok"
+        assert short("register", base + "/s", "web", "theirs", "8080") == "ok"
+        heirs = [zokor.start(verb, base + path, "--session", "2000", "--", "sh", "-c", "echo got it; sleep 20")
+                 for verb, path in (("lock", "/lock"), ("elect", "/leader"))]
+        seen = zokor.start("watch", base + "/s/web", "--json", "--all")
+        there = [json.loads(seen.stdout.readline())["type"] for _ in range(3)]
+        assert there == ["created", "created", "ready"]
+        short.kill()
+        assert [heir.stdout.readline() for heir in heirs] == ["got it\n"] * 2
+        assert json.loads(seen.stdout.readline())["type"] == "deleted"
+        curator("lock", base + "/lock", wait=False)
+        for heir in heirs:
+            heir.kill()
+        assert curator.hear() == "ok" and curator("lead", base + "/leader") == "ok"
+    finally:
+        short.kill()

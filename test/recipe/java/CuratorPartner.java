@@ -2,7 +2,7 @@
  * Apache Curator's side of tests that others lead: it reads a request a line from standard input and answers with a
  * line. A request is words with blanks between them; the verbs are below.
  *
- *   java CuratorPartner host:port
+ *   java CuratorPartner host:port session-ms
  */
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
@@ -18,6 +18,8 @@ import org.apache.curator.framework.CuratorFrameworkFactory;
 import org.apache.curator.framework.recipes.atomic.AtomicValue;
 import org.apache.curator.framework.recipes.atomic.DistributedAtomicLong;
 import org.apache.curator.framework.recipes.cache.CuratorCache;
+import org.apache.curator.framework.recipes.leader.LeaderLatch;
+import org.apache.curator.framework.recipes.locks.InterProcessMutex;
 import org.apache.curator.framework.recipes.queue.DistributedDelayQueue;
 import org.apache.curator.framework.recipes.queue.DistributedIdQueue;
 import org.apache.curator.framework.recipes.queue.DistributedPriorityQueue;
@@ -205,6 +207,14 @@ public final class CuratorPartner {
             case "set":
                 client.setData().forPath(w[1], w[2].getBytes(StandardCharsets.UTF_8));
                 return "ok";
+            case "lock":
+                new InterProcessMutex(client, w[1]).acquire();
+                return "ok";
+            case "lead":
+                LeaderLatch latch = new LeaderLatch(client, w[1], "java");
+                latch.start();
+                latch.await();
+                return "ok";
             case "cache":
                 return cache(w[1]);
             default:
@@ -213,7 +223,7 @@ public final class CuratorPartner {
     }
 
     public static void main(String[] args) throws Exception {
-        client = CuratorFrameworkFactory.newClient(args[0], 10000, 10000, new RetryNTimes(20, 100));
+        client = CuratorFrameworkFactory.newClient(args[0], Integer.parseInt(args[1]), 10000, new RetryNTimes(20, 100));
         client.start();
         client.blockUntilConnected();
         BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));

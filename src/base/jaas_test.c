@@ -1,4 +1,4 @@
-#include "server/jaas.h"
+#include "base/jaas.h"
 #include "base/err.h"
 #include "base/rng.h"
 #include <setjmp.h>

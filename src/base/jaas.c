@@ -1,7 +1,7 @@
 /* The grammar and its odd corners are those of com.sun.security.auth.login.ConfigFile over java.io.StreamTokenizer. It
  * is a little stricter in one place (a string must end on its line) and a little kinder in another (numbers need no
  * quotes). */
-#include "server/jaas.h"
+#include "base/jaas.h"
 #include "base/err.h"
 #include <stdarg.h>
 #include <stdio.h>

@@ -6,8 +6,8 @@
  *     };
  *
  * A file has sections, a section has modules, a module has a class, a flag and options. Pure: bytes in, lists out. */
-#ifndef ZOKOR_SERVER_JAAS_H
-#define ZOKOR_SERVER_JAAS_H
+#ifndef ZOKOR_BASE_JAAS_H
+#define ZOKOR_BASE_JAAS_H
 
 #include "base/arena.h"
 #include "base/assert.h"

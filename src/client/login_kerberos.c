@@ -1,0 +1,158 @@
+/* Tickets by a key tab, or from a cache that is not the system's: libsasl2's GSSAPI takes a credential that somebody
+ * else made. Over MIT's library, which Debian's plug-in is linked with, too. */
+#include "base/err.h"
+#include "base/mem.h"
+#include "client/login_internal.h"
+#include <dlfcn.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LIBRARY "libgssapi_krb5.so.2"
+#define NAME_BYTES_MAX 600u
+
+/* The part of RFC 2744 that is used, whose headers are not worth a package. */
+struct gss_bytes {
+    size_t n;
+    void *p;
+};
+
+struct gss_oid {
+    uint32_t n;
+    const void *p;
+};
+
+struct gss_setting {
+    const char *key, *value;
+};
+
+struct gss_store {
+    uint32_t count;
+    const struct gss_setting *settings;
+};
+
+#define GSS_INITIATE 1
+#define GSS_FAILED(major) (((major)&0xffff0000u) != 0)
+#define GSS_STATUS 1
+#define GSS_MECHANISM_STATUS 2
+
+static const struct gss_oid KRB5 = { 9, "\x2a\x86\x48\x86\xf7\x12\x01\x02\x02" };
+static const struct gss_oid PRINCIPAL = { 10, "\x2a\x86\x48\x86\xf7\x12\x01\x02\x02\x01" };
+
+struct login_tickets {
+    void *library; /* stays open, as libsasl2's plug-in does */
+    uint32_t (*acquire_cred_from)(uint32_t *minor, void *name, uint32_t time, void *mechanisms, int usage,
+                                  const struct gss_store *store, void **cred, void **actual, uint32_t *left);
+    uint32_t (*release_cred)(uint32_t *minor, void **cred);
+    uint32_t (*import_name)(uint32_t *minor, struct gss_bytes *text, const struct gss_oid *kind, void **name);
+    uint32_t (*release_name)(uint32_t *minor, void **name);
+    uint32_t (*release_buffer)(uint32_t *minor, struct gss_bytes *b);
+    uint32_t (*display_status)(uint32_t *minor, uint32_t value, int kind, const struct gss_oid *mechanism,
+                               uint32_t *more, struct gss_bytes *out);
+    const char *principal, *keytab; /* the login's; may be NULL */
+    char cache[NAME_BYTES_MAX];     /* "": the system's */
+};
+
+static int bind(struct login_tickets *t, struct login_error *err)
+{
+    const struct {
+        const char *name;
+        void *to;
+    } rows[] = {
+        { "gss_acquire_cred_from", &t->acquire_cred_from },
+        { "gss_release_cred", &t->release_cred },
+        { "gss_import_name", &t->import_name },
+        { "gss_release_name", &t->release_name },
+        { "gss_release_buffer", &t->release_buffer },
+        { "gss_display_status", &t->display_status },
+    };
+    t->library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
+    if (t->library == NULL)
+        return login_fail(err, ERR_UNSUPPORTED,
+                          "Kerberos needs the library " LIBRARY ": %s. Debian has it in the package libgssapi-krb5-2",
+                          dlerror());
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        void *p = dlsym(t->library, rows[i].name);
+        if (p == NULL)
+            return login_fail(err, ERR_UNSUPPORTED, LIBRARY " has no function %s", rows[i].name);
+        memcpy(rows[i].to, &p, sizeof p);
+    }
+    return 0;
+}
+
+/* With a key tab tickets live in this process alone, in a cache of this login's own. */
+static int name_cache(struct login_tickets *t, const struct login_options *o, struct login_error *err)
+{
+    int n = 0;
+    if (o->ticket_cache != NULL)
+        n = snprintf(t->cache, sizeof t->cache, "%s", o->ticket_cache);
+    else if (o->keytab != NULL)
+        n = snprintf(t->cache, sizeof t->cache, "MEMORY:zokor-login-%p", (void *)t);
+    return n < (int)sizeof t->cache ? 0 : login_fail(err, ERR_INVALID, "the name of the ticket cache is too long");
+}
+
+int login_tickets_new(const struct login_options *options, struct login_tickets **out, struct login_error *err)
+{
+    struct login_tickets *t = mem_zalloc(sizeof *t);
+    t->principal = options->principal;
+    t->keytab = options->keytab;
+    int rc = name_cache(t, options, err);
+    if (rc == 0)
+        rc = bind(t, err);
+    if (rc == 0)
+        *out = t;
+    else
+        login_tickets_free(t);
+    return rc;
+}
+
+void login_tickets_free(struct login_tickets *t)
+{
+    mem_free(t);
+}
+
+static void explain(struct login_tickets *t, const char *what, uint32_t major, uint32_t minor, char *why, size_t size)
+{
+    struct gss_bytes text = { 0 };
+    uint32_t ignored, more = 0;
+    uint32_t rc = minor != 0 ? t->display_status(&ignored, minor, GSS_MECHANISM_STATUS, &KRB5, &more, &text)
+                             : t->display_status(&ignored, major, GSS_STATUS, NULL, &more, &text);
+    if (GSS_FAILED(rc))
+        text = (struct gss_bytes){ 0 };
+    (void)snprintf(why, size, "%s: %.*s (principal %.80s, %s %.80s)", what, (int)(text.n < 120 ? text.n : 120),
+                   text.p != NULL ? (const char *)text.p : "?", t->principal != NULL ? t->principal : "any",
+                   t->keytab != NULL ? "key tab" : "ticket cache", t->keytab != NULL ? t->keytab : t->cache);
+    (void)t->release_buffer(&ignored, &text);
+}
+
+void *login_tickets_acquire(struct login_tickets *t, char *why, size_t why_size)
+{
+    struct gss_setting settings[2];
+    struct gss_store store = { 0, settings };
+    void *name = NULL, *credential = NULL;
+    uint32_t minor = 0, major = 0;
+    if (t->cache[0] != '\0')
+        settings[store.count++] = (struct gss_setting){ "ccache", t->cache };
+    if (t->keytab != NULL)
+        settings[store.count++] = (struct gss_setting){ "client_keytab", t->keytab };
+    if (t->principal != NULL) {
+        struct gss_bytes text = { strlen(t->principal), (void *)(uintptr_t)t->principal };
+        major = t->import_name(&minor, &text, &PRINCIPAL, &name);
+    }
+    if (!GSS_FAILED(major))
+        major = t->acquire_cred_from(&minor, name, UINT32_MAX, NULL, GSS_INITIATE, store.count > 0 ? &store : NULL,
+                                     &credential, NULL, NULL);
+    if (GSS_FAILED(major)) {
+        explain(t, "no ticket", major, minor, why, why_size);
+        credential = NULL;
+    }
+    (void)t->release_name(&minor, &name);
+    return credential;
+}
+
+void login_tickets_release(struct login_tickets *t, void *credential)
+{
+    uint32_t minor;
+    if (credential != NULL)
+        (void)t->release_cred(&minor, &credential);
+}

@@ -1,0 +1,13 @@
+/* program: what the programs of all works have in common. */
+#ifndef ZOKOR_SIM_RECIPE_PROGRAM_H
+#define ZOKOR_SIM_RECIPE_PROGRAM_H
+
+#include "sim_recipe/world.h"
+#include <zokor/framework.h>
+
+/* A client with options that the program draws; the session timeout is the simulation's. */
+struct zokor_framework *program_open(struct app *a);
+/* Runs main in so many threads and waits for them. main gets its element of args. */
+void program_threads(size_t count, void *(*main)(void *), void *args, size_t size);
+
+#endif
