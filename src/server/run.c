@@ -269,6 +269,7 @@ static void await_log(struct server *s)
 static void turn(void *ctx)
 {
     struct server *s = ctx;
+    logger_collect(s->logger);
     if (logger_synced(s->logger) > s->synced_zxid)
         look_at_log(s);
     do
@@ -436,6 +437,7 @@ static void on_log_bell(struct loop_poll *poll, unsigned events)
 {
     struct server *s = CONTAINER_OF(poll, struct server, log_bell);
     (void)events;
+    logger_answer(s->logger);
     logger_collect(s->logger);
     log_news(s);
 }
