@@ -264,6 +264,29 @@ static void test_close_inside(void)
     EQ(ZOK, zokor_framework_close(f));
 }
 
+static void *start_it(void *cache)
+{
+    EQ(ZOK, zokor_cache_start(cache));
+    return NULL;
+}
+
+/* The listener closes the cache, and frees it, while another thread may still be about to leave zokor_cache_start. */
+static void test_close_while_starting(void)
+{
+    struct zokor_framework *f = open_direct();
+    put(f, "", "x");
+    for (int i = 0; i < 100; i++) {
+        pthread_t starter;
+        atomic_store(&closed_inside, 0);
+        struct zokor_cache *c = zokor_cache_new(f, base, NULL);
+        zokor_cache_listen(c, close_it, NULL);
+        EQ(0, pthread_create(&starter, NULL, start_it, c));
+        EVENTUALLY(atomic_load(&closed_inside) == 1);
+        EQ(0, pthread_join(starter, NULL));
+    }
+    EQ(ZOK, zokor_framework_close(f));
+}
+
 /* Is everything below the path in the cache as the server has it? *count counts it. */
 static int is_same(struct zokor_framework *f, struct zokor_cache *c, const char *path, size_t *count)
 {
@@ -460,6 +483,7 @@ static const struct test tests[] = {
     { "reconnected", test_reconnected },
     { "new_session", test_new_session },
     { "close_inside", test_close_inside },
+    { "close_while_starting", test_close_while_starting },
     { "churn", test_churn },
     { "many", test_many },
     { "old_server", test_old_server },
