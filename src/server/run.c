@@ -786,7 +786,7 @@ static void start_serving(struct server *s, int listen_fd, int secure_fd)
                                .word_more = on_word_more };
     int64_t tls_handshake_ms = c->ssl_detect_ms > 0 ? c->ssl_detect_ms : TLS_HANDSHAKE_MS;
     /* Both ports of the ensemble, and dials to every member. */
-    int64_t reserved = LIMIT_FDS_RESERVED;
+    int64_t reserved = LIMIT_FDS_RESERVED + http_ports_files_max(c);
     if (c->distributed)
         reserved += 2 * (LIMIT_PEER_STRANGERS + 2 * (int64_t)c->peer_count) + 4 * (int64_t)c->peer_count;
     int64_t conns_max = files_max > 2 * reserved ? files_max - reserved : files_max / 2;
