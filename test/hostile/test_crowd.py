@@ -87,12 +87,13 @@ def test_connection_limits_under_a_storm(own_server, key, value):
     assert again.exists("/").err == 0
 
 
-def test_no_descriptors_left_while_the_log_rolls(own_server):
+@pytest.mark.parametrize("threads", [0, 4])
+def test_no_descriptors_left_while_the_log_rolls(own_server, threads):
     """Descriptors of clients run out; log and snapshot files still get theirs; accepting pauses without spinning,
     and goes on when there is room."""
     srv = own_server(
         wrapper=["prlimit", "--nofile=128:128"],
-        props={"zookeeper.snapCount": "20", "zookeeper.preAllocSize": "64"},
+        props={"zookeeper.snapCount": "20", "zookeeper.preAllocSize": "64", "zokor.net.threads": str(threads)},
     )
     writer = Client(srv.port, timeout_ms=40000)
     sockets = []
