@@ -203,6 +203,7 @@ static struct client *client_new(const struct zokor_framework_options *o)
 
 static void client_delete(struct client *c)
 {
+    hold_forget_all(c);
     LIST_FOR_SAFE(it, &c->views)
     {
         struct zokor_framework *f = CONTAINER_OF(it, struct zokor_framework, link);
@@ -283,8 +284,10 @@ int zokor_framework_close(struct zokor_framework *f)
     c->closing = true;
     struct session *s = c->session;
     c->session = NULL;
-    if (s != NULL)
+    if (s != NULL) {
+        zokor_nudge(s->zh);
         list_push_back(&c->ended, &s->link);
+    }
     pthread_cond_signal(&c->worker_wake);
     pthread_cond_broadcast(&c->changed);
     while (!list_empty(&c->operations) || c->waiting > 0)
