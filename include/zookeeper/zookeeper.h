@@ -265,10 +265,10 @@ ZOOAPI zhandle_t *zookeeper_init_sasl(const char *host, watcher_fn fn, int recv_
  * freed with free() after the handle was closed, and for one handle each. NULL: no memory. */
 ZOOAPI sasl_callback_t *zoo_sasl_make_basic_callbacks(const char *user, const char *realm, const char *password_file);
 
-/* The same, as of 3.9, with a function that makes the password of what the file holds (content is followed by a zero
- * byte): into passwd_buf with a zero byte at its end. SASL_OK or another of libsasl2's codes. */
-typedef int (*zoo_sasl_password_callback_t)(const char *content, size_t content_len, void *context, char *passwd_buf,
-                                            size_t buf_len);
+/* The same, as of 3.9, with a function that makes the password of what the file holds, of its first 1023 bytes: into
+ * buf, and its length into *passwd_len. SASL_OK or another of libsasl2's codes. */
+typedef int (*zoo_sasl_password_callback_t)(const char *content, size_t content_len, void *context, char *buf,
+                                            size_t buf_len, size_t *passwd_len);
 typedef struct zoo_sasl_password {
     const char *password_file;
     void *context;

@@ -10,6 +10,9 @@ enum museum_bug {
 #define BUG(name, members, text) MUSEUM_##name,
 #include "base/museum.def"
 #undef BUG
+#define RECIPE_BUG(name, work, text) MUSEUM_##name,
+#include "base/museum_recipe.def"
+#undef RECIPE_BUG
 };
 
 /* The one that is alive. Set before anything runs. */

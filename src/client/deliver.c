@@ -7,10 +7,11 @@
 
 #define ARENA_BYTES 4096
 
-/* What this thread, an io thread, delivers at once. */
+/* What this thread, one that receives, delivers at once. */
 struct prompt_delivery {
     const zhandle_t *zh;
     int64_t zxid;
+    bool by_caller;
 };
 static _Thread_local const struct prompt_delivery *prompt_delivery __attribute__((tls_model("initial-exec")));
 
@@ -166,6 +167,7 @@ static void complete_wait(zhandle_t *zh, const struct client_done *d)
     }
     arena_fini(&arena);
     sem_post(&w->done);
+    zokor_nudge(zh);
 }
 
 /* Of a request that failed there is nothing but the error: NULL and 0, as Apache's library has it; programs look. */
@@ -363,16 +365,14 @@ static bool is_prompt_event(zhandle_t *zh, const struct client_done *d)
 /* By the io thread: for a caller that waits, or has said that its functions do not block. False: it is neither. */
 static bool deliver_at_once(zhandle_t *zh, const struct client_done *d)
 {
-    const struct prompt_delivery now = { .zh = zh, .zxid = d->zxid };
+    const struct prompt_delivery now = { .zh = zh, .zxid = d->zxid, .by_caller = zh->caller_reads };
     if (!zh->threaded || (d->is_event ? !is_prompt_event(zh, d) : (d->call.tag & (TAG_SYNC | TAG_PROMPT)) == 0))
         return false;
-    if (!d->is_event && (d->call.tag & TAG_SYNC) != 0) {
-        complete_wait(zh, d);
-        return true;
-    }
     prompt_delivery = &now;
     if (d->is_event) {
         deliver_event(zh, d);
+    } else if ((d->call.tag & TAG_SYNC) != 0) {
+        complete_wait(zh, d);
     } else {
         struct arena arena;
         arena_init(&arena, ARENA_BYTES);
@@ -386,6 +386,11 @@ static bool deliver_at_once(zhandle_t *zh, const struct client_done *d)
 bool deliver_is_here(const zhandle_t *zh)
 {
     return prompt_delivery != NULL && prompt_delivery->zh == zh;
+}
+
+bool deliver_is_by_caller(const zhandle_t *zh)
+{
+    return deliver_is_here(zh) && prompt_delivery->by_caller;
 }
 
 int64_t deliver_zxid(const zhandle_t *zh)

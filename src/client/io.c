@@ -48,6 +48,7 @@ static void end_secure(zhandle_t *zh)
 
 static void close_socket(zhandle_t *zh)
 {
+    share_end(zh);
     pthread_mutex_lock(&zh->send_lock);
     if (zh->secure != NULL)
         end_secure(zh);
@@ -403,6 +404,50 @@ bool io_readable(zhandle_t *zh)
     return any;
 }
 
+/* False: the io thread shall see to the rest, or to the end of the connection, which it finds again. */
+static bool read_shared(zhandle_t *zh)
+{
+    for (int i = 0; i < 8; i++) {
+        uint8_t *p;
+        size_t room;
+        client_room(zh->core, &p, &room);
+        ssize_t n = recv(zh->sock, p, room, 0);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+        take_received(zh, (size_t)n);
+        if ((size_t)n < room)
+            return true;
+    }
+    return false;
+}
+
+void io_read_for_callers(zhandle_t *zh)
+{
+    bool done = true, out = false;
+    pthread_mutex_lock(&zh->read_lock);
+    pthread_mutex_lock(&zh->lock);
+    bool shared = zh->shared;
+    pthread_mutex_unlock(&zh->lock);
+    zh->caller_reads = true;
+    if (shared)
+        done = read_shared(zh);
+    zh->caller_reads = false;
+    pthread_mutex_lock(&zh->lock);
+    enum client_state state = client_state_of(zh->core);
+    bool up = state == CLIENT_STATE_CONNECTED || state == CLIENT_STATE_READ_ONLY;
+    if (!done || !up || client_wake_ms(zh->core) == 0) {
+        zh->look = true;
+        io_wake(zh);
+    }
+    out = client_has_output(zh->core);
+    pthread_mutex_unlock(&zh->lock);
+    pthread_mutex_unlock(&zh->read_lock);
+    if (out)
+        io_send_now(zh, false);
+}
+
 /* Answers that were made without a server: failures, session events, deadlines. */
 static void pump_done(zhandle_t *zh)
 {
@@ -426,23 +471,34 @@ static int poll_timeout(int64_t wake_ms)
     return wait < 0 ? 0 : wait > 3600000 ? 3600000 : (int)wait;
 }
 
-static void wait_for_events(zhandle_t *zh, bool blocked)
+/* Sleeps. True: something is to be received. */
+static bool sleep_for_events(zhandle_t *zh, bool blocked)
 {
-    struct pollfd fds[3] = { { .fd = zh->wake_fd, .events = POLLIN },
+    struct pollfd fds[4] = { { .fd = zh->wake_fd, .events = POLLIN },
                              { .fd = zh->sock, .events = POLLIN },
-                             { .fd = zh->probe_sock, .events = zh->probe_asked ? POLLIN : POLLOUT } };
+                             { .fd = zh->probe_sock, .events = zh->probe_asked ? POLLIN : POLLOUT },
+                             { .fd = -1 } };
     pthread_mutex_lock(&zh->lock);
-    bool work = client_has_done(zh->core) || (client_has_output(zh->core) && !blocked && takes_output(zh));
+    bool work = client_has_done(zh->core) || zh->look;
+    work = work || (client_has_output(zh->core) && !blocked && takes_output(zh));
     int64_t wake_ms = client_wake_ms(zh->core);
     zh->asleep = !work;
+    if (zh->shared) {
+        fds[1].fd = zh->share_fd;
+        fds[3] = (struct pollfd){ .fd = blocked ? zh->sock : -1, .events = POLLOUT };
+    }
     pthread_mutex_unlock(&zh->lock);
     if (zh->probe_sock >= 0 && zh->probe_by_ms < wake_ms)
         wake_ms = zh->probe_by_ms;
-    if (blocked || zh->connecting)
-        fds[1].events = zh->connecting ? POLLOUT : POLLIN | POLLOUT;
-    int n = poll(fds, 3, work ? 0 : poll_timeout(wake_ms));
+    if (zh->connecting)
+        fds[1].events = POLLOUT;
+    else if (blocked && fds[3].fd < 0)
+        fds[1].events = POLLIN | POLLOUT;
+    int n = poll(fds, 4, work ? 0 : poll_timeout(wake_ms));
     pthread_mutex_lock(&zh->lock);
     zh->asleep = false;
+    bool look = zh->look || (n > 0 && (fds[1].revents & ~POLLOUT) != 0);
+    zh->look = false;
     if (n > 0 && fds[0].revents != 0) {
         uint64_t count;
         ssize_t got = read(zh->wake_fd, &count, sizeof(count));
@@ -450,20 +506,16 @@ static void wait_for_events(zhandle_t *zh, bool blocked)
         zh->woken = false;
     }
     pthread_mutex_unlock(&zh->lock);
-    if (n > 0 && fds[1].revents != 0) {
-        if (zh->connecting)
-            io_writable(zh);
-        else if ((fds[1].revents & ~POLLOUT) != 0)
-            (void)io_readable(zh);
-    }
-    io_probe(zh);
+    return look || (n > 0 && zh->connecting && fds[1].revents != 0);
 }
 
 void *io_thread_main(void *arg)
 {
     zhandle_t *zh = arg;
+    pthread_mutex_lock(&zh->read_lock);
     for (;;) {
         bool alive = io_advance(zh);
+        share_begin(zh);
         pump_done(zh);
         bool blocked = !io_flush(zh);
         pthread_mutex_lock(&zh->lock);
@@ -471,8 +523,16 @@ void *io_thread_main(void *arg)
         pthread_mutex_unlock(&zh->lock);
         if (end)
             break;
-        wait_for_events(zh, blocked);
+        pthread_mutex_unlock(&zh->read_lock);
+        bool ready = sleep_for_events(zh, blocked);
+        pthread_mutex_lock(&zh->read_lock);
+        if (ready && zh->connecting)
+            io_writable(zh);
+        else if (ready)
+            (void)io_readable(zh);
+        io_probe(zh);
     }
+    pthread_mutex_unlock(&zh->read_lock);
     deliver_end(zh);
     return NULL;
 }

@@ -90,9 +90,12 @@ static void sent(zhandle_t *zh, const struct client_call *call, bool has_deadlin
 {
     bool waits = (call->tag & TAG_SYNC) != 0;
     bool sends = (call->tag & (TAG_SYNC | TAG_PROMPT)) != 0 && zh->threaded && client_has_output(zh->core);
-    sends = sends && !deliver_is_here(zh); /* the io thread sends all that its deliveries ask for together */
+    bool later = deliver_is_here(zh); /* whoever receives sends all that is asked for meanwhile together */
+    sends = sends && !later;
     zh->callers += waits;
-    if (!sends || has_deadline)
+    if (waits)
+        (void)share_take(zh); /* zokor_await follows */
+    if ((!sends && !later) || has_deadline)
         io_wake_if_asleep(zh);
     pthread_mutex_unlock(&zh->lock);
     if (sends)
@@ -124,11 +127,19 @@ struct client_call wait_call(struct sync_wait *w, enum shape shape)
     return (struct client_call){ .extra = w, .tag = shape | TAG_SYNC };
 }
 
+static int is_done(void *context)
+{
+    struct sync_wait *w = context;
+    return sem_trywait(&w->done) == 0;
+}
+
 int wait_for(zhandle_t *zh, struct sync_wait *w, int rc)
 {
     if (rc == 0) {
-        while (sem_wait(&w->done) != 0) {
-            /* interrupted by a signal */
+        if (zokor_await(zh, is_done, w, -1) != ZOK) {
+            while (sem_wait(&w->done) != 0) {
+                /* interrupted by a signal */
+            }
         }
         rc = w->rc;
         pthread_mutex_lock(&zh->lock);

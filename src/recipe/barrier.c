@@ -1,4 +1,5 @@
 #include "recipe/claim.h"
+#include "base/museum.h"
 #include <zokor/barrier.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,10 +41,12 @@ static int wait_for_end(struct zokor_framework *f, struct waker *w, const char *
         int rc = waker_do(w, f, &q, NULL);
         if (rc != ZOK)
             return rc == ZNONODE ? ZOK : rc;
-        bool in_time = waker_wait(w, due);
+        bool in_time = waker_wait(w, f, due);
         waker_unwatch(w, f);
         if (!in_time)
             return ZOPERATIONTIMEOUT;
+        if (SIM_BUG(recipe_barrier_trusts))
+            return ZOK;
     }
 }
 
@@ -130,7 +133,7 @@ static int try_enter(struct zokor_double_barrier *b, bool *entered)
     if (rc != ZOK || *entered)
         return rc;
     rc = list_members(b, &members);
-    if (rc == ZOK && members.count >= b->count) {
+    if (rc == ZOK && members.count >= b->count - SIM_BUG(recipe_double_miscounts)) {
         rc = zokor_framework_create(b->f, b->ready, NULL, 0, 0, 0, NULL);
         *entered = rc == ZOK || rc == ZNODEEXISTS;
         rc = *entered ? ZOK : rc;
@@ -151,7 +154,7 @@ static int enter(struct zokor_double_barrier *b, int timeout_ms)
         rc = waker_do(b->waker, b->f, &q, NULL);
         if (rc == ZOK || rc == ZNONODE)
             rc = try_enter(b, &entered);
-        bool in_time = rc != ZOK || entered || waker_wait(b->waker, due);
+        bool in_time = rc != ZOK || entered || waker_wait(b->waker, NULL, due);
         waker_unwatch(b->waker, b->f);
         if (!in_time)
             rc = ZOPERATIONTIMEOUT;

@@ -1,4 +1,5 @@
 #include "recipe/claim.h"
+#include "base/museum.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -115,6 +116,7 @@ static void verified(struct zokor_framework *f, const struct zokor_result *r, vo
     struct claim *c = context;
     pthread_mutex_lock(&f->client->lock);
     bool same = r->rc == ZOK && r->stat.czxid == c->token && r->stat.ephemeralOwner == f->client->last_session_id;
+    same = same || SIM_BUG(recipe_hold_survives);
     if (same && c->hold == ZOKOR_IN_DOUBT)
         c->hold = f->client->is_open ? ZOKOR_HELD : ZOKOR_IN_DOUBT;
     else if (r->rc == ZNONODE || (r->rc == ZOK && !same))
@@ -130,7 +132,7 @@ static void on_state(struct zokor_framework *f, enum zokor_connection_state stat
     char *path = NULL;
     pthread_mutex_lock(&client->lock);
     bool held = c->hold == ZOKOR_HELD || c->hold == ZOKOR_IN_DOUBT;
-    if (held && state == ZOKOR_LOST) {
+    if (held && state == ZOKOR_LOST && !SIM_BUG(recipe_hold_survives)) {
         lose(c);
     } else if (held && zokor_framework_is_error_state(f, state)) {
         c->hold = ZOKOR_IN_DOUBT;
@@ -285,7 +287,7 @@ int judge_first(const struct claim *c, char *const *names, int n, int ours)
     (void)c;
     (void)names;
     (void)n;
-    return ours == 0 ? CLAIM_GRANTED : ours - 1;
+    return ours == 0 ? CLAIM_GRANTED : ours - !SIM_BUG(recipe_watches_itself);
 }
 
 const char *claim_number(const char *child, const char *name)
@@ -299,6 +301,8 @@ const char *claim_number(const char *child, const char *name)
 static int compare(const void *a, const void *b, void *name)
 {
     const char *x = *(char *const *)a, *y = *(char *const *)b;
+    if (SIM_BUG(recipe_sorts_by_name))
+        return strcmp(x, y);
     /* Readers and writers are in one row: each name counts, as in Curator's SortingLockInternalsDriver. */
     static const char *const both[] = { "__READ__", "__WRIT__" };
     if (strncmp(name, "__", 2) == 0) {

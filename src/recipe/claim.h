@@ -12,6 +12,8 @@ struct waker {
     pthread_cond_t cond;
     int holders;
     bool poked, cancelled;
+    struct session *session; /* of waker_wait_soon; its thread's */
+    zhandle_t *zh;           /* that its thread awaits meanwhile, instead of sleeping here */
 };
 struct waker *waker_new(void);
 void waker_drop(struct waker *w);
@@ -19,10 +21,13 @@ void waker_poke(struct waker *w);
 /* From now on nobody sleeps here. */
 void waker_cancel(struct waker *w);
 bool waker_is_cancelled(struct waker *w);
-/* Until poked since the last call of this; false: due_ms has passed (-1: never). */
-bool waker_wait(struct waker *w, int64_t due_ms);
+/* Until poked since the last waker_reset; false: due_ms has passed (-1: never). f: the thread receives for its session
+ * meanwhile; NULL: several threads may wait here. */
+bool waker_wait(struct waker *w, struct zokor_framework *f, int64_t due_ms);
+/* What is asked for next is waited for: waker_wait with f must follow. */
+void waker_wait_soon(struct waker *w, struct zokor_framework *f);
 /* As waker_wait for ever, though cancelled. */
-void waker_wait_poked(struct waker *w);
+void waker_wait_poked(struct waker *w, struct zokor_framework *f);
 /* Forgets pokes: what is read after this sees what they were about. */
 void waker_reset(struct waker *w);
 /* A read whose watch wakes; at most one at a time is set. */

@@ -18,6 +18,7 @@
  *   - The connection has not broken since before both were asked for: what is told after it was set up anew has no such
  *     order. */
 #include "recipe/claim.h"
+#include "base/museum.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -143,13 +144,15 @@ static void neighbour_fired(struct zokor_framework *f, const struct zokor_event 
     struct claim *c = s->claim;
     const struct client *client = f->client;
     lock(c);
-    bool mine = c->round == s->round && c->watch == s, again = false;
+    bool mine = c->round == s->round && c->watch == s, again = false, last = c->last && c->own_watched;
+    if (SIM_BUG(recipe_last_assumed))
+        last = true;
     c->watch = mine ? NULL : c->watch;
     if (!mine || c->stage != CLAIM_WAITS) {
         unlock(c); /* the answer to the request that set it is still to come */
     } else if (e->type == ZOO_SESSION_EVENT) {
         unlock_at(c, CLAIM_LOOKS);
-    } else if (e->type == ZOO_DELETED_EVENT && c->last && c->own_watched && c->began_at == client->state_number) {
+    } else if (e->type == ZOO_DELETED_EVENT && last && c->began_at == client->state_number) {
         unlock_at(c, grant(c) ? CLAIM_GIVEN : CLAIM_LOOKS);
     } else {
         again = true;
@@ -174,7 +177,7 @@ static void neighbour_read(struct zokor_framework *f, const struct zokor_result 
     }
     if (!mine) {
         unlock(c);
-    } else if (r->rc == ZOK && !fired) {
+    } else if (r->rc == ZOK && (!fired || SIM_BUG(recipe_wakeup_lost))) {
         unlock_at(c, CLAIM_WAITS);
     } else if (r->rc == ZOK || r->rc == ZNONODE) {
         again = true; /* it went meanwhile */
@@ -316,6 +319,7 @@ static void begin(struct claim *c)
     c->stage = CLAIM_ASKS;
     struct step *s = step_new(c);
     unlock(c);
+    waker_wait_soon(c->waker, c->f);
     int rc = op_start_prompt(c->f, &q, created, s, true);
     mem_free(path);
     if (rc == ZOK) {
@@ -330,7 +334,7 @@ static void begin(struct claim *c)
 /* Sleeps until there is something to do for this thread. What is under way is always waited for. */
 static enum claim_stage sleep_on(struct claim *c, int64_t due_ms, bool *poked)
 {
-    *poked = waker_wait(c->waker, due_ms);
+    *poked = waker_wait(c->waker, c->f, due_ms);
     for (;;) {
         waker_reset(c->waker);
         lock(c);
@@ -339,7 +343,7 @@ static enum claim_stage sleep_on(struct claim *c, int64_t due_ms, bool *poked)
         unlock(c);
         if (stage != CLAIM_ASKS)
             return stage;
-        waker_wait_poked(c->waker);
+        waker_wait_poked(c->waker, c->f);
     }
 }
 
@@ -380,7 +384,8 @@ static int wait_for_neighbour(struct claim *c, int verdict, const char *neighbou
     const struct zokor_request all = { .operation = ZOKOR_GET_CHILDREN, .path = c->folder };
     struct zokor_result r;
     int rc = waker_do(c->waker, c->f, verdict == CLAIM_WATCH_ALL ? &all : &get, &r);
-    if (rc == ZOK && verdict == CLAIM_WATCH_ALL) { /* it may have been granted between the two reads */
+    if (rc == ZOK && verdict == CLAIM_WATCH_ALL &&
+        !SIM_BUG(recipe_lease_unseen)) { /* it may have been granted between the two reads */
         const struct verdict v = judge(c, &r.children);
         if (v.rc != ZOK || v.which == CLAIM_GRANTED)
             waker_poke(c->waker);
@@ -390,7 +395,7 @@ static int wait_for_neighbour(struct claim *c, int verdict, const char *neighbou
         return ZOK; /* it went meanwhile */
     if (rc != ZOK)
         return rc;
-    bool in_time = waker_wait(c->waker, due_ms);
+    bool in_time = waker_wait(c->waker, c->f, due_ms);
     waker_unwatch(c->waker, c->f);
     return in_time ? ZOK : ZOPERATIONTIMEOUT;
 }

@@ -283,8 +283,10 @@ int zokor_framework_close(struct zokor_framework *f)
     c->closing = true;
     struct session *s = c->session;
     c->session = NULL;
-    if (s != NULL)
+    if (s != NULL) {
+        zokor_nudge(s->zh);
         list_push_back(&c->ended, &s->link);
+    }
     pthread_cond_signal(&c->worker_wake);
     pthread_cond_broadcast(&c->changed);
     while (!list_empty(&c->operations) || c->waiting > 0)

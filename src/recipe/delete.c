@@ -1,5 +1,6 @@
 /* Deletes: with what is below, and until they are done. */
 #include "recipe/internal.h"
+#include "base/museum.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -91,7 +92,7 @@ void delete_begin(struct op *op)
 /* As Curator's FailedDeleteManager: the caller hears of the failure, the delete goes on. */
 void delete_given_up(const struct op *op)
 {
-    if ((op->q.flags & ZOKOR_GUARANTEED) == 0)
+    if ((op->q.flags & ZOKOR_GUARANTEED) == 0 || SIM_BUG(recipe_delete_forgotten))
         return;
     const struct zokor_retry retry = zokor_retry_forever(GUARANTEED_RETRY_MS);
     struct zokor_request q = op->q;

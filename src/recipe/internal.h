@@ -107,6 +107,7 @@ struct auth {
 
 int64_t recipe_now_ms(void);
 uint64_t recipe_random(void);
+void recipe_randoms(uint64_t *r, size_t n);
 /* What snprintf would write, allocated. */
 char *recipe_text(const char *format, ...) PRINTF_LIKE(1, 2);
 char *recipe_copy(const char *s); /* NULL stays NULL */
@@ -132,6 +133,12 @@ bool client_on_event_thread(const struct client *c);
 bool session_open(struct client *c);            /* not under the lock; false and errno */
 struct session *session_hold(struct client *c); /* the present one, NULL while closing */
 void session_release(struct session *s);
+/* zokor_await_soon for the present session, NULL: not now. session_await must follow. */
+struct session *session_await_soon(struct client *c);
+/* Waits until is_over says 1, in zokor_await of the session's handle (NULL: of the present one); *zh is that meanwhile,
+ * to be nudged under `lock`, which guards it. False: is_over has not said so; wait in another way. */
+bool session_await(struct client *c, struct session *s, zhandle_t **zh, pthread_mutex_t *lock,
+                   int (*is_over)(void *context), void *context, int64_t due_ms);
 void session_give_up(struct client *c); /* lock held: the session is over, a new one begins */
 void session_free(struct session *s);   /* not under the lock */
 /* Ends a session that was silent for its whole time; when to look again, or -1. If there is no session then: when to

@@ -2,6 +2,7 @@
  * the start, after every connection, when the watch fires, and a while after one that failed. All of it is done by the
  * event thread. */
 #include "recipe/internal.h"
+#include "base/museum.h"
 #include <stdlib.h>
 #include <string.h>
 #include <zokor/node.h>
@@ -288,7 +289,7 @@ static void begin(struct zokor_persistent_node *n)
 static void on_state(struct zokor_framework *f, enum zokor_connection_state state, void *context)
 {
     (void)f;
-    if (state == ZOKOR_CONNECTED || state == ZOKOR_RECONNECTED)
+    if (state == ZOKOR_CONNECTED || (state == ZOKOR_RECONNECTED && !SIM_BUG(recipe_node_stays_away)))
         begin(context);
 }
 

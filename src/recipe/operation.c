@@ -6,7 +6,9 @@
 #include <string.h>
 
 struct op_wait {
-    sem_t done; /* posted without the lock: the caller needs that at once */
+    sem_t done;           /* posted without the lock: the caller needs that at once */
+    zhandle_t *zh;        /* in which the caller waits meanwhile; the lock */
+    atomic_bool finished; /* `done` is, or will be, posted */
     struct zokor_result *result;
     int rc;
 };
@@ -95,6 +97,10 @@ void op_finish(struct op *op, int rc)
         list_push_back(&c->queue, &op->event.link);
         pthread_cond_signal(&c->event_wake);
         op = NULL;
+    }
+    if (w != NULL) {
+        atomic_store(&w->finished, true);
+        zokor_nudge(w->zh);
     }
     pthread_mutex_unlock(&c->lock);
     if (op == NULL)
@@ -530,8 +536,19 @@ int op_start_prompt(struct zokor_framework *f, const struct zokor_request *q, zo
     return enter_prompt(op, is_open, ZOKOR_PROMPT_WATCHES | (more ? ZOKOR_PROMPT_MORE : ZOKOR_PROMPT));
 }
 
-static int wait_for(struct client *c, struct op_wait *w, int rc)
+static int is_done(void *context)
 {
+    struct op_wait *w = context;
+    return atomic_load(&w->finished);
+}
+
+/* s: of session_await_soon, or NULL. */
+static int wait_for(struct client *c, struct session *s, struct op_wait *w, int rc)
+{
+    if (rc != ZOK)
+        atomic_store(&w->finished, true);
+    if (rc == ZOK || s != NULL)
+        (void)session_await(c, s, &w->zh, &c->lock, is_done, w, -1);
     while (rc == ZOK && sem_wait(&w->done) != 0) {
         /* interrupted by a signal */
     }
@@ -556,7 +573,8 @@ static int do_waiting(struct zokor_framework *f, const struct zokor_request *q, 
         if (op->watch != NULL)
             op->watch->direct = direct;
         op->only_session = only_session;
-        rc = wait_for(f->client, &w, enter_waiting(op, &w));
+        struct session *s = session_await_soon(f->client);
+        rc = wait_for(f->client, s, &w, enter_waiting(op, &w));
     }
     if (result != NULL)
         result->rc = rc;

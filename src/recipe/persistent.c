@@ -134,13 +134,13 @@ static void on_set(int rc, const void *data)
     s->is_set = rc == ZOK && !stopped;
     if (rc == ZOK)
         w->set_in = s->number;
-    else if (w->tried_in == s->number)
+    else if (w->tried_in == s->number && rc != ZUNIMPLEMENTED) /* such a server ends the connection, every time */
         w->tried_in = 0;
     pthread_mutex_unlock(&c->lock);
     if (rc == ZOK && !stopped)
         tell(w, ZOO_SESSION_EVENT, ZOO_CONNECTED_STATE, w->path, -1);
     else if (rc == ZUNIMPLEMENTED || rc == ZNOAUTH)
-        tell(w, ZOO_NOTWATCHING_EVENT, 0, w->path, -1);
+        tell(w, ZOO_NOTWATCHING_EVENT, rc, w->path, -1);
     if (rc == ZREQUESTTIMEOUT) {
         s->given_up = true; /* this thread's, as is the watcher's call */
         set(w);

@@ -6,6 +6,7 @@
  * it is deleted only right after it was seen to be ours: a delete that waited longer could hit who holds the item next.
  */
 #include "recipe/queue.h"
+#include "base/museum.h"
 #include <string.h>
 
 #define AGAIN_MS 500
@@ -147,6 +148,10 @@ void hold_release(struct zokor_framework *f, const char *path, bool is_made)
 {
     pthread_mutex_lock(&f->client->lock);
     struct hold *h = find(f, path);
+    if (h != NULL && SIM_BUG(recipe_queue_lock_left)) {
+        free_hold(h);
+        h = NULL;
+    }
     if (h != NULL)
         h->queue = NULL;
     pthread_mutex_unlock(&f->client->lock);

@@ -1,5 +1,6 @@
 /* Readers and writers queue up in one row of nodes. */
 #include "recipe/lock.h"
+#include "base/museum.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,7 +27,7 @@ static int judge_reader(const struct claim *c, char *const *names, int n, int ou
     (void)n;
     if (mutex_claim_of(&l->write, c->thread) != NULL)
         return CLAIM_GRANTED;
-    for (int i = ours - 1; i >= 0; i--) {
+    for (int i = ours - 1; i >= (SIM_BUG(recipe_reader_passes) && ours > 0 ? ours - 1 : 0); i--) {
         if (strstr(names[i], WRITE_NAME) != NULL)
             return i;
     }

@@ -366,6 +366,7 @@ struct zab_options quorum_zab_options(const struct config *c, const struct boot 
         .observer_masters = c->observer_master_port != 0,
         .many_addresses = c->multi_address,
         .oracle = c->oracle_path[0] != '\0',
+        .untrusted = b->untrusted,
         .last_zxid = b->found.last_zxid,
         .accepted_epoch = b->epochs.accepted,
         .current_epoch = b->epochs.current,

@@ -55,6 +55,7 @@ struct server {
     struct quorum *quorum;   /* NULL: a standalone server */
     struct loop_timer tick, purge, pace;
     struct loop_wake log_wake, snapshot_wake;
+    struct loop_poll log_bell; /* fn NULL: there is none */
     struct loop_signal terminate, interrupt;
     int64_t snapshot_zxid; /* of the one being written, or the last */
     int64_t began_ms;      /* of this life; started_ms: of the process */
@@ -411,9 +412,8 @@ static void log_changed(void *ctx)
     loop_wake(&s->log_wake);
 }
 
-static void on_log_wake(struct loop_wake *wake)
+static void log_news(struct server *s)
 {
-    struct server *s = CONTAINER_OF(wake, struct server, log_wake);
     struct store_error err;
     look_at_log(s);
     if (s->phase == PHASE_LEAVING || logger_error(s->logger, &err) == 0)
@@ -425,6 +425,19 @@ static void on_log_wake(struct loop_wake *wake)
     s->exit_code = SERVER_EXIT_LOG_FAILED;
     s->phase = PHASE_LEAVING;
     loop_stop(s->loop);
+}
+
+static void on_log_wake(struct loop_wake *wake)
+{
+    log_news(CONTAINER_OF(wake, struct server, log_wake));
+}
+
+static void on_log_bell(struct loop_poll *poll, unsigned events)
+{
+    struct server *s = CONTAINER_OF(poll, struct server, log_bell);
+    (void)events;
+    logger_collect(s->logger);
+    log_news(s);
 }
 
 /* A service manager that cannot be told is no reason to stop serving. */
@@ -749,9 +762,17 @@ static void start_threads(struct server *s)
                  .size_limit_bytes = c->log_size_limit_kb > 0 ? (uint64_t)c->log_size_limit_kb * 1024 : 0,
                  .force_sync = c->force_sync },
         .slow_sync_ms = c->fsync_warn_ms,
+        .direct = c->force_sync && c->log_direct,
         .changed = log_changed,
         .ctx = s,
     });
+    int bell = logger_bell(s->logger);
+    s->log_bell.fn = NULL;
+    if (bell >= 0) {
+        int rc = loop_poll_open(s->loop, &s->log_bell, bell, on_log_bell);
+        ASSERT(rc == 0);
+        loop_poll_set(&s->log_bell, LOOP_READABLE);
+    }
     s->snapshotter = snapshotter_new(&(struct snapshotter_options){
         .fs = s->fs,
         .dirs = s->boot.dirs,
@@ -860,6 +881,8 @@ static void stop_serving(struct server *s)
     loop_timer_close(&s->pace);
     loop_signal_close(&s->terminate);
     loop_signal_close(&s->interrupt);
+    if (s->log_bell.fn != NULL)
+        loop_poll_close(&s->log_bell, NULL);
     /* The threads may wake the loop until they have ended. */
     logger_free(s->logger);
     snapshotter_free(s->snapshotter);

@@ -1,5 +1,6 @@
 /* recipe_sim: campaigns of simulations in which programs use the recipes. */
 #include "base/mem.h"
+#include "base/museum.h"
 #include "cmd/sim_run.h"
 #include "sim/minimise.h"
 #include "sim_recipe/works.h"
@@ -14,13 +15,15 @@ static const struct work *const works[] = { &work_mutex,    &work_rw,    &work_s
 
 static const char usage[] = "usage: recipe_sim [--recipe NAME] [--seed S] [--seeds N] [--members M]\n"
                             "                  [--set NAME=VALUE ...] [--jobs J] [--minimise] [--twice] [--figures]\n"
-                            "                  [--log]\n";
+                            "                  [--floors] [--log]\n"
+                            "       recipe_sim --museum [BUG]     plant known bugs and see that each is found\n\n";
 
 struct arguments {
     struct sim_options options;
     uint64_t seed, seeds;
     unsigned jobs;
-    bool minimise, twice, figures, log;
+    bool minimise, twice, figures, floors, log, museum;
+    const char *bug;         /* NULL: all */
     const struct work *work; /* NULL: all */
 };
 
@@ -39,6 +42,7 @@ static int help(void)
            "  --minimise            make what fails as small as it can be\n"
            "  --twice               run each seed twice: both runs must be the same\n"
            "  --figures             what the campaign has seen\n"
+           "  --floors              fail also if something was never seen: of all recipes, with many seeds\n"
            "  --log                 one seed of one recipe, with its story\n\n"
            "recipes:\n",
            usage);
@@ -124,20 +128,33 @@ static void one_done(void *ctx, uint64_t seed, const struct sim_result *r)
     report(c->args, seed, r);
 }
 
-static void print_figures(const struct campaign *c)
-{
-    static const char *const texts[] = {
+static const char *const texts[] = {
 #define COUNT(name, text) [COUNT_##name] = text,
 #include "sim_recipe/counts.def"
 #undef COUNT
-    };
+};
+
+static void print_figures(const struct campaign *c)
+{
     for (int i = 0; i < WORLD_COUNTS; i++)
         if (c->counts[i] != 0)
             printf("  %10llu  %s\n", (unsigned long long)c->counts[i], texts[i]);
 }
 
-/* True if nothing was found. */
-static bool campaign(const struct arguments *a, const struct work *work)
+/* A campaign in which something never happened proves nothing of it. */
+static bool reaches_floors(const uint64_t *counts)
+{
+    bool all = true;
+    for (int i = 0; i < WORLD_COUNTS; i++)
+        if (counts[i] == 0) {
+            printf("never seen: %s\n", texts[i]);
+            all = false;
+        }
+    return all;
+}
+
+/* True if nothing was found. What was seen is added to counts. */
+static bool campaign(const struct arguments *a, const struct work *work, uint64_t *counts)
 {
     struct campaign c = { .args = a };
     world_work = work;
@@ -147,6 +164,8 @@ static bool campaign(const struct arguments *a, const struct work *work)
            (unsigned long long)c.txns, (double)c.virtual_us / 1e6);
     if (a->figures)
         print_figures(&c);
+    for (int i = 0; i < WORLD_COUNTS; i++)
+        counts[i] += c.counts[i];
     fflush(stdout);
     return c.found == 0;
 }
@@ -166,19 +185,10 @@ static int story(const struct arguments *a)
     return r.finding.is ? 1 : 0;
 }
 
-/* ---- arguments ---- */
-
 static int wrong(const char *what, const char *why)
 {
     fprintf(stderr, "recipe_sim: '%s' %s; recipe_sim --help\n", what, why);
     return 2;
-}
-
-static bool number(const char *text, uint64_t *to)
-{
-    char *end;
-    *to = strtoull(text, &end, 10);
-    return *text >= '0' && *text <= '9' && *end == '\0';
 }
 
 static bool find_work(const char *name, const struct work **work)
@@ -187,6 +197,80 @@ static bool find_work(const char *name, const struct work **work)
         if (strcmp(works[i]->name, name) == 0)
             *work = works[i];
     return *work != NULL;
+}
+
+/* ---- planted bugs ---- */
+
+#ifdef ZOKOR_MUSEUM
+
+#define SEEDS_MAX 200
+#define SEEDS_AT_ONCE 8
+
+static const struct {
+    enum museum_bug bug;
+    const char *name, *work, *text;
+} bugs[] = {
+#define RECIPE_BUG(name, work, text) { MUSEUM_##name, #name, work, text },
+#include "base/museum_recipe.def"
+#undef RECIPE_BUG
+};
+
+struct hunt {
+    uint64_t seed; /* the lowest that found it; 0 none */
+    struct finding finding;
+};
+
+static void note_hunt(void *ctx, uint64_t seed, const struct sim_result *r)
+{
+    struct hunt *h = ctx;
+    if (!r->finding.is || (h->seed != 0 && h->seed < seed))
+        return;
+    h->seed = seed;
+    h->finding = r->finding;
+}
+
+static int museum(const struct arguments *a)
+{
+    int shown = 0, missed = 0;
+    for (size_t i = 0; i < ARRAY_COUNT(bugs); i++) {
+        struct hunt h = { 0 };
+        if (a->bug != NULL && strcmp(a->bug, bugs[i].name) != 0)
+            continue;
+        museum_alive = bugs[i].bug;
+        (void)find_work(bugs[i].work, &world_work);
+        for (uint64_t first = 1; first <= SEEDS_MAX && h.seed == 0; first += SEEDS_AT_ONCE)
+            sim_run_many(&a->options, first, SEEDS_AT_ONCE, a->jobs, false, note_hunt, &h);
+        shown++;
+        missed += h.seed == 0;
+        if (h.seed == 0)
+            printf("%-28s NOT FOUND in %d seeds of %s: %s\n", bugs[i].name, SEEDS_MAX, bugs[i].work, bugs[i].text);
+        else
+            printf("%-28s found by seed %llu of %s: %s: %.90s\n", bugs[i].name, (unsigned long long)h.seed,
+                   bugs[i].work, h.finding.rule, h.finding.text);
+        fflush(stdout);
+    }
+    museum_alive = MUSEUM_NONE;
+    printf("%d bugs, %d not found\n", shown, missed);
+    return shown == 0 ? wrong(a->bug, "is no bug of the museum") : missed != 0;
+}
+
+#else
+
+static int museum(const struct arguments *a)
+{
+    (void)a;
+    return wrong("--museum", "needs a build with -DZOKOR_MUSEUM=ON");
+}
+
+#endif
+
+/* ---- arguments ---- */
+
+static bool number(const char *text, uint64_t *to)
+{
+    char *end;
+    *to = strtoull(text, &end, 10);
+    return *text >= '0' && *text <= '9' && *end == '\0';
 }
 
 /* 1 taken, 0 unknown, negative: a bad value. */
@@ -222,6 +306,8 @@ static bool take_flag(struct arguments *a, const char *name)
         return a->twice = true;
     if (strcmp(name, "--figures") == 0)
         return a->figures = true;
+    if (strcmp(name, "--floors") == 0)
+        return a->floors = true;
     if (strcmp(name, "--log") == 0)
         return a->log = true;
     return false;
@@ -235,6 +321,12 @@ int main(int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
             return help();
+        if (strcmp(argv[i], "--museum") == 0) {
+            a.museum = true;
+            if (i + 1 < argc && argv[i + 1][0] != '-')
+                a.bug = argv[++i];
+            continue;
+        }
         if (take_flag(&a, argv[i]))
             continue;
         int rc = i + 1 < argc ? take_valued(&a, argv[i], argv[i + 1]) : 0;
@@ -244,13 +336,18 @@ int main(int argc, char **argv)
             return wrong(argv[i + 1], "is no value for that");
         i++;
     }
+    if (a.museum)
+        return museum(&a);
     if (a.log && a.work == NULL)
         return wrong("--log", "tells of one recipe: --recipe NAME");
     if (a.log)
         return story(&a);
     bool fine = true;
+    uint64_t counts[WORLD_COUNTS] = { 0 };
     for (size_t i = 0; i < ARRAY_COUNT(works); i++)
         if (a.work == NULL || a.work == works[i])
-            fine = campaign(&a, works[i]) && fine;
+            fine = campaign(&a, works[i], counts) && fine;
+    if (a.floors)
+        fine = reaches_floors(counts) && fine;
     return fine ? 0 : 1;
 }

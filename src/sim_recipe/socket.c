@@ -277,6 +277,10 @@ void sockets_received(struct world *w, uint32_t cable, struct slice bytes)
     struct sock *s = of_cable(w, cable);
     if (s == NULL)
         return;
+    if (!w->c->healing && s->greeted && dice_one_in(&s->app->chance, w->losses_in)) {
+        cable_cut(w->c, cable); /* what was asked may be done, and nobody is told */
+        return;
+    }
     buf_append_slice(&s->in, bytes);
     fibers_wake(&w->fibers, s->app, true);
     world_wake_at(w, w->c->now_us);

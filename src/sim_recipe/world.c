@@ -252,6 +252,7 @@ static void *begin(struct cluster *c)
     w->alarm_us = -1;
     w->dice = dice_of(c->opt.seed, "world", 0);
     w->clumsy = !dice_one_in(&w->dice, 4);
+    w->losses_in = dice_one_in(&w->dice, 2) ? 0 : 1ull << dice_between(&w->dice, 5, 11);
     w->app_count = app_count(&c->opt);
     w->apps = mem_zalloc(w->app_count * sizeof *w->apps);
     fibers_init(&w->fibers, dice_of(c->opt.seed, "fibers", 0), &c->now_us, may_run);

@@ -59,6 +59,7 @@ struct world {
     char hosts[400];
     bool clumsy;          /* programs crash and stand still */
     bool peeks;           /* the judge asks a program something: locks are nothing to it */
+    uint64_t losses_in;   /* one of so many replies is lost with its connection; 0: none */
     uint64_t breaks;      /* connections that came to an end */
     uint32_t met, parted; /* programs that have come to the meeting, and that have left it */
 };

@@ -22,6 +22,7 @@
 #define RETRY_LEADER_MS_MAX 320 /* one that hangs up, or cannot be connected to: the pause doubles up to this */
 #define RETRY_LEADER_FOR_MS 1000
 #define EPOCH_MAX 0x7ffffffe      /* the epoch files hold what Java calls a positive int */
+#define EPOCH_NONE 0xffffffff     /* of Apache's server with an empty database that is not trusted: none was promised */
 #define INFO_BYTES_MAX 1024u      /* a field of the packet in which a learner says who it is */
 #define ROUND_MAX (INT64_MAX / 2) /* no server counts so many elections; one more than the largest must be a number */
 #define NOTIFICATION_MS_CAP 5000  /* a partition that heals is noticed within this */
@@ -231,6 +232,7 @@ struct zab {
     int64_t disk_zxid, disk_epoch;         /* of an observer without a log: what its disk really holds */
     bool saving_epochs, truncating, reloading, saving_image;
     bool wants_image; /* the log cannot be cut to what the leader has: only an image helps */
+    bool untrusted;   /* see zab_options; until an image is saved */
     bool dirty;       /* the tree is not what the log would give: it must be read again before it counts */
     struct history history;
     int64_t appended, synced; /* end of the log, and its durable end */

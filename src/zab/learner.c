@@ -250,7 +250,7 @@ void learner_image_saved(struct zab *z, int err)
     }
     history_restart(&z->history, ln->plan_zxid);
     zab_log_resync(z, ln->plan_zxid);
-    z->wants_image = false;
+    z->wants_image = z->untrusted = false;
     ln->image_floor = ln->plan_zxid;
     ln->phase = LEARNING_IMAGE_END;
     link_unpause(z, ln->conn);

@@ -420,7 +420,7 @@ struct rig_options {
     const char *config;
     int64_t sid;
     int64_t last_zxid, accepted, current;
-    bool log_sync, observer_masters, oracle;
+    bool log_sync, observer_masters, oracle, untrusted;
     int64_t epoch_wait_ms_max, syncs_max;
 };
 
@@ -451,6 +451,7 @@ static inline void rig_init(struct rig *r, const struct rig_options *o)
                                             .diff_syncs_max = o->syncs_max,
                                             .observer_masters = o->observer_masters,
                                             .oracle = o->oracle,
+                                            .untrusted = o->untrusted,
                                             .last_zxid = o->last_zxid,
                                             .accepted_epoch = o->accepted,
                                             .current_epoch = o->current },

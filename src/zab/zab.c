@@ -36,6 +36,7 @@ struct zab *zab_new(const struct zab_options *options, int64_t now_ms)
     z->role = PEER_LOOKING;
     z->settling = true;
     z->last_election_ms = -1;
+    z->untrusted = z->wants_image = options->untrusted;
     rng_init(&z->rng, options->seed);
     buf_init(&z->config_text, PEER_NOTIFICATION_BYTES_MAX);
     buf_init(&z->scratch, SIZE_MAX / 2);

@@ -41,16 +41,16 @@ static const char *value_of(int argc, char **argv, const char *name)
 }
 
 /* The password stands in the file backwards, and with a line's end. */
-static int decode(const char *content, size_t n, void *context, char *out, size_t size)
+static int decode(const char *content, size_t n, void *context, char *out, size_t size, size_t *out_n)
 {
     (void)context;
     while (n > 0 && content[n - 1] == '\n')
         n--;
-    if (n >= size)
-        return SASL_FAIL;
+    if (n > size)
+        return SASL_BUFOVER;
     for (size_t i = 0; i < n; i++)
         out[i] = content[n - 1 - i];
-    out[n] = '\0';
+    *out_n = n;
     return SASL_OK;
 }
 

@@ -2,6 +2,7 @@
 import os
 import shutil
 import struct
+import time
 
 import pytest
 import zkraw
@@ -150,3 +151,50 @@ def test_slow_images(tmp_path, voters):
         until(lambda: gets_image(lead, 105))
         slow[1].sock.close()
         e.check_same(["/", "/large"])
+
+
+TRIOS = ["zzz"] + [pytest.param(x, marks=needs_apache) for x in ("zaa", "azz")]
+
+
+@pytest.mark.parametrize("voters", TRIOS)
+def test_a_wiped_member_has_no_vote(tmp_path, voters):
+    """db.autocreate=false: an empty directory is no history; the file initialize says otherwise, once, and is used up
+    by any start. Beside Apache's on either side."""
+    with Ensemble(tmp_path, voters, props={"zookeeper.db.autocreate": "false"}) as e:
+        for m in e:  # nobody was told that this is a new ensemble
+            m.kill()
+            open(os.path.join(m.data_dir, "initialize"), "w").close()
+        e.start()
+        e.wait_serving(START_S)
+        for m in e:
+            assert not os.path.exists(os.path.join(m.data_dir, "initialize"))
+        wiped, other, third = e[1], e[2], e[3]
+        with other.raw() as c:
+            assert c.create("/kept", b"1").err == 0
+        for m in e:
+            m.kill()
+        shutil.rmtree(os.path.join(wiped.data_dir, "version-2"))
+        # With one that has everything it would be a quorum; it has no vote, so there is none.
+        e.start((wiped, other))
+        if wiped.kind == "z":
+            until(lambda: "server.untrusted" in wiped.log(), START_S)
+        until(lambda: other.running() and not other.mode() and stays_so(lambda: not other.mode() and not wiped.mode()))
+        third.start(wait=False)
+        e.wait_serving(START_S)
+        e.check_same(["/", "/kept"])
+        wiped.kill()  # what it has got is on its disk
+        third.kill()
+        wiped.start(wait=False)
+        until(lambda: wiped.mode() and other.mode(), START_S)
+        with wiped.raw() as c:
+            assert c.get("/kept").data == b"1"
+
+
+def stays_so(what, seconds=2):
+    """True if it is so whenever it is looked at."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if not what():
+            return False
+        time.sleep(0.05)
+    return True

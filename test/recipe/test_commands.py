@@ -107,6 +107,19 @@ def test_a_lost_lock_ends_the_command(zokor, base, zk):
     assert holder.returncode == 125 and "ends\n" in out and "is lost" in out
 
 
+@pytest.mark.parametrize("command,more", HOLDERS)
+def test_a_deleted_node_ends_the_command(zokor, base, zk, command, more):
+    path = base + "/h"
+    script = "trap 'echo ends; exit 0' TERM; echo in; while :; do sleep 0.05; done"
+    holder = zokor.start(command, path, *more, "--", "sh", "-c", script)
+    assert holder.stdout.readline() == "in\n"
+    folder = path + "/leases" if command == "semaphore" else path
+    (node,) = zk.ls(folder).children
+    zk.delete(folder + "/" + node)
+    out = holder.communicate(timeout=SECONDS)[0]
+    assert holder.returncode == 125 and "ends\n" in out and "is lost" in out
+
+
 def test_barrier(zokor, base):
     path = base + "/b"
     assert zokor("barrier", "set", path).returncode == 0
