@@ -177,7 +177,7 @@ static void neighbour_read(struct zokor_framework *f, const struct zokor_result 
     }
     if (!mine) {
         unlock(c);
-    } else if (r->rc == ZOK && (!fired || SIM_BUG(recipe_wakeup_lost))) {
+    } else if ((r->rc == ZOK && !fired) || SIM_BUG(recipe_wakeup_lost)) {
         unlock_at(c, CLAIM_WAITS);
     } else if (r->rc == ZOK || r->rc == ZNONODE) {
         again = true; /* it went meanwhile */

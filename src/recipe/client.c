@@ -203,6 +203,7 @@ static struct client *client_new(const struct zokor_framework_options *o)
 
 static void client_delete(struct client *c)
 {
+    hold_forget_all(c);
     LIST_FOR_SAFE(it, &c->views)
     {
         struct zokor_framework *f = CONTAINER_OF(it, struct zokor_framework, link);

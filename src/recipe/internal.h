@@ -128,6 +128,7 @@ bool client_disarm(struct client *c, struct timer *t);
 /* Around what waits: the end of the client waits for it. False: it is ending. */
 bool client_enter(struct client *c);
 void client_leave(struct client *c);
+void hold_forget_all(struct client *c); /* queue_hold.c: at the client's end */
 bool client_on_event_thread(const struct client *c);
 /* session.c */
 bool session_open(struct client *c);            /* not under the lock; false and errno */
