@@ -70,6 +70,7 @@ struct client {
     pthread_t worker, events;
 
     char *hosts;
+    int64_t config_version; /* that hosts are from; 0: the program's */
     int session_timeout_ms, request_timeout_ms;
     struct zokor_retry retry;
     enum zokor_error_policy error_policy;
@@ -128,6 +129,7 @@ bool client_disarm(struct client *c, struct timer *t);
 /* Around what waits: the end of the client waits for it. False: it is ending. */
 bool client_enter(struct client *c);
 void client_leave(struct client *c);
+void hold_forget_all(struct client *c); /* queue_hold.c: at the client's end */
 bool client_on_event_thread(const struct client *c);
 /* session.c */
 bool session_open(struct client *c);            /* not under the lock; false and errno */
@@ -148,6 +150,9 @@ void state_move(struct client *c, enum zokor_connection_state state); /* lock he
 void state_tell(struct client *c);                                    /* without the lock, after state_move */
 struct listener *listener_add(struct zokor_framework *f, zokor_state_fn fn, void *context, bool direct);
 void listener_remove(struct client *c, struct listener *l);
+
+/* ensemble.c: reads where the servers are now, and again whenever that changes. */
+void ensemble_follow(struct client *c);
 
 /* watch.c: watches that are called once. */
 struct watch {

@@ -271,6 +271,7 @@ static void await_log(struct server *s)
 static void turn(void *ctx)
 {
     struct server *s = ctx;
+    logger_collect(s->logger);
     if (logger_synced(s->logger) > s->synced_zxid)
         look_at_log(s);
     do
@@ -444,6 +445,7 @@ static void on_log_bell(struct loop_poll *poll, unsigned events)
 {
     struct server *s = CONTAINER_OF(poll, struct server, log_bell);
     (void)events;
+    logger_answer(s->logger);
     logger_collect(s->logger);
     log_news(s);
 }
@@ -855,10 +857,10 @@ static void start_serving(struct server *s, int listen_fd, int secure_fd)
                                .word = on_word,
                                .word_more = on_word_more };
     int64_t tls_handshake_ms = c->ssl_detect_ms > 0 ? c->ssl_detect_ms : TLS_HANDSHAKE_MS;
-    /* Both ports of the ensemble, and dials to every member. */
-    int64_t reserved = LIMIT_FDS_RESERVED;
-    if (c->distributed)
-        reserved += 2 * (LIMIT_PEER_STRANGERS + 2 * (int64_t)c->peer_count) + 4 * (int64_t)c->peer_count;
+    int64_t reserved = LIMIT_FDS_RESERVED + (int64_t)LIMIT_FDS_THREAD * s->net_threads + http_ports_files_max(c);
+    if (c->distributed) /* the ports between servers, and dials to every member */
+        reserved += (c->observer_master_port != 0 ? 3 : 2) * (LIMIT_PEER_STRANGERS + 2 * (int64_t)c->peer_count) +
+                    4 * (int64_t)c->peer_count;
     int64_t conns_max = files_max > 2 * reserved ? files_max - reserved : files_max / 2;
     if (s->net_threads == 0)
         front_init(&s->front, &(struct front_options){ .loop = loop,
