@@ -5,6 +5,8 @@
 
 static const char *name_of(int packet)
 {
+    if (packet == DIRECTED_IMAGE)
+        return "IMAGE";
     const char *name = packet == DIRECTED_ELECTION ? "ELECTION" : peer_packet_name(packet);
     return name == NULL ? "" : name;
 }
