@@ -188,6 +188,7 @@ struct op {
     zokor_result_fn callback;
     void *context;
     struct op_wait *wait; /* of a foreground call */
+    int64_t session_id;   /* in no other; 0: in any */
     int64_t started_ms;
     int retries;
     int refusal; /* why the last request was not even sent */
@@ -223,6 +224,9 @@ int op_start_prompt(struct zokor_framework *f, const struct zokor_request *q, zo
                     bool more);
 /* As zokor_framework_do; direct is about the watch. Never on a thread that `direct` callbacks run on. */
 int op_do(struct zokor_framework *f, const struct zokor_request *q, struct zokor_result *result, bool direct);
+/* About an ephemeral node of this session: ZNONODE if there is another one by now. */
+int op_do_in(struct zokor_framework *f, const struct zokor_request *q, struct zokor_result *result, bool direct,
+             int64_t session_id);
 /* Deletes what the protected create `of` may have left behind. */
 void op_start_cleaning(const struct op *of, const struct zokor_request *q);
 /* Whether a watch is set by a request that ended so. */

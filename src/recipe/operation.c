@@ -138,12 +138,24 @@ static void refused(struct timer *t)
     answer(op, op->refusal);
 }
 
+/* A request about a node of one session has nothing to look for in another. */
+static bool is_of_session(const struct op *op, const struct session *s)
+{
+    pthread_mutex_lock(&op->client->lock);
+    bool is = op->session_id == 0 || op->session_id == s->id;
+    pthread_mutex_unlock(&op->client->lock);
+    return is;
+}
+
 void op_send(struct op *op, int (*send)(struct op *, zhandle_t *), void (*answered)(struct op *, int))
 {
     struct session *s = session_hold(op->client);
     int rc = ZCONNECTIONLOSS;
     op->answered = answered;
-    if (s != NULL) {
+    if (s != NULL && !is_of_session(op, s)) {
+        session_release(s);
+        rc = ZNONODE;
+    } else if (s != NULL) {
         if (op->watch != NULL) {
             watch_unset(op->watch);
             watch_set(op->watch, s);
@@ -542,12 +554,19 @@ static int wait_for(struct client *c, struct op_wait *w, int rc)
 
 int op_do(struct zokor_framework *f, const struct zokor_request *q, struct zokor_result *result, bool direct)
 {
+    return op_do_in(f, q, result, direct, 0);
+}
+
+int op_do_in(struct zokor_framework *f, const struct zokor_request *q, struct zokor_result *result, bool direct,
+             int64_t session_id)
+{
     struct op *op;
     struct op_wait w = { .result = result };
     if (result != NULL)
         *result = (struct zokor_result){ .data_len = -1 };
     int rc = op_new(f, q, &op);
     if (rc == ZOK) {
+        op->session_id = session_id;
         if (op->watch != NULL)
             op->watch->direct = direct;
         rc = wait_for(f->client, &w, enter_waiting(op, &w));

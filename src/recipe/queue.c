@@ -205,7 +205,9 @@ static int lock_item(struct zokor_queue *q, const char *path, struct Stat *stat)
             !SIM_BUG(recipe_queue_lock_of_others))
             rc = ZNODEEXISTS;
     }
-    if (zokor_is_retryable(rc))
+    if (rc == ZOK)
+        hold_made(q->f, path, stat->ephemeralOwner);
+    else if (zokor_is_retryable(rc))
         hold_release(q->f, path, false);
     else if (rc != ZOK)
         hold_end(q->f, path);
@@ -414,10 +416,14 @@ static int finish(struct zokor_queue *q, const struct zokor_item *item, const ch
         zokor_transaction_create(t, again, data, len, ZOO_PERSISTENT_SEQUENTIAL, 0, NULL);
         mem_free(again);
     }
-    int rc = zokor_transaction_commit(q->f, t, NULL);
+    /* In another session the lock is not ours, whoever has made one of this name meanwhile. */
+    int rc = op_do_in(q->f, &(struct zokor_request){ .operation = ZOKOR_TRANSACTION, .transaction = t }, NULL, false,
+                      hold_owner(q->f, lock));
     zokor_transaction_free(t);
-    if (rc == ZNONODE && zokor_framework_exists(q->f, path, NULL) == ZNONODE)
-        rc = ZOK; /* done by a try whose reply was lost */
+    if (rc == ZNONODE) { /* a try whose reply was lost may have done it */
+        int there = zokor_framework_exists(q->f, path, NULL);
+        rc = there == ZNONODE ? ZOK : there == ZOK ? ZNONODE : there;
+    }
     if (rc == ZOK)
         hold_end(q->f, lock);
     else

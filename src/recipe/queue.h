@@ -8,6 +8,10 @@
 /* queue_hold.c: path is that of the item's node below the lock path. */
 /* False: a thread of this client has it. */
 bool hold_begin(struct zokor_framework *f, const struct zokor_queue *q, const char *path);
+/* Its node was made in this session. */
+void hold_made(struct zokor_framework *f, const char *path, int64_t owner);
+/* 0: not known. */
+int64_t hold_owner(struct zokor_framework *f, const char *path);
 /* Its node is certainly gone, or was never made. */
 void hold_end(struct zokor_framework *f, const char *path);
 /* What q holds is its own affair no more. */

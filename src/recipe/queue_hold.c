@@ -16,6 +16,7 @@ struct hold {
     struct zokor_framework *f;
     const struct zokor_queue *queue; /* NULL: being released, and the queue may be gone */
     char *path;                      /* of the node */
+    int64_t owner;                   /* its session; 0: not known */
 };
 
 static void free_hold(struct hold *h)
@@ -48,6 +49,24 @@ bool hold_begin(struct zokor_framework *f, const struct zokor_queue *q, const ch
     }
     pthread_mutex_unlock(&f->client->lock);
     return is_free;
+}
+
+void hold_made(struct zokor_framework *f, const char *path, int64_t owner)
+{
+    pthread_mutex_lock(&f->client->lock);
+    struct hold *h = find(f, path);
+    if (h != NULL)
+        h->owner = owner;
+    pthread_mutex_unlock(&f->client->lock);
+}
+
+int64_t hold_owner(struct zokor_framework *f, const char *path)
+{
+    pthread_mutex_lock(&f->client->lock);
+    const struct hold *h = find(f, path);
+    int64_t owner = h == NULL ? 0 : h->owner;
+    pthread_mutex_unlock(&f->client->lock);
+    return owner;
 }
 
 void hold_end(struct zokor_framework *f, const char *path)
