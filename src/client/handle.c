@@ -49,7 +49,7 @@ static struct client_core *make_core(zhandle_t *zh, int timeout_ms, const client
         .logs_in = logs_in,
         .chroot = chroot,
         .seed = seed(),
-        .watcher = { (void (*)(void))zh->watcher, zh->context },
+        .watcher = { .fn = (void (*)(void))zh->watcher, .ctx = zh->context },
     };
     if (id != NULL) {
         config.session_id = id->client_id;
