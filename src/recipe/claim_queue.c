@@ -87,6 +87,8 @@ static bool grant(struct claim *c)
     bool ours = c->owner == client->last_session_id && client->state != ZOKOR_LOST;
     if (ours)
         c->hold = zokor_framework_is_error_state(c->f, client->state) ? ZOKOR_IN_DOUBT : ZOKOR_HELD;
+    if (ours && c->revoke_waits)
+        claim_revoked(c);
     return ours;
 }
 
@@ -175,7 +177,7 @@ static void neighbour_read(struct zokor_framework *f, const struct zokor_result 
     }
     if (!mine) {
         unlock(c);
-    } else if (r->rc == ZOK && (!fired || SIM_BUG(recipe_wakeup_lost))) {
+    } else if ((r->rc == ZOK && !fired) || SIM_BUG(recipe_wakeup_lost)) {
         unlock_at(c, CLAIM_WAITS);
     } else if (r->rc == ZOK || r->rc == ZNONODE) {
         again = true; /* it went meanwhile */
@@ -312,7 +314,7 @@ static void begin(struct claim *c)
     };
     lock(c);
     c->round++;
-    c->made = c->overtaken = c->hurry = c->last = c->own_asked = c->own_watched = false;
+    c->made = c->overtaken = c->hurry = c->last = c->own_asked = c->own_watched = c->revoke_waits = false;
     c->began_at = c->f->client->state_number;
     c->stage = CLAIM_ASKS;
     struct step *s = step_new(c);
