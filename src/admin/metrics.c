@@ -172,7 +172,7 @@ static const struct row advanced[] = {
     { "close_session_prep_time", NOTHING },
     { "commit_propagation_latency", NOTHING },
     { "dead_watchers_cleaner_latency", NOTHING },
-    { "jvm_pause_time_ms", NOTHING },
+    { "jvm_pause_time_ms", FIGURE(stall_ms) },
     { "local_write_committed_time_ms", NOTHING },
     { "om_commit_process_time_ms", NOTHING },
     { "om_proposal_process_time_ms", NOTHING },

@@ -445,7 +445,10 @@ static void dispatch(struct core *c, struct conn *k, const struct op_row *row, i
         return;
     if (row->writes) {
         c->stats.writes++;
-        if (LIKELY(ensemble_leads(c)))
+        int refused = UNLIKELY(c->opt.eager_acl_check) ? eager_judge(c, k, row->code, frame) : 0;
+        if (refused != 0)
+            pipeline_defer(c, k, frame, refused);
+        else if (LIKELY(ensemble_leads(c)))
             pipeline_write(c, k, xid, row, frame);
         else
             forward_write(c, k, xid, row->code, frame);

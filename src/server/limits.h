@@ -30,6 +30,8 @@
 /* Descriptors that no client gets: log and snapshot files (two of each while they roll), directories being synced,
  * threads' own, and a margin. Accepting stops before these are touched. */
 #define LIMIT_FDS_RESERVED 32
+/* And those of one net thread: what its loop waits on, and is woken by. */
+#define LIMIT_FDS_THREAD 6
 /* Connections that have not sent one whole frame may hold one slot in so many; above that, or when no slot is free,
  * the oldest of them makes room if it is older than FRESH_MS, else accepting pauses for ACCEPT_PAUSE_MS. */
 #define LIMIT_FRESH_SHARE 10u

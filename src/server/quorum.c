@@ -401,7 +401,9 @@ struct quorum *quorum_new(const struct quorum_options *options)
         .listen_all = c->quorum_listen_all,
         .keepalive = c->election_keepalive,
         .bind_tries = c->election_bind_retries,
-        .dial_ms = { [ZAB_PORT_ELECTION] = c->election_connect_timeout_ms,
+        /* 0 is Java's for ever. */
+        .dial_ms = { [ZAB_PORT_ELECTION] =
+                         c->election_connect_timeout_ms == 0 ? INT32_MAX : c->election_connect_timeout_ms,
                      [ZAB_PORT_LEARNER] = leader_ms,
                      [ZAB_PORT_OBSERVERS] = leader_ms },
         .observer_port = (uint16_t)c->observer_master_port,
