@@ -2,9 +2,8 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "server/jaas_file.h"
+#include "server/kerberos.h"
 #include "server/server.h"
-#include <stdio.h>
-#include <stdlib.h>
 
 static int fail(const struct sasl_error *err)
 {
@@ -33,47 +32,24 @@ static int make(struct quorum_sasl *s, const struct config *c, struct slice jaas
     return sasl_login_new(&options, &s->dial, &err) == 0 ? 0 : fail(&err);
 }
 
-/* A file with default_realm, or one that takes others in. */
-static bool names_realm(struct slice text)
-{
-    while (text.n != 0) {
-        const uint8_t *end = memchr(text.p, '\n', text.n);
-        struct slice line = slice_of(text.p, end == NULL ? text.n : (size_t)(end - text.p));
-        text = end == NULL ? (struct slice){ 0 } : slice_of(end + 1, text.n - line.n - 1);
-        while (line.n != 0 && (line.p[0] == ' ' || line.p[0] == '\t'))
-            line = slice_of(line.p + 1, line.n - 1);
-        if (slice_starts(line, slice_str("default_realm")) || slice_starts(line, slice_str("include")))
-            return true;
-    }
-    return false;
-}
-
 /* requireKerberosConfig: Apache's KerberosName fails where the configuration has no default realm. */
-static int check_kerberos(const struct config *c, struct fs *fs)
+static int check_kerberos(const struct config *c)
 {
-    const char *named = getenv("KRB5_CONFIG");
-    char path[4096];
-    struct buf text;
-    if (!c->require_kerberos)
+    char realm[256], reason[300] = "";
+    if (!c->require_kerberos || kerberos_default_realm(realm, sizeof realm, reason, sizeof reason) == 0)
         return 0;
-    if (named == NULL || named[0] == '\0')
-        named = "/etc/krb5.conf";
-    snprintf(path, sizeof path, "%.*s", (int)strcspn(named, ":"), named);
-    bool found = jaas_file_read(fs, path, &text) == 0 && names_realm(buf_slice(&text));
-    buf_fini(&text);
-    if (found)
-        return 0;
-    log_error("server.config",
-              "requireKerberosConfig=true file=\"%s\" reason=\"it cannot be read, or has no default_realm\" "
-              "next=\"write one with default_realm = YOUR.REALM below [libdefaults], or take the key out\"",
-              path);
+    log_error(
+        "server.config",
+        "requireKerberosConfig=true reason=\"%s\" next=\"write default_realm = YOUR.REALM below [libdefaults] into "
+        "the file that KRB5_CONFIG names, or /etc/krb5.conf; or take the key out\"",
+        reason);
     return SERVER_EXIT_USAGE;
 }
 
 int quorum_sasl_init(struct quorum_sasl *s, const struct config *config, struct fs *fs)
 {
     *s = (struct quorum_sasl){ 0 };
-    int missing = check_kerberos(config, fs);
+    int missing = check_kerberos(config);
     if (missing != 0)
         return missing;
     if (!config->distributed || !config->quorum_sasl)
