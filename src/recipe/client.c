@@ -257,8 +257,11 @@ struct zokor_framework *zokor_framework_open(const struct zokor_framework_option
         error = pthread_create(&c->worker, NULL, worker_main, c);
         worker = error == 0;
     }
-    if (error == 0 && session_open(c))
+    if (error == 0 && session_open(c)) {
+        if (options->follow_ensemble)
+            ensemble_follow(c);
         return &c->root;
+    }
     error = error == 0 ? errno : error;
     pthread_mutex_lock(&c->lock);
     c->closing = true;

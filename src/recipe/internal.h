@@ -70,6 +70,7 @@ struct client {
     pthread_t worker, events;
 
     char *hosts;
+    int64_t config_version; /* that hosts are from; 0: the program's */
     int session_timeout_ms, request_timeout_ms;
     struct zokor_retry retry;
     enum zokor_error_policy error_policy;
@@ -149,6 +150,9 @@ void state_move(struct client *c, enum zokor_connection_state state); /* lock he
 void state_tell(struct client *c);                                    /* without the lock, after state_move */
 struct listener *listener_add(struct zokor_framework *f, zokor_state_fn fn, void *context, bool direct);
 void listener_remove(struct client *c, struct listener *l);
+
+/* ensemble.c: reads where the servers are now, and again whenever that changes. */
+void ensemble_follow(struct client *c);
 
 /* watch.c: watches that are called once. */
 struct watch {

@@ -172,9 +172,14 @@ static void on_session_event(zhandle_t *zh, int type, int state, const char *pat
 static zhandle_t *make_handle(struct client *c, struct session *s)
 {
     int flags = ZOO_NO_LOG_CLIENTENV | (c->can_be_read_only ? ZOO_READONLY : 0);
-    if (c->make_handle != NULL)
-        return c->make_handle(c->hosts, on_session_event, c->session_timeout_ms, s, flags, c->make_context);
-    return zookeeper_init(c->hosts, on_session_event, c->session_timeout_ms, NULL, s, flags);
+    char *hosts = zokor_framework_hosts(&c->root); /* they may be changed meanwhile */
+    zhandle_t *zh = c->make_handle != NULL
+                        ? c->make_handle(hosts, on_session_event, c->session_timeout_ms, s, flags, c->make_context)
+                        : zookeeper_init(hosts, on_session_event, c->session_timeout_ms, NULL, s, flags);
+    int error = errno;
+    mem_free(hosts);
+    errno = error;
+    return zh;
 }
 
 bool session_open(struct client *c)
