@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "os/process.h"
+#include "server/canonical.h"
 #include "server/config_peers.h"
 #include "server/limits.h"
 #include "server/log_feed.h"
@@ -47,6 +48,7 @@ struct quorum {
     struct truncate_job truncate;
     struct oracle_job oracle;
     struct log_feed *feed;
+    struct canonical *canonical; /* NULL: hosts are called what the server lines call them */
     struct loop_wake feed_wake, login_wake;
 };
 
@@ -285,6 +287,12 @@ static const struct members *on_members(void *ctx)
     return zab_members(core_zab(q->opt.core(q->opt.ctx)));
 }
 
+static const char *on_canonical(void *ctx, const char *host)
+{
+    const struct quorum *q = ctx;
+    return canonical_of(q->canonical, host);
+}
+
 static void on_bind_failed(void *ctx, const char *why)
 {
     struct quorum *q = ctx;
@@ -391,6 +399,8 @@ struct quorum *quorum_new(const struct quorum_options *options)
     q->truncate = (struct truncate_job){ .job = { .fn = truncate_log, .closes_log = true }, .quorum = q };
     q->oracle = (struct oracle_job){ .job.fn = read_oracle, .quorum = q };
     const struct members *now = zab_members(core_zab(options->core(options->ctx)));
+    if (c->quorum_sasl && c->kerberos_canonical_hosts)
+        q->canonical = canonical_new(now);
     q->members = members_ref((struct members *)(uintptr_t)now);
     const struct member *self = members_find(now, c->my_id);
     ASSERT(self != NULL); /* config_load has looked */
@@ -429,6 +439,7 @@ struct quorum *quorum_new(const struct quorum_options *options)
         .event = on_peer_event,
         .member = on_member,
         .members = on_members,
+        .canonical = on_canonical,
         .failed = on_bind_failed,
     });
     loop_wake_open(options->loop, &q->login_wake, on_login_wake);
@@ -459,5 +470,6 @@ void quorum_free(struct quorum *q)
     peers_free(q->peers);
     tree_free(q->truncate.found.tree);
     members_unref(q->members);
+    canonical_free(q->canonical);
     mem_free(q);
 }

@@ -189,6 +189,9 @@ static void settle(struct zab *z)
 {
     if (!z->settling || z->saving_epochs || z->truncating || z->saving_image || z->appended != z->synced)
         return;
+    /* An observer without a log that has been made a voter votes with what is on its disk. */
+    if (z->disk_zxid != z->appended && zab_is_participant(z))
+        z->dirty = true;
     if (z->dirty) {
         struct zab_fx *fx = zab_emit(z, ZAB_FX_TRUNCATE);
         fx->zxid = INT64_MAX;

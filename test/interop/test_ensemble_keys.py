@@ -324,3 +324,22 @@ def test_the_last_packets_are_told(tmp_path):
         left = next(m for m in e if m.running())
         until(lambda: told(left, lead.sid, "received"))
         assert "COMMIT 0x" in told(left, lead.sid, "received")[-1]
+
+
+@pytest.mark.parametrize("text, starts", [(None, False), ("[libdefaults]\n", False),
+                                          ("[libdefaults]\n  default_realm = A.TEST\n", True)])
+def test_a_kerberos_configuration_is_required(tmp_path, text, starts):
+    """requireKerberosConfig"""
+    path = tmp_path / "krb5.conf"
+    if text is not None:
+        path.write_text(text)
+    srv = Server(tmp_path / "s", props={"zookeeper.requireKerberosConfig": "true"}, env={"KRB5_CONFIG": str(path)})
+    try:
+        if starts:
+            assert srv.start().running()
+        else:
+            srv.spawn()
+            assert srv.wait() == 2
+            assert "requireKerberosConfig=true" in srv.log() and "default_realm" in srv.log()
+    finally:
+        srv.kill()
