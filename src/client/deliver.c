@@ -383,6 +383,13 @@ static bool deliver_at_once(zhandle_t *zh, const struct client_done *d)
     return true;
 }
 
+const void *deliver_exchange(const void *delivery)
+{
+    const void *before = prompt_delivery;
+    prompt_delivery = delivery;
+    return before;
+}
+
 bool deliver_is_here(const zhandle_t *zh)
 {
     return prompt_delivery != NULL && prompt_delivery->zh == zh;

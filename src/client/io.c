@@ -404,8 +404,8 @@ bool io_readable(zhandle_t *zh)
     return any;
 }
 
-/* False: the io thread shall see to the rest, or to the end of the connection, which it finds again. */
-static bool read_shared(zhandle_t *zh)
+/* 1: all is taken. 0: there may be more. -1: the connection has ended; who reads on finds that again. */
+static int read_shared(zhandle_t *zh)
 {
     for (int i = 0; i < 8; i++) {
         uint8_t *p;
@@ -415,37 +415,39 @@ static bool read_shared(zhandle_t *zh)
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
-            return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+            return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) ? 1 : -1;
         take_received(zh, (size_t)n);
         if ((size_t)n < room)
-            return true;
+            return 1;
     }
-    return false;
+    return 0;
 }
 
-void io_read_for_callers(zhandle_t *zh)
+bool io_read_for_callers(zhandle_t *zh)
 {
-    bool done = true, out = false;
+    int taken = -1;
     pthread_mutex_lock(&zh->read_lock);
     pthread_mutex_lock(&zh->lock);
     bool shared = zh->shared;
     pthread_mutex_unlock(&zh->lock);
     zh->caller_reads = true;
     if (shared)
-        done = read_shared(zh);
+        taken = read_shared(zh);
     zh->caller_reads = false;
     pthread_mutex_lock(&zh->lock);
     enum client_state state = client_state_of(zh->core);
     bool up = state == CLIENT_STATE_CONNECTED || state == CLIENT_STATE_READ_ONLY;
-    if (!done || !up || client_wake_ms(zh->core) == 0) {
+    bool ours = taken >= 0 && up && client_wake_ms(zh->core) != 0;
+    if (!ours) {
         zh->look = true;
         io_wake(zh);
     }
-    out = client_has_output(zh->core);
+    bool out = client_has_output(zh->core);
     pthread_mutex_unlock(&zh->lock);
     pthread_mutex_unlock(&zh->read_lock);
     if (out)
         io_send_now(zh, false);
+    return ours;
 }
 
 /* Answers that were made without a server: failures, session events, deadlines. */

@@ -120,9 +120,11 @@ static int socket_of(zhandle_t *zh)
     return sock;
 }
 
-/* Waits, and takes what comes. False: time is up. The socket may be another by now: its end nudges. */
-static bool turn(zhandle_t *zh, int sock, int timeout_ms)
+/* Waits, and takes what comes. ZOK, ZOPERATIONTIMEOUT, or ZCONNECTIONLOSS: the io thread has to see to it. The socket
+ * may be closed by now, or another's: who closes it nudges. */
+static int turn(zhandle_t *zh, int sock, int timeout_ms)
 {
+    bool alive = true;
     struct pollfd fds[2] = { { .fd = sock, .events = POLLIN }, { .fd = zh->nudge_fd, .events = POLLIN } };
     int n = poll(fds, 2, timeout_ms);
     if (n > 0 && fds[1].revents != 0) {
@@ -130,9 +132,9 @@ static bool turn(zhandle_t *zh, int sock, int timeout_ms)
         take_nudge(zh);
         pthread_mutex_unlock(&zh->lock);
     }
-    if (n > 0 && fds[0].revents != 0)
-        io_read_for_callers(zh);
-    return n != 0;
+    if (n > 0 && (fds[0].revents & ~POLLNVAL) != 0)
+        alive = io_read_for_callers(zh);
+    return !alive ? ZCONNECTIONLOSS : n == 0 ? ZOPERATIONTIMEOUT : ZOK;
 }
 
 int zokor_await(zhandle_t *zh, int (*is_over)(void *context), void *context, int timeout_ms)
@@ -146,19 +148,20 @@ int zokor_await(zhandle_t *zh, int (*is_over)(void *context), void *context, int
         return ZINVALIDSTATE;
     int64_t end_ms = timeout_ms < 0 ? -1 : clock_ms() + timeout_ms;
     int rc = ZINVALIDSTATE;
-    for (;;) {
+    for (int turned = ZOK;;) {
         if (is_over(context) != 0) {
             rc = ZOK;
             break;
         }
-        int sock = socket_of(zh);
+        int sock = turned == ZCONNECTIONLOSS ? -1 : socket_of(zh);
         if (sock < 0)
             break;
-        int64_t left_ms = end_ms < 0 ? -1 : end_ms - clock_ms();
-        if (!turn(zh, sock, end_ms >= 0 && left_ms < 0 ? 0 : (int)left_ms) && is_over(context) == 0) {
+        if (turned == ZOPERATIONTIMEOUT) {
             rc = ZOPERATIONTIMEOUT;
             break;
         }
+        int64_t left_ms = end_ms < 0 ? -1 : end_ms - clock_ms();
+        turned = turn(zh, sock, end_ms >= 0 && left_ms < 0 ? 0 : (int)left_ms);
     }
     leave_part(zh);
     return rc;

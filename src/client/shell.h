@@ -181,8 +181,9 @@ void io_note_session(zhandle_t *zh, enum client_state before);
 /* login_handle.c: one step of a login. The io thread, which may wait for a KDC in it. */
 void io_log_in(zhandle_t *zh);
 
-/* Takes what has come, in the place of the io thread, and sends what was asked for meanwhile. */
-void io_read_for_callers(zhandle_t *zh);
+/* Takes what has come, in the place of the io thread, and sends what was asked for meanwhile. False: it is that
+ * thread's turn. */
+bool io_read_for_callers(zhandle_t *zh);
 
 /* share.c. begin, end: by the io thread. */
 void share_begin(zhandle_t *zh);
@@ -201,6 +202,9 @@ void deliver_batch(zhandle_t *zh, struct client_dones *batch);
 size_t deliver_queued(zhandle_t *zh);
 /* The zxid of what this thread delivers of the handle, -1: nothing. */
 int64_t deliver_zxid(const zhandle_t *zh);
+/* What this thread is delivering, for who runs several threads of the library in one (sim_recipe): sets it, and returns
+ * what it was. */
+const void *deliver_exchange(const void *delivery);
 /* This thread has received something of the handle's and is inside a function of the program's for it. */
 bool deliver_is_here(const zhandle_t *zh);
 /* So, and it is a caller in zokor_await. */

@@ -34,9 +34,10 @@ int direct_write(struct direct *d, uint64_t offset, const void *p, size_t n);
 /* Begins. The bytes must stay as they are until the end. ERR_BUSY: it would have to wait, nothing was begun. */
 int direct_begin(struct direct *d, uint64_t offset, const void *p, size_t n);
 /* Whether what was begun has ended, and how: 0, ERR_BUSY (it would have had to wait: write all of it again), or another
- * error. wait: not before it has. */
+ * error. wait: not before it has. To ask costs nothing. */
 bool direct_ended(struct direct *d, bool wait, int *rc);
-/* Readable from the end of a write until direct_ended has told it. */
+/* Readable once a write has ended, until direct_take_bell. The end may be seen a little before. */
 int direct_bell(const struct direct *d);
+void direct_take_bell(struct direct *d);
 
 #endif

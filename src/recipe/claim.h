@@ -73,6 +73,7 @@ struct claim {
     void *lost_context;
     zokor_hold_fn on_revoked;
     void *revoked_context;
+    bool revoke_waits; /* it was asked to be given back before it was granted */
     bool in_call;
     pthread_t caller;
     /* On its way (claim_queue.c). */
@@ -99,6 +100,8 @@ void claim_free(struct claim *c);
 enum zokor_hold claim_hold(struct claim *c);
 /* Watches its own node: hears when it is gone, or is to be given back. */
 void claim_watch_own(struct claim *c);
+/* Its node says that it is to be given back: told now, or when it is granted. The client's lock is held. */
+void claim_revoked(struct claim *c);
 /* The node, and its way to the grant. ZOK, or an error; *made: the node was made, and is to be deleted. ZNONODE: the
  * node is gone, or its session. */
 int claim_queue_up(struct claim *c, int64_t due_ms, bool *made);

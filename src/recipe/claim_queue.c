@@ -87,6 +87,8 @@ static bool grant(struct claim *c)
     bool ours = c->owner == client->last_session_id && client->state != ZOKOR_LOST;
     if (ours)
         c->hold = zokor_framework_is_error_state(c->f, client->state) ? ZOKOR_IN_DOUBT : ZOKOR_HELD;
+    if (ours && c->revoke_waits)
+        claim_revoked(c);
     return ours;
 }
 
@@ -175,7 +177,7 @@ static void neighbour_read(struct zokor_framework *f, const struct zokor_result 
     }
     if (!mine) {
         unlock(c);
-    } else if (r->rc == ZOK && (!fired || SIM_BUG(recipe_wakeup_lost))) {
+    } else if ((r->rc == ZOK && !fired) || SIM_BUG(recipe_wakeup_lost)) {
         unlock_at(c, CLAIM_WAITS);
     } else if (r->rc == ZOK || r->rc == ZNONODE) {
         again = true; /* it went meanwhile */
@@ -312,7 +314,7 @@ static void begin(struct claim *c)
     };
     lock(c);
     c->round++;
-    c->made = c->overtaken = c->hurry = c->last = c->own_asked = c->own_watched = false;
+    c->made = c->overtaken = c->hurry = c->last = c->own_asked = c->own_watched = c->revoke_waits = false;
     c->began_at = c->f->client->state_number;
     c->stage = CLAIM_ASKS;
     struct step *s = step_new(c);
@@ -422,6 +424,17 @@ static int wait_alone(struct claim *c, int64_t due_ms)
     }
 }
 
+/* It was granted while this thread slept, which may have been long ago. */
+static bool is_still_held(struct claim *c)
+{
+    lock(c);
+    bool lost = c->hold == ZOKOR_HOLD_LOST;
+    if (lost)
+        c->hold = ZOKOR_NOT_HELD; /* nobody is told of what nobody has had */
+    unlock(c);
+    return !lost;
+}
+
 int claim_queue_up(struct claim *c, int64_t due_ms, bool *made)
 {
     bool in_time;
@@ -431,7 +444,7 @@ int claim_queue_up(struct claim *c, int64_t due_ms, bool *made)
         stage = take_over(c); /* it may have been given meanwhile */
     *made = c->made;          /* no answer changes it any more */
     if (stage == CLAIM_GIVEN)
-        return ZOK;
+        return is_still_held(c) ? ZOK : ZNONODE;
     if (stage == CLAIM_FAILED)
         return c->failure;
     if (stage != CLAIM_LOOKS && !in_time)

@@ -191,7 +191,7 @@ static void take_data(struct zokor_queue *q, const char *name, const char *data,
 
 /* ZNODEEXISTS: somebody else has it; ZNOTHING: as hold_begin. A node of our own session that no thread knows of is one
  * whose reply was lost. */
-static int lock_item(struct zokor_queue *q, const char *path, int64_t *token)
+static int lock_item(struct zokor_queue *q, const char *path, struct Stat *stat)
 {
     int rc = hold_begin(q->f, &q->holds, path);
     if (rc != ZOK)
@@ -202,17 +202,16 @@ static int lock_item(struct zokor_queue *q, const char *path, int64_t *token)
         &(struct zokor_request){
             .operation = ZOKOR_CREATE, .path = path, .mode = ZOO_EPHEMERAL, .flags = ZOKOR_CONTAINER_PARENTS },
         &r);
-    struct Stat stat = r.stat;
+    *stat = r.stat;
     zokor_result_clear(&r);
     if (rc == ZNODEEXISTS) {
-        rc = zokor_framework_exists(q->f, path, &stat);
-        if (rc == ZOK && stat.ephemeralOwner != zokor_framework_session_id(q->f) &&
+        rc = zokor_framework_exists(q->f, path, stat);
+        if (rc == ZOK && stat->ephemeralOwner != zokor_framework_session_id(q->f) &&
             !SIM_BUG(recipe_queue_lock_of_others))
             rc = ZNODEEXISTS;
     }
-    *token = stat.czxid;
     if (rc == ZOK)
-        hold_set(q->f, path, stat.ephemeralOwner);
+        hold_set(q->f, path, stat->ephemeralOwner);
     if (zokor_is_retryable(rc))
         hold_release(q->f, path, false);
     else if (rc != ZOK)
@@ -226,13 +225,14 @@ static int take_one(struct zokor_queue *q, const char *name, bool only_look, str
     bool locks = q->lock_path != NULL && !only_look;
     char *path = zokor_path_join(q->path, name), *lock = locks ? zokor_path_join(q->lock_path, name) : NULL;
     char *data = NULL;
-    int64_t token = -1;
-    struct Stat stat;
+    struct Stat stat, hold = { .czxid = -1 };
     int len;
-    int rc = locks ? lock_item(q, lock, &token) : ZOK;
+    int rc = locks ? lock_item(q, lock, &hold) : ZOK;
     bool locked = locks && rc == ZOK;
     if (rc == ZOK)
         rc = zokor_framework_get(q->f, path, &data, &len, &stat);
+    if (rc == ZOK && locks && hold.ephemeralOwner != zokor_framework_session_id(q->f))
+        rc = ZNONODE; /* the session has ended meanwhile, and the hold with it */
     if (rc == ZOK && !locks && !only_look)
         rc =
             zokor_framework_do(q->f,
@@ -241,7 +241,7 @@ static int take_one(struct zokor_queue *q, const char *name, bool only_look, str
                                NULL);
     if (rc == ZOK) {
         take_data(q, name, data, len, item);
-        item->token = locks ? token : stat.czxid;
+        item->token = locks ? hold.czxid : stat.czxid;
     } else if (locked) {
         hold_release(q->f, lock, true);
     }
@@ -434,8 +434,10 @@ static int finish(struct zokor_queue *q, const struct zokor_item *item, const ch
     zokor_transaction_free(t);
     if (rc == ZSESSIONEXPIRED)
         rc = ZNONODE;
-    if (rc == ZNONODE && zokor_framework_exists(q->f, path, NULL) == ZNONODE)
-        rc = ZOK; /* done by a try whose reply was lost */
+    if (rc == ZNONODE) { /* a try whose reply was lost may have done it */
+        int there = zokor_framework_exists(q->f, path, NULL);
+        rc = there == ZNONODE ? ZOK : there == ZOK ? ZNONODE : there;
+    }
     if (rc == ZOK)
         hold_end(q->f, lock);
     else

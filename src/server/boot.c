@@ -115,6 +115,7 @@ struct store_recover_options boot_recover_options(const struct config *config, u
     return (struct store_recover_options){
         .tree = { .hash_key = hash_key,
                   .extended_types = config->extended_types,
+                  .ttl_353 = config->emulate_353_ttl,
                   .digest_enabled = config->digest_enabled },
         .trust_empty_snapshot = config->snapshot_trust_empty,
         .record_bytes_max = boot_record_bytes_max(config),

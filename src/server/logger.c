@@ -9,8 +9,8 @@
 /* A batch up to this goes past the thread. More is work that the owner is better spared. */
 #define OWN_COUNT_MAX 16
 #define OWN_BYTES_MAX (16u * 1024)
-/* One up to this goes past the page cache when the thread writes it. */
-#define DIRECT_BYTES_MAX (32u * 1024)
+/* One up to this, and the zeros ahead of it, go past the page cache when the thread writes it. */
+#define DIRECT_BYTES_MAX (32u * 1024 + TXNLOG_AHEAD_BYTES)
 
 struct batch {
     struct core_append *items;
@@ -104,7 +104,8 @@ static void direct_forget(struct logger *l)
 static bool write_direct(struct logger *l, int *rc, struct store_error *err)
 {
     struct txnlog_piece piece;
-    if (l->direct == NULL || !txnlog_offer(l->log, &piece) || piece.n > DIRECT_BYTES_MAX || !direct_ready(l, &piece))
+    if (l->direct == NULL || !txnlog_offer(l->log, true, &piece) || piece.n > DIRECT_BYTES_MAX ||
+        !direct_ready(l, &piece))
         return false;
     *rc = direct_write(l->direct, piece.offset, piece.p, piece.n);
     if (*rc == ERR_INVALID) {
@@ -292,7 +293,7 @@ static void begin_own(struct logger *l)
     struct txnlog_piece piece;
     append_batch(l, &l->own);
     l->own_began_ms = clock_mono_ms();
-    if (!txnlog_offer(l->log, &piece) || !direct_ready(l, &piece) ||
+    if (!txnlog_offer(l->log, false, &piece) || !direct_ready(l, &piece) ||
         direct_begin(l->direct, piece.offset, piece.p, piece.n) != 0)
         give_back(l);
 }
@@ -337,6 +338,11 @@ static void own_ended(struct logger *l, int rc)
 int logger_bell(const struct logger *l)
 {
     return l->direct != NULL ? direct_bell(l->direct) : -1;
+}
+
+void logger_answer(struct logger *l)
+{
+    direct_take_bell(l->direct);
 }
 
 void logger_collect(struct logger *l)

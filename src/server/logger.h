@@ -31,9 +31,11 @@ void logger_free(struct logger *l);
 
 /* What follows is called on one thread, but where it says otherwise. */
 
-/* Readable when logger_collect is to be called; -1: never. */
+/* Readable when a write of the owner has ended: logger_answer and logger_collect are to be called; -1: never. */
 int logger_bell(const struct logger *l);
-/* Takes notice of a write that has ended: logger_synced or logger_error has news, without a call of `changed`. */
+void logger_answer(struct logger *l);
+/* Takes notice of a write that has ended: logger_synced or logger_error has news, without a call of `changed`. To ask
+ * costs nothing, and may find it before the bell. */
 void logger_collect(struct logger *l);
 /* Hands over appends, in order, with their references. Never waits for the disk. */
 void logger_submit(struct logger *l, const struct core_append *appends, size_t count);

@@ -337,6 +337,14 @@ struct members *quorum_members(const struct config *c, struct buf *why)
     return members;
 }
 
+static size_t packets_remembered(const struct config *c)
+{
+    if (!c->message_tracker)
+        return 0;
+    size_t n = (size_t)c->message_tracker_count;
+    return n < LIMIT_PEER_PACKETS ? n : LIMIT_PEER_PACKETS;
+}
+
 struct zab_options quorum_zab_options(const struct config *c, const struct boot *b, struct members *members)
 {
     return (struct zab_options){
@@ -367,6 +375,7 @@ struct zab_options quorum_zab_options(const struct config *c, const struct boot 
         .many_addresses = c->multi_address,
         .oracle = c->oracle_path[0] != '\0',
         .untrusted = b->untrusted,
+        .packets_remembered = packets_remembered(c),
         .last_zxid = b->found.last_zxid,
         .accepted_epoch = b->epochs.accepted,
         .current_epoch = b->epochs.current,
@@ -401,7 +410,9 @@ struct quorum *quorum_new(const struct quorum_options *options)
         .listen_all = c->quorum_listen_all,
         .keepalive = c->election_keepalive,
         .bind_tries = c->election_bind_retries,
-        .dial_ms = { [ZAB_PORT_ELECTION] = c->election_connect_timeout_ms,
+        /* 0 is Java's for ever. */
+        .dial_ms = { [ZAB_PORT_ELECTION] =
+                         c->election_connect_timeout_ms == 0 ? INT32_MAX : c->election_connect_timeout_ms,
                      [ZAB_PORT_LEARNER] = leader_ms,
                      [ZAB_PORT_OBSERVERS] = leader_ms },
         .observer_port = (uint16_t)c->observer_master_port,

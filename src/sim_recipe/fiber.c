@@ -1,7 +1,7 @@
 #include "sim_recipe/fiber.h"
 #include "base/assert.h"
 #include "base/mem.h"
-#include "zokor/client.h"
+#include "client/shell.h"
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -105,6 +105,7 @@ static void switch_out(struct fiber *f)
     f->error = errno;
     f->prompt = zokor_thread_prompt(0);
     f->deadline_ms = zokor_thread_deadline(0);
+    f->delivery = deliver_exchange(NULL);
     fiber_current = NULL;
 #ifdef FIBER_ASAN
     __sanitizer_start_switch_fiber(f->state == FIBER_DONE ? NULL : &f->fake_stack, s->outside.uc_stack.ss_sp,
@@ -122,6 +123,7 @@ static void switch_in(struct fiber *f)
     errno = f->error;
     (void)zokor_thread_prompt(f->prompt);
     (void)zokor_thread_deadline(f->deadline_ms);
+    (void)deliver_exchange(f->delivery);
 #ifdef FIBER_ASAN
     __sanitizer_start_switch_fiber(&s->outside_fake_stack, f->stack, STACK_BYTES);
 #endif

@@ -27,8 +27,9 @@ struct fiber {
     int64_t due_us;
     bool woken, detached;
     int slot; /* the number it dials with, among its program's; -1: none yet */
-    /* What the system keeps for each thread. */
+    /* What the system and the library keep for each thread. */
     int error, prompt, deadline_ms;
+    const void *delivery;
     void *fake_stack;
 };
 

@@ -1,5 +1,6 @@
 #include "sim_recipe/socket.h"
 #include "base/mem.h"
+#include "sim/client.h"
 #include "wire/records.h"
 #include <errno.h>
 #include <poll.h>
@@ -44,7 +45,8 @@ int sock_new(struct fiber *f, enum sock_state state)
     struct world *w = world;
     struct sock *s = mem_zalloc(sizeof *s);
     *s = (struct sock){ .app = f->app, .state = state, .open_us = FIBER_NEVER, .refuse_us = FIBER_NEVER };
-    if (state != SOCK_EVENT)
+    s->member = -1;
+    if (state != SOCK_EVENT && state != SOCK_SET)
         s->client = client_of(f);
     buf_init(&s->in, SIZE_MAX);
     buf_init(&s->seen, SIZE_MAX);
@@ -123,6 +125,10 @@ short sock_events(struct sock *s, short wanted)
     settle(s);
     if (s->state == SOCK_EVENT)
         return s->value != 0 ? wanted & POLLIN : 0;
+    if (s->state == SOCK_SET) {
+        struct sock *member = s->member < 0 ? NULL : sock_at(s->member);
+        return member != NULL && sock_events(member, s->wanted) != 0 ? wanted & POLLIN : 0;
+    }
     if (s->state == SOCK_BROKEN)
         return (short)((wanted & (POLLIN | POLLOUT)) | POLLERR | POLLHUP);
     if (s->state != SOCK_OPEN)
@@ -172,6 +178,16 @@ static void greeted(struct sock *s, struct slice frame)
     world_tell("program %u has session 0x%llx", s->app->index, (unsigned long long)s->session_id);
 }
 
+static void take_reply(struct sock *s, struct slice frame)
+{
+    struct wire_reader r = wire_reader_of(frame);
+    struct wire_reply_header h = wire_get_reply_header(&r);
+    note(s, CHRONICLE_RECEIVED, frame);
+    if (h.xid >= 0)
+        world_tell("program %u, session 0x%llx: reply to %d: %d, zxid 0x%llx", s->app->index,
+                   (unsigned long long)s->session_id, h.xid, h.err, (unsigned long long)h.zxid);
+}
+
 /* The program has read these bytes. */
 static void has_read(struct sock *s, struct slice bytes)
 {
@@ -182,7 +198,7 @@ static void has_read(struct sock *s, struct slice bytes)
         if (!s->greeted)
             greeted(s, frame);
         else if (!s->deaf)
-            note(s, CHRONICLE_RECEIVED, frame);
+            take_reply(s, frame);
         memmove(s->seen.p, s->seen.p + used, s->seen.n - used);
         s->seen.n -= used;
     }
@@ -219,6 +235,26 @@ int64_t sock_read(struct sock *s, void *p, size_t n, int *error)
     return (int64_t)n;
 }
 
+static struct slice path_of(int32_t op, struct wire_reader *r)
+{
+    if (op == WIRE_OP_MULTI)
+        (void)wire_get_multi_header(r);
+    struct slice path = op == WIRE_OP_CLOSE_SESSION ? slice_str("") : wire_get_ustring(r);
+    return r->err != 0 ? slice_str("") : path;
+}
+
+/* Writes are the story. */
+static void tell_request(const struct sock *s, struct slice frame)
+{
+    struct wire_reader r = wire_reader_of(frame);
+    struct wire_request_header h = wire_get_request_header(&r);
+    if (!world_tells || !simclient_is_write(h.type))
+        return;
+    struct slice path = path_of(h.type, &r);
+    world_tell("program %u, session 0x%llx: request %d, op %d %.*s", s->app->index, (unsigned long long)s->session_id,
+               h.xid, h.type, SLICE_ARG(path));
+}
+
 static void send_frame(struct sock *s, struct slice frame)
 {
     struct cluster *c = s->app->w->c;
@@ -230,6 +266,7 @@ static void send_frame(struct sock *s, struct slice frame)
         note(s, CHRONICLE_DIALLED, frame);
     } else {
         c->ops_sent++;
+        tell_request(s, frame);
         note(s, CHRONICLE_SENT, frame);
     }
     cable_send_up(c, s->cable, frame);

@@ -34,6 +34,7 @@ struct txnlog {
     uint64_t pos;           /* bytes written */
     uint64_t size;          /* of the file, preallocation included */
     uint64_t file_number;   /* of files so far */
+    uint64_t zeroed;        /* up to here zeros were offered */
     uint64_t step_bytes;    /* it grows by: preAllocSize, or less where the disk has not so much left */
     bool dirty;             /* written and not synced */
     uint8_t *memory;        /* of block */
@@ -52,7 +53,7 @@ struct txnlog *txnlog_new(struct fs *fs, const struct txnlog_options *options)
     memcpy(l->dir, options->dir, n);
     l->options.dir = l->dir;
     l->cut_wanted = true;
-    l->memory = mem_alloc(TXNLOG_PIECE_BYTES_MAX + 3 * TXNLOG_BLOCK_BYTES);
+    l->memory = mem_alloc(TXNLOG_PIECE_BYTES_MAX + TXNLOG_AHEAD_BYTES + 3 * TXNLOG_BLOCK_BYTES);
     l->block = l->memory + (TXNLOG_BLOCK_BYTES - (uintptr_t)l->memory % TXNLOG_BLOCK_BYTES);
     buf_init(&l->batch, SIZE_MAX);
     return l;
@@ -182,6 +183,7 @@ static int txnlog_new_file(struct txnlog *l, int64_t zxid)
         return txnlog_fail(l, rc, "create");
     l->pos = l->size = TXNLOG_HEADER_BYTES;
     l->file_number++;
+    l->zeroed = 0;
     memcpy(l->block, header, sizeof header);
     l->step_bytes = l->options.prealloc_bytes;
     if ((rc = ops->write_at(l->file, 0, header, sizeof header)) < 0)
@@ -300,12 +302,16 @@ bool txnlog_would_offer(const struct txnlog *l, size_t count, size_t n)
     return l->batch.n == 0 && !l->cut_wanted && txnlog_fits(l, n + count * TXNLOG_OVERHEAD_BYTES);
 }
 
-bool txnlog_offer(struct txnlog *l, struct txnlog_piece *piece)
+bool txnlog_offer(struct txnlog *l, bool ahead, struct txnlog_piece *piece)
 {
     size_t had = l->pos % TXNLOG_BLOCK_BYTES, n = l->batch.n;
     if (!txnlog_fits(l, n))
         return false;
     uint64_t end = txnlog_block_end(l->pos + n);
+    if (ahead && end > l->zeroed) {
+        end = end + TXNLOG_AHEAD_BYTES <= l->size ? end + TXNLOG_AHEAD_BYTES : end;
+        l->zeroed = end;
+    }
     *piece = (struct txnlog_piece){ .path = l->path.text,
                                     .file = l->file_number,
                                     .offset = l->pos - had,

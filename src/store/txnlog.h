@@ -50,10 +50,14 @@ struct txnlog_piece {
     const uint8_t *p;
     size_t n;
 };
-/* For a caller that has a cheaper way to the disk than txnlog_flush. False: the batch must be flushed (it begins or
+/* The first write to a reserved block is dear: the file system notes that it holds something now. Zeros for the next
+ * blocks go with it, so that it is one in many that pays for this. */
+#define TXNLOG_AHEAD_BYTES (64u * 1024)
+/* For a caller that has a cheaper way to the disk than txnlog_flush. ahead: with zeros ahead, if there are none yet.
+ * False: the batch must be flushed (it begins or
  * lengthens a file, is long, or there is none). After true nothing but flush and one of the next three may be called.
  */
-bool txnlog_offer(struct txnlog *l, struct txnlog_piece *piece);
+bool txnlog_offer(struct txnlog *l, bool ahead, struct txnlog_piece *piece);
 /* It is written and durable: as if txnlog_flush had returned 0. */
 void txnlog_took(struct txnlog *l);
 /* It could not be written: the log has failed with rc, as in txnlog_flush. */

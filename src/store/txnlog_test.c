@@ -491,11 +491,11 @@ static void names(void **state)
 }
 
 /* Writes an offer as its taker does. */
-static void take_offer(struct fixture *f, struct txnlog *l)
+static void take_offer(struct fixture *f, struct txnlog *l, bool ahead)
 {
     struct txnlog_piece piece;
     struct fs_file *to;
-    assert_true(txnlog_offer(l, &piece));
+    assert_true(txnlog_offer(l, ahead, &piece));
     assert_int_equal(piece.offset % TXNLOG_BLOCK_BYTES, 0);
     assert_int_equal(piece.n % TXNLOG_BLOCK_BYTES, 0);
     assert_int_equal((uintptr_t)piece.p % TXNLOG_BLOCK_BYTES, 0);
@@ -525,14 +525,14 @@ static void an_offer_taken_is_a_flush(void **state)
         for (int64_t z = first; z <= f->history.last; z++)
             txnlog_append(l, z, f->history.payload[z]);
         struct txnlog_piece piece;
-        assert_int_equal(txnlog_offer(l, &piece), would);
+        assert_int_equal(txnlog_offer(l, false, &piece), would);
         if (would && i % 4 == 1) { /* could not be done: the same comes again */
             txnlog_withdraw(l);
             for (int64_t z = first; z <= f->history.last; z++)
                 txnlog_append(l, z, f->history.payload[z]);
         }
         if (would && i % 4 != 3) {
-            take_offer(f, l);
+            take_offer(f, l, i % 4 == 2);
             taken++;
         } else {
             assert_int_equal(txnlog_flush(l, &f->err), 0);
@@ -559,9 +559,9 @@ static void what_is_not_offered(void **state)
     struct fixture *f = *state;
     struct txnlog *l = log_of(f, 8192, 0);
     struct txnlog_piece piece;
-    assert_false(txnlog_offer(l, &piece)); /* nothing */
+    assert_false(txnlog_offer(l, false, &piece)); /* nothing */
     append(f, l);
-    assert_false(txnlog_offer(l, &piece)); /* begins a file */
+    assert_false(txnlog_offer(l, false, &piece)); /* begins a file */
     assert_int_equal(txnlog_flush(l, &f->err), 0);
     uint64_t bytes = txnlog_file_bytes(l);
     assert_false(txnlog_would_offer(l, 1, 0x7fffffff));
@@ -570,10 +570,10 @@ static void what_is_not_offered(void **state)
     txnlog_roll(l);
     assert_false(txnlog_would_offer(l, 1, 100));
     append(f, l);
-    assert_false(txnlog_offer(l, &piece)); /* begins another one */
+    assert_false(txnlog_offer(l, false, &piece)); /* begins another one */
     assert_int_equal(txnlog_flush(l, &f->err), 0);
     append(f, l);
-    assert_true(txnlog_offer(l, &piece));
+    assert_true(txnlog_offer(l, false, &piece));
     txnlog_refused(l, ERR_IO, &f->err);
     assert_true(f->err.text[0] != '\0');
     assert_int_equal(txnlog_flush(l, &f->err), ERR_IO); /* sticks */

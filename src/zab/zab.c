@@ -472,6 +472,7 @@ void zab_propose(struct zab *z, int64_t zxid, struct blob *txn, struct zab_out *
             peer_packet_put(&z->scratch, &p);
             bytes = arena_dup(&z->out->arena, buf_slice(&z->scratch));
         }
+        packets_note(z, &f->sent, p.type, p.zxid);
         link_send(z, f->conn, bytes);
     }
     zab_call_end(z);

@@ -140,6 +140,7 @@ static void again(zhandle_t *zh)
 {
     char data[8];
     int n = sizeof data;
+    printf("on %s\n", zoo_get_current_server(zh));
     printf("cut me\n"); /* whoever reads this does so now */
     for (int i = 0; i < 1000 && state_now == ZOO_CONNECTED_STATE; i++)
         nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);

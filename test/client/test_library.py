@@ -31,6 +31,7 @@ LIBRARY_GROUPS = [
     "fork",
     "deadlines",
     "prompt",
+    "await",
     "asking_inside_a_watcher",
     "polled",
     "arguments",

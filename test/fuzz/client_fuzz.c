@@ -97,7 +97,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const bool logs_in = size > 0 && (data[0] & 0x80) != 0;
     const struct client_config config = {
-        .timeout_ms = 10000, .seed = 1, .chroot = slice_str("/zk"), .watcher = { nobody, NULL }, .logs_in = logs_in
+        .timeout_ms = 10000, .seed = 1, .chroot = slice_str("/zk"), .watcher = { .fn = nobody }, .logs_in = logs_in
     };
     struct client_core *c = client_new(&config, 1);
     struct client_dones dones = { 0 };
@@ -113,14 +113,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         const struct client_call call = { .fn = nobody, .tag = data[0] + i };
         const struct client_watch_wish wish = { (enum client_watch_kind)(i % CLIENT_WATCH_KINDS),
                                                 slice_str("/zk/t"),
-                                                { nobody, NULL } };
+                                                { .fn = nobody } };
         struct buf *b;
         ASSERT(client_begin(c, WIRE_OP_GET_DATA, &b) == 0);
         ASSERT(client_commit(c, &call, 0, &wish) == 0);
     }
     for (int k = 0; k < CLIENT_WATCH_KINDS; k++)
         client_watches_add(client_watch_tables(c), (enum client_watch_kind)k, slice_str("/t"),
-                           (struct client_watcher){ nobody, NULL });
+                           (struct client_watcher){ .fn = nobody });
     if (logs_in)
         log_in(c, data + 1, size - 1);
     else

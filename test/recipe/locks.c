@@ -405,6 +405,22 @@ static void test_revocation(void)
         deallocate_String_vector(&paths);
         EQ(ZOK, zokor_mutex_release(m));
     }
+    /* Whoever is asked while it waits hears of it when there is something to give back. */
+    struct zokor_mutex *n = zokor_mutex_new(g, base);
+    EQ(ZOK, zokor_mutex_acquire(n, -1));
+    struct helper *h = start(m, -1);
+    EVENTUALLY(waiters(g) == 2);
+    EQ(ZOK, zokor_mutex_participants(n, &paths));
+    EQ(ZOK, zokor_revoke(g, paths.data[1]));
+    deallocate_String_vector(&paths);
+    for (int i = 0; i < 3; i++) /* the waiter's connection tells it, and it looks, before this is answered */
+        EQ(ZOK, zokor_framework_exists(f, base, NULL));
+    EQ(ZOK, zokor_mutex_release(n));
+    EVENTUALLY(atomic_load(&h->got) == 1);
+    EVENTUALLY(atomic_load(&told) == 3);
+    CHECK(atomic_load(&told_token) == h->token);
+    EQ(ZOK, finish(h));
+    zokor_mutex_free(n);
     zokor_mutex_free(m);
     EQ(ZOK, zokor_framework_close(f));
     EQ(ZOK, zokor_framework_close(g));
