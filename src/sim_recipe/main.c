@@ -232,7 +232,11 @@ struct hunt {
 
 static void note_hunt(void *ctx, uint64_t seed, const struct sim_result *r)
 {
+    static const char *const servers[] = { "store.", "oracle.", "zab.", "core.", "ghost." };
     struct hunt *h = ctx;
+    for (size_t i = 0; i < ARRAY_COUNT(servers); i++)
+        if (strncmp(r->finding.rule, servers[i], strlen(servers[i])) == 0)
+            return; /* not the doing of a recipe */
     if (!r->finding.is || (h->seed != 0 && h->seed < seed))
         return;
     h->seed = seed;
