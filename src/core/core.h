@@ -47,6 +47,8 @@ struct core_options {
     bool digest_auth_enabled;         /* DigestAuthenticationProvider.enabled */
     const char *digest_algorithm;     /* "SHA1"; an OpenSSL name */
     const char *super_digest;         /* "super:<base64>", or NULL */
+    bool ensemble_auth;               /* the scheme "ensemble" is known: clients say whom they mean to talk to */
+    const char *ensemble_names;       /* ensembleAuthName, comma separated; NULL: any name is right */
     bool enforce_auth;                /* enforce.auth.enabled */
     const char *enforce_auth_schemes; /* comma separated */
     int64_t container_check_interval_ms, container_max_per_minute, container_never_used_ms;

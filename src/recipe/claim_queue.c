@@ -424,6 +424,17 @@ static int wait_alone(struct claim *c, int64_t due_ms)
     }
 }
 
+/* It was granted while this thread slept, which may have been long ago. */
+static bool is_still_held(struct claim *c)
+{
+    lock(c);
+    bool lost = c->hold == ZOKOR_HOLD_LOST;
+    if (lost)
+        c->hold = ZOKOR_NOT_HELD; /* nobody is told of what nobody has had */
+    unlock(c);
+    return !lost;
+}
+
 int claim_queue_up(struct claim *c, int64_t due_ms, bool *made)
 {
     bool in_time;
@@ -433,7 +444,7 @@ int claim_queue_up(struct claim *c, int64_t due_ms, bool *made)
         stage = take_over(c); /* it may have been given meanwhile */
     *made = c->made;          /* no answer changes it any more */
     if (stage == CLAIM_GIVEN)
-        return ZOK;
+        return is_still_held(c) ? ZOK : ZNONODE;
     if (stage == CLAIM_FAILED)
         return c->failure;
     if (stage != CLAIM_LOOKS && !in_time)

@@ -128,8 +128,9 @@ static void round_over(struct zokor_persistent_node *n, int rc)
     }
 }
 
-/* Watches are called exactly once, so that each holds the node until then. Of a lost session the state listener hears;
- * what others make of the data stays until the node is made again. */
+/* Watches are called exactly once, so that each holds the node until then. The end of a session's watch may come after
+ * the node was made in the next one, which then has none yet: so it is looked at again. What others make of the data
+ * stays until the node is made again. */
 static void on_watch(struct zokor_framework *f, const struct zokor_event *e, void *context)
 {
     struct zokor_persistent_node *n = context;
@@ -137,9 +138,11 @@ static void on_watch(struct zokor_framework *f, const struct zokor_event *e, voi
     n->watching = false;
     if (e->type == ZOO_DELETED_EVENT) {
         begin(n);
-    } else if (e->type != ZOO_SESSION_EVENT && n->busy) {
+    } else if (SIM_BUG(recipe_node_watch_assumed) && e->type == ZOO_SESSION_EVENT) {
+        n->look_again = false;
+    } else if (n->busy) {
         n->look_again = true;
-    } else if (e->type != ZOO_SESSION_EVENT && !is_closed(n)) {
+    } else if (!is_closed(n)) {
         n->busy = true;
         look(n);
     }

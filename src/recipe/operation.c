@@ -144,12 +144,20 @@ static void refused(struct timer *t)
     answer(op, op->refusal);
 }
 
+static bool is_of_session(const struct op *op, const struct session *s)
+{
+    pthread_mutex_lock(&op->client->lock);
+    bool is = op->only_session == 0 || op->only_session == s->id;
+    pthread_mutex_unlock(&op->client->lock);
+    return is;
+}
+
 void op_send(struct op *op, int (*send)(struct op *, zhandle_t *), void (*answered)(struct op *, int))
 {
     struct session *s = session_hold(op->client);
     int rc = ZCONNECTIONLOSS;
     op->answered = answered;
-    if (s != NULL && op->only_session != 0 && s->id != op->only_session) {
+    if (s != NULL && !is_of_session(op, s)) {
         op->retry = zokor_retry_never();
         rc = ZSESSIONEXPIRED;
         session_release(s);

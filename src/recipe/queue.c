@@ -434,8 +434,10 @@ static int finish(struct zokor_queue *q, const struct zokor_item *item, const ch
     zokor_transaction_free(t);
     if (rc == ZSESSIONEXPIRED)
         rc = ZNONODE;
-    if (rc == ZNONODE && zokor_framework_exists(q->f, path, NULL) == ZNONODE)
-        rc = ZOK; /* done by a try whose reply was lost */
+    if (rc == ZNONODE) { /* a try whose reply was lost may have done it */
+        int there = zokor_framework_exists(q->f, path, NULL);
+        rc = there == ZNONODE ? ZOK : there == ZOK ? ZNONODE : there;
+    }
     if (rc == ZOK)
         hold_end(q->f, lock);
     else

@@ -53,6 +53,8 @@
 #define LIMIT_IMAGE_SAVED_BYTES (512u * 1024 * 1024)
 /* Transactions kept in memory for servers that are behind, whatever commitLogCount says. */
 #define LIMIT_HISTORY_BYTES (64u * 1024 * 1024)
+/* Packets of a connection between servers that are remembered each way, whatever messageTracker.BufferSize says. */
+#define LIMIT_PEER_PACKETS 10000u
 /* Accepted links a port: so many, and two for every member. */
 #define LIMIT_PEER_STRANGERS 32u
 /* Failed TLS handshakes are told one in so long, with the number of those that were not. */

@@ -9,6 +9,10 @@
 /* A batch up to this goes past the thread. More is work that the owner is better spared. */
 #define OWN_COUNT_MAX 16
 #define OWN_BYTES_MAX (16u * 1024)
+/* After so many refusals in a row (a file system that journals data, somebody who reads the log all the time) the next
+ * batches are not tried. */
+#define OWN_REFUSALS_MAX 8
+#define OWN_REST_BATCHES 1000
 /* One up to this, and the zeros ahead of it, go past the page cache when the thread writes it. */
 #define DIRECT_BYTES_MAX (32u * 1024 + TXNLOG_AHEAD_BYTES)
 
@@ -27,6 +31,7 @@ struct logger {
     uint64_t direct_refused; /* this one does not qualify */
     struct batch own;        /* what the owner has begun to write */
     int64_t own_began_ms;
+    int own_refusals, own_rest;
     struct thread thread;
     struct mutex mutex; /* guards what follows up to the atomics */
     struct doorbell work;
@@ -257,6 +262,10 @@ static bool borrow(struct logger *l)
         atomic_load(&l->err) != 0 || !is_small(&l->waiting, &bytes) ||
         !txnlog_would_offer(l->log, l->waiting.count, bytes))
         return false;
+    if (l->own_rest > 0) {
+        l->own_rest--;
+        return false;
+    }
     struct batch empty = l->own;
     l->own = l->waiting;
     l->waiting = empty;
@@ -268,6 +277,8 @@ static bool borrow(struct logger *l)
 static void give_back(struct logger *l)
 {
     txnlog_withdraw(l->log);
+    if (++l->own_refusals >= OWN_REFUSALS_MAX)
+        l->own_rest = OWN_REST_BATCHES;
     mutex_lock(&l->mutex);
     struct batch *w = &l->waiting, *o = &l->own;
     if (o->cap - o->count < w->count) {
@@ -319,6 +330,7 @@ static void own_ended(struct logger *l, int rc)
         return;
     }
     if (rc == 0) {
+        l->own_refusals = 0;
         txnlog_took(l->log);
         written(l, &l->own, l->own_began_ms);
     } else {

@@ -708,6 +708,16 @@ static unsigned host_interest(void *ctx, uint32_t conn)
 /* ---- start ---- */
 
 /* Schemes whose ids are valid in ACLs though the core cannot prove them. */
+/* Apache knows the scheme where authProvider.N names its class; a list of names without that would be for nothing. */
+static bool knows_ensembles(const struct config *c)
+{
+    for (size_t i = 0; i < c->auth_providers.count; i++)
+        if (strcmp(c->auth_providers.at[i].value, "org.apache.zookeeper.server.auth.EnsembleAuthenticationProvider") ==
+            0)
+            return true;
+    return c->ensemble_auth_name[0] != '\0';
+}
+
 static const char *shell_schemes(const struct server *s)
 {
     bool sasl = sasl_schemes(s->config) != NULL;
@@ -740,6 +750,8 @@ static struct core_options core_options_of(const struct server *s)
         .digest_auth_enabled = c->digest_auth,
         .digest_algorithm = c->digest_algorithm,
         .super_digest = c->super_digest[0] != '\0' ? c->super_digest : NULL,
+        .ensemble_auth = knows_ensembles(c),
+        .ensemble_names = c->ensemble_auth_name[0] != '\0' ? c->ensemble_auth_name : NULL,
         .enforce_auth = c->enforce_auth,
         .enforce_auth_schemes = c->enforce_auth_schemes,
         .container_check_interval_ms = c->container_check_ms,

@@ -295,6 +295,20 @@ static void test_small_batches_roll(void **state)
     assert_int_equal(count, z);
 }
 
+/* Whoever reads the log brings it into the page cache, past which nothing can be begun: the thread writes. */
+static void test_the_log_is_read_meanwhile(void **state)
+{
+    (void)state;
+    struct logger *l = logger_open_direct();
+    for (int64_t z = 1; z <= 40; z++) {
+        submit(l, z, false);
+        wait_synced(l, z);
+        assert_int_equal(records("log.1"), z);
+    }
+    logger_free(l);
+    assert_int_equal(records("log.1"), 40);
+}
+
 static void test_own_write_is_waited_for_at_the_end(void **state)
 {
     (void)state;
@@ -571,6 +585,7 @@ int main(void)
         TEST(test_log_write_fails),
         TEST(test_own_writes_come_in_order),
         TEST(test_small_batches_roll),
+        TEST(test_the_log_is_read_meanwhile),
         TEST(test_own_write_is_waited_for_at_the_end),
         TEST(test_snapshot_is_saved_and_readable),
         TEST(test_failed_snapshot_leaves_nothing_and_the_next_succeeds),

@@ -9,17 +9,16 @@
 #define ROUND_US 6000000 /* who begins in the same round meets at the same barrier */
 #define ROUNDS_MAX 100
 
-/* Of one barrier: how many have begun to enter it, have passed it, and want to leave it. Who was killed counts among
- * those that began and those that want to leave. */
+/* Of one barrier. */
 struct meeting {
-    uint32_t began, entered, leaving, left;
+    uint32_t began; /* to enter it, also who was killed then */
 };
 
 struct state {
     struct meeting meetings[ROUNDS_MAX];
-    uint32_t round_of[32]; /* by program: the one it is in; 0 none */
-    bool inside[32], leaves[32];
-    uint64_t passed_late; /* since the faults are over */
+    uint32_t round_of[32];  /* by program: the one it is in; 0 none */
+    bool inside[32];        /* it has entered, in the session in which it began */
+    int64_t session_id[32]; /* that */
 };
 
 static void *begin(struct world *w)
@@ -33,20 +32,24 @@ static void end(void *state)
     mem_free(state);
 }
 
-static void leave(struct app *a, struct zokor_double_barrier *b, struct meeting *m, bool entered)
+/* Who is inside with a session that lives has its node there: nobody leaves before it does. */
+static void judge_left(const struct app *a)
+{
+    const struct state *s = a->w->state;
+    for (uint32_t i = 0; i < a->w->app_count; i++)
+        if (s->inside[i] && s->round_of[i] == s->round_of[a->index] && world_session_lives(s->session_id[i]))
+            world_wrong("double.left_early", "program %u has left, and program %u is still inside", a->index, i);
+}
+
+static void leave(struct app *a, struct zokor_double_barrier *b, bool entered)
 {
     struct state *s = a->w->state;
-    m->leaving += entered;
-    s->leaves[a->index] = entered;
+    s->inside[a->index] = false;
     int rc = zokor_double_barrier_leave(b, entered ? 20000 : 3000);
     if (rc != ZOK)
         judge_failure("zokor_double_barrier_leave", rc);
-    /* Others may have entered by then that had not begun when this one did. */
-    if (rc == ZOK && entered && m->leaving < m->entered)
-        world_wrong("double.left_early", "program %u has left, %u have entered and only %u want to leave", a->index,
-                    m->entered, m->leaving);
-    m->left++;
-    s->leaves[a->index] = false;
+    else if (entered)
+        judge_left(a);
 }
 
 static void round_of(struct app *a, struct zokor_framework *f, uint32_t round)
@@ -56,15 +59,15 @@ static void round_of(struct app *a, struct zokor_framework *f, uint32_t round)
     char path[40];
     (void)snprintf(path, sizeof path, "/double/%u", round);
     struct zokor_double_barrier *b = zokor_double_barrier_new(f, path, (int)a->w->app_count);
+    int64_t session_id = zokor_framework_session_id(f);
     s->round_of[a->index] = round;
     m->began++;
     int rc = zokor_double_barrier_enter(b, 9000);
     bool entered = rc == ZOK;
     if (entered) {
-        m->entered++;
-        s->inside[a->index] = true;
+        s->session_id[a->index] = zokor_framework_session_id(f);
+        s->inside[a->index] = session_id != 0 && session_id == s->session_id[a->index];
         world_count(COUNT_passed);
-        s->passed_late += a->w->c->healing;
         if (m->began < a->w->app_count)
             world_wrong("double.early", "program %u has entered %s, and only %u of %u have come", a->index, path,
                         m->began, a->w->app_count);
@@ -72,9 +75,8 @@ static void round_of(struct app *a, struct zokor_framework *f, uint32_t round)
     } else {
         judge_failure("zokor_double_barrier_enter", rc);
     }
-    leave(a, b, m, entered);
+    leave(a, b, entered);
     zokor_double_barrier_free(b);
-    s->inside[a->index] = false;
     s->round_of[a->index] = 0;
 }
 
@@ -94,10 +96,7 @@ static void run(struct app *a)
 static void crashed(struct app *a)
 {
     struct state *s = a->w->state;
-    struct meeting *m = &s->meetings[s->round_of[a->index]];
-    if (s->inside[a->index] && !s->leaves[a->index])
-        m->leaving++;
-    s->inside[a->index] = s->leaves[a->index] = false;
+    s->inside[a->index] = false;
     s->round_of[a->index] = 0;
 }
 

@@ -190,6 +190,7 @@ static bool take(struct one *o, int queue, int timeout_ms, struct zokor_item *it
 static void finish(struct one *o, int queue, struct zokor_item *item, size_t number)
 {
     struct state *s = o->app->w->state;
+    int64_t key = key_of(queue, item);
     not_held(o, queue, item);
     if (has_lock(queue) && dice_one_in(&o->app->dice, 8)) {
         int rc = zokor_queue_again(o->queues[queue], item);
@@ -199,6 +200,10 @@ static void finish(struct one *o, int queue, struct zokor_item *item, size_t num
     }
     int rc = zokor_queue_done(o->queues[queue], item);
     world_tell("item %zu is done: %d", number, rc);
+    const struct node *n = find_node(s, queue, key);
+    if (rc == ZOK && has_lock(queue) && n->held && n->app != o->app && world_session_lives(n->session_id))
+        world_wrong("queue.ended", "program %u has done item %zu of %s, which program %u holds", o->app->index, number,
+                    kinds[queue].path, n->app->index);
     if (rc == ZOK) {
         s->things[number].done++;
         world_count(COUNT_done);

@@ -57,11 +57,21 @@ static void lead(struct zokor_leader_selector *selector, int64_t token, void *co
     holds_released(&s->holds, c);
 }
 
+/* Not before somebody has led since the faults: the ensemble, and the nodes of those who are gone, may take their
+ * time. */
+static bool goes_on(const struct app *a)
+{
+    const struct state *s = a->w->state;
+    const struct cluster *c = a->w->c;
+    int64_t patience_us = (opt(c, OPT_duration_ms) + opt(c, OPT_heal_ms) * 3 / 4) * 1000;
+    return app_goes_on() || (s->terms == 0 && !c->finding.is && world_now_us() < patience_us);
+}
+
 static void run(struct app *a)
 {
     struct candidate c = { .app = a, .f = program_open(a) };
     struct dice *d = &a->dice;
-    while (app_goes_on()) {
+    while (goes_on(a)) {
         bool again = !dice_one_in(d, 3);
         struct zokor_leader_selector *s = zokor_leader_selector_new(c.f, PATH, "candidate", lead, &c);
         if (again)
@@ -70,7 +80,7 @@ static void run(struct app *a)
         if (rc != ZOK)
             world_wrong("selector.start", "zokor_leader_selector_start ended with %d", rc);
         int64_t end_us = world_now_us() + dice_between(d, 0, 20000) * 1000;
-        while (app_goes_on() && world_now_us() < end_us) {
+        while (goes_on(a) && world_now_us() < end_us) {
             app_rest(300000);
             if (!again && dice_one_in(d, 4))
                 (void)zokor_leader_selector_requeue(s);

@@ -90,6 +90,18 @@ struct election {
     int64_t start_ms; /* an observer waits until then before it looks; 0: it has begun */
 };
 
+/* ---- the last packets of a connection (packets.c) ---- */
+
+struct packet_seen {
+    int64_t at_ms, zxid;
+    int32_t type;
+};
+
+struct packets {
+    struct packet_seen *at; /* ring of packets_remembered; NULL before the first */
+    size_t count;           /* of all that were noted */
+};
+
 /* ---- leading ---- */
 
 enum learner_state {
@@ -128,6 +140,7 @@ struct learner {
     int64_t opened_ms, heard_ms;
     int64_t pings_sent, pings_answered, round_mark; /* since UPTODATE */
     struct buf held;
+    struct packets sent, got;
 };
 
 enum leading_phase {
@@ -200,6 +213,7 @@ struct learning {
     int64_t acked_zxid;
     bool image_begun;
     bool saw_newleader;
+    struct packets sent, got;
 };
 
 /* ---- the oracle of two voters (lone.c) ---- */
@@ -342,6 +356,11 @@ void leader_ping_answered(struct zab *z, struct learner *f);
 void leader_recheck_round(struct zab *z);
 void leader_release_syncs(struct zab *z);
 void leader_free_syncs(struct zab *z);
+
+/* packets.c */
+void packets_note(struct zab *z, struct packets *p, int32_t type, int64_t zxid);
+/* Tells both and forgets them. */
+void packets_tell(const struct zab *z, struct packets *sent, struct packets *got, int64_t sid);
 
 /* lone.c */
 /* A quorum of these voters, or with the oracle's word. */

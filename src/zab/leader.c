@@ -11,6 +11,7 @@ static int64_t ticks(const struct zab *z, int64_t n)
 
 void leader_send(struct zab *z, struct learner *f, const struct peer_packet *p)
 {
+    packets_note(z, &f->sent, p->type, p->zxid);
     if (f->state != LEARNER_IMAGE) {
         link_send_packet(z, f->conn, p);
         return;
@@ -54,6 +55,7 @@ static void learner_free(struct zab *z, struct learner *f)
     if (f->state == LEARNER_LOG)
         zab_emit(z, ZAB_FX_LOG_DONE)->link = f->conn->id;
     leader_sync_ended(z, f);
+    packets_tell(z, &f->sent, &f->got, f->sid);
     list_remove(&f->link);
     buf_fini(&f->held);
     mem_free(f);
@@ -477,6 +479,7 @@ static void on_revalidate(struct zab *z, struct learner *f, struct slice data)
 static void on_packet(struct zab *z, struct learner *f, const struct peer_packet *p)
 {
     f->heard_ms = z->now_ms;
+    packets_note(z, &f->got, p->type, p->zxid);
     if (f->state == LEARNER_NEW) {
         on_info(z, f, p);
         return;

@@ -210,6 +210,30 @@ static void acknowledgements_in_any_order(void **state)
     rig_fini(&r);
 }
 
+static void a_leaders_log_matters_when_a_follower_has_acknowledged(void **state)
+{
+    (void)state;
+    struct rig r;
+    uint32_t one = establish(&r);
+    assert_false(zab_awaits_log(r.zab));
+    propose(&r);
+    propose(&r);
+    assert_false(zab_awaits_log(r.zab)); /* alone it is no quorum */
+    rig_log_synced(&r);
+    assert_int_equal(r.committed, Z(2, 5));
+    rig_plain(&r, one, PEER_ACK, Z(3, 1));
+    assert_int_equal(r.committed, Z(3, 1));
+    rig_plain(&r, one, PEER_ACK, Z(3, 2));
+    propose(&r);
+    rig_plain(&r, one, PEER_ACK, Z(3, 3));
+    assert_int_equal(r.committed, Z(3, 2));
+    assert_true(zab_awaits_log(r.zab)); /* the follower's acknowledgement waits for it */
+    rig_log_synced(&r);
+    assert_int_equal(r.committed, Z(3, 3));
+    assert_false(zab_awaits_log(r.zab));
+    rig_fini(&r);
+}
+
 static void an_observer_gets_what_is_decided(void **state)
 {
     (void)state;
@@ -700,6 +724,7 @@ int main(void)
         cmocka_unit_test(a_voter_that_looks_ends_a_long_wait),
         cmocka_unit_test(who_counts_for_the_epoch),
         cmocka_unit_test(acknowledgements_in_any_order),
+        cmocka_unit_test(a_leaders_log_matters_when_a_follower_has_acknowledged),
         cmocka_unit_test(an_observer_gets_what_is_decided),
         cmocka_unit_test(what_makes_no_sense_ends_the_link),
         cmocka_unit_test(what_cannot_be_read_ends_the_link),

@@ -281,3 +281,65 @@ def test_no_handshake_while_nobody_is_served(tmp_path, early):
     finally:
         for m in e:
             m.kill()
+
+
+@pytest.mark.parametrize("kind", ["z", pytest.param("a", marks=needs_apache)])
+def test_the_name_of_the_ensemble(tmp_path, kind):
+    """ensembleAuthName: who means another ensemble is closed without a word; beside Apache's."""
+    props = {"zookeeper.authProvider.1": "org.apache.zookeeper.server.auth.EnsembleAuthenticationProvider",
+             "zookeeper.ensembleAuthName": "blue, the-blue-one"}
+    with Ensemble(tmp_path, kind, props=props) as e:
+        e[1].wait_serving(START_S)
+        for name in ("blue", "the-blue-one", ""):
+            with e[1].raw() as c:
+                assert c.auth("ensemble", name).err == 0
+                assert c.exists("/").err == 0
+        for name in ("green", "blu", "blue, the-blue-one"):
+            with e[1].raw() as c, pytest.raises((zkraw.Closed, OSError)):
+                c.auth("ensemble", name)
+        m = e[1].mntr()
+        assert [m["zk_ensemble_auth_" + x] for x in ("success", "skip", "fail")] == ["2", "1", "3"]
+    if kind == "z":
+        with Server(tmp_path / "plain") as srv, zkraw.Client(srv.port) as c:
+            assert c.auth("ensemble", "blue").err == zkraw.AUTH_FAILED
+
+
+def test_the_last_packets_are_told(tmp_path):
+    """messageTracker: on both ends of a connection that ends."""
+    props = {"zookeeper.messageTracker.Enabled": "true", "zookeeper.messageTracker.BufferSize": "7"}
+    with Ensemble(tmp_path, "zzz", props=props) as e:
+        e.wait_serving(START_S)
+        lead, gone = e.leader(), e.followers()[0]
+        fill(lead, "/many", 50)
+        gone.kill()
+
+        def told(member, sid, direction):
+            return [x for x in member.log().splitlines() if "zab.packets sid=%d direction=%s" % (sid, direction) in x]
+
+        until(lambda: told(lead, gone.sid, "sent"))
+        sent, got = told(lead, gone.sid, "sent")[-1], told(lead, gone.sid, "received")[-1]
+        assert "COMMIT 0x" in sent and sent.count("ms,") == 6
+        assert "ACK 0x" in got
+        lead.kill()
+        left = next(m for m in e if m.running())
+        until(lambda: told(left, lead.sid, "received"))
+        assert "COMMIT 0x" in told(left, lead.sid, "received")[-1]
+
+
+@pytest.mark.parametrize("text, starts", [(None, False), ("[libdefaults]\n", False),
+                                          ("[libdefaults]\n  default_realm = A.TEST\n", True)])
+def test_a_kerberos_configuration_is_required(tmp_path, text, starts):
+    """requireKerberosConfig"""
+    path = tmp_path / "krb5.conf"
+    if text is not None:
+        path.write_text(text)
+    srv = Server(tmp_path / "s", props={"zookeeper.requireKerberosConfig": "true"}, env={"KRB5_CONFIG": str(path)})
+    try:
+        if starts:
+            assert srv.start().running()
+        else:
+            srv.spawn()
+            assert srv.wait() == 2
+            assert "requireKerberosConfig=true" in srv.log() and "default_realm" in srv.log()
+    finally:
+        srv.kill()

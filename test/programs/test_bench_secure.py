@@ -161,7 +161,8 @@ def test_kerberos(tmp_path):
             }
             jaas = kdc.jaas("Client", "bob", test_sasl_kerberos.USERS["bob"])
             host = "localhost:%d" % server.port
-            run = zokor("bench", "get", "--servers", host, "--json", "--jaas", jaas, *SHORT, env=env)
+            many = ["-c", "6", "--threads", "2"]
+            run = zokor("bench", "get", "--servers", host, "--json", "--jaas", jaas, *many, *SHORT, env=env)
             assert run.returncode == 0 and json.loads(run.stdout)["sasl"] is True, run.stderr
     finally:
         kdc.stop()
