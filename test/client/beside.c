@@ -9,7 +9,13 @@
 #include <zookeeper.h>
 
 #define WAIT_S 30
-#define SAY(call) printf("%s: %d\n", #call, (int)(call))
+/* What a completion prints comes after the line of its call. */
+#define SAY(call)                               \
+    do {                                        \
+        flockfile(stdout);                      \
+        printf("%s: %d\n", #call, (int)(call)); \
+        funlockfile(stdout);                    \
+    } while (0)
 
 extern ZooLogLevel logLevel;
 
