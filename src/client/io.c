@@ -2,6 +2,7 @@
 #include "client/shell.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/museum.h"
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -297,15 +298,18 @@ bool io_flush(zhandle_t *zh)
 
 void io_send_now(zhandle_t *zh, bool more_follows)
 {
-    int error = EAGAIN;
-    if (pthread_mutex_trylock(&zh->send_lock) == 0) {
-        error = send_output(zh, MSG_NOSIGNAL | (more_follows ? MSG_MORE : 0));
+    bool mine = pthread_mutex_trylock(&zh->send_lock) == 0;
+    if (mine) {
+        int error = send_output(zh, MSG_NOSIGNAL | (more_follows ? MSG_MORE : 0));
         pthread_mutex_unlock(&zh->send_lock);
+        if (error == 0)
+            return;
     }
-    if (error == 0)
-        return;
     pthread_mutex_lock(&zh->lock);
-    io_wake_if_asleep(zh);
+    if (mine) /* awake, it may be past the point where it would see that the socket is full: the core has no output */
+        io_wake(zh);
+    else
+        io_wake_if_asleep(zh);
     pthread_mutex_unlock(&zh->lock);
 }
 
@@ -441,6 +445,9 @@ bool io_read_for_callers(zhandle_t *zh)
     if (!ours) {
         zh->look = true;
         io_wake(zh);
+    } else if (client_wake_ms(zh->core) < zh->asleep_until_ms &&
+               !SIM_BUG(share_ping_late)) { /* a session has begun: there are pings to send */
+        io_wake_if_asleep(zh);
     }
     bool out = client_has_output(zh->core);
     pthread_mutex_unlock(&zh->lock);
@@ -485,6 +492,7 @@ static bool sleep_for_events(zhandle_t *zh, bool blocked)
     work = work || (client_has_output(zh->core) && !blocked && takes_output(zh));
     int64_t wake_ms = client_wake_ms(zh->core);
     zh->asleep = !work;
+    zh->asleep_until_ms = wake_ms;
     if (zh->shared) {
         fds[1].fd = zh->share_fd;
         fds[3] = (struct pollfd){ .fd = blocked ? zh->sock : -1, .events = POLLOUT };
@@ -500,6 +508,7 @@ static bool sleep_for_events(zhandle_t *zh, bool blocked)
     pthread_mutex_lock(&zh->lock);
     zh->asleep = false;
     bool look = zh->look || (n > 0 && (fds[1].revents & ~POLLOUT) != 0);
+    look = look || (zh->shared && clock_ms() >= wake_ms); /* what has come counts before what is late */
     zh->look = false;
     if (n > 0 && fds[0].revents != 0) {
         uint64_t count;

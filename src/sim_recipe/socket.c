@@ -6,6 +6,7 @@
 #include <poll.h>
 
 #define FRAME_BYTES_MAX (64u << 20)
+#define UNREAD_US_MAX 500000 /* a thread that loses the processor comes back much sooner */
 
 static void note(const struct sock *s, enum chronicle_kind kind, struct slice frame)
 {
@@ -46,6 +47,7 @@ int sock_new(struct fiber *f, enum sock_state state)
     struct sock *s = mem_zalloc(sizeof *s);
     *s = (struct sock){ .app = f->app, .state = state, .open_us = FIBER_NEVER, .refuse_us = FIBER_NEVER };
     s->member = -1;
+    s->number = ++w->sock_number;
     if (state != SOCK_EVENT && state != SOCK_SET)
         s->client = client_of(f);
     buf_init(&s->in, SIZE_MAX);
@@ -74,8 +76,29 @@ static void free_sock(struct world *w, size_t at)
     w->socks[at] = NULL;
 }
 
+/* Somebody always listens, and what has come is looked at before a connection is given up. A program that stood still
+ * may be late, but then it looks first all the same. */
+static void judge_reading(const struct sock *s, bool given_up)
+{
+    const struct app *a = s->app;
+    int64_t waited_us = a->w->c->now_us - s->in_since_us;
+    if (s->state != SOCK_OPEN || s->in_at == s->in.n || waited_us <= UNREAD_US_MAX)
+        return;
+    if (given_up && !s->ended)
+        world_wrong("client.rash", "a connection with %zu bytes unread for %lld ms is given up", s->in.n - s->in_at,
+                    (long long)waited_us / 1000);
+    if (a->w->c->now_us >= a->clumsy_us)
+        world_wrong("client.deaf", "%zu bytes lay unread for %lld ms", s->in.n - s->in_at, (long long)waited_us / 1000);
+}
+
+bool sock_is_shared(const struct sock *s)
+{
+    return s->dialled && fiber_current->slot != (int)(s->client % APP_SLOTS);
+}
+
 void sock_close(struct sock *s, int fd)
 {
+    judge_reading(s, true);
     if (s->dialled) {
         s->app->w->breaks++;
         world_tell("program %u has lost its connection, session 0x%llx", s->app->index,
@@ -222,12 +245,14 @@ int64_t sock_read(struct sock *s, void *p, size_t n, int *error)
         *error = ECONNRESET;
         return -1;
     }
+    judge_reading(s, false);
     if (dice_one_in(&s->app->chance, 16)) /* sockets give what they like */
         n = (size_t)dice_between(&s->app->chance, 1, (int64_t)n);
     n = n < have ? n : have;
     memcpy(p, s->in.p + s->in_at, n);
     s->in_at += n;
     has_read(s, slice_of(p, n));
+    s->in_since_us = s->app->w->c->now_us;
     if (s->in_at == s->in.n) {
         buf_reset(&s->in);
         s->in_at = 0;
@@ -318,6 +343,8 @@ void sockets_received(struct world *w, uint32_t cable, struct slice bytes)
         cable_cut(w->c, cable); /* what was asked may be done, and nobody is told */
         return;
     }
+    if (s->in_at == s->in.n)
+        s->in_since_us = w->c->now_us;
     buf_append_slice(&s->in, bytes);
     fibers_wake(&w->fibers, s->app, true);
     world_wake_at(w, w->c->now_us);
