@@ -2,7 +2,6 @@
 #include "client/shell.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "base/museum.h"
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -445,8 +444,7 @@ bool io_read_for_callers(zhandle_t *zh)
     if (!ours) {
         zh->look = true;
         io_wake(zh);
-    } else if (client_wake_ms(zh->core) < zh->asleep_until_ms &&
-               !SIM_BUG(share_ping_late)) { /* a session has begun: there are pings to send */
+    } else if (client_wake_ms(zh->core) < zh->asleep_until_ms) { /* a session has begun: there are pings to send */
         io_wake_if_asleep(zh);
     }
     bool out = client_has_output(zh->core);

@@ -56,8 +56,7 @@ void share_end(zhandle_t *zh)
     if (zh->shared) /* explicitly: a child of fork may have the socket, too, and would keep it in the set */
         (void)control(zh, EPOLL_CTL_DEL, 0);
     zh->shared = false;
-    if (!SIM_BUG(share_end_untold))
-        share_nudge(zh);
+    share_nudge(zh);
     pthread_mutex_unlock(&zh->lock);
 }
 
@@ -176,7 +175,7 @@ int zokor_await(zhandle_t *zh, int (*is_over)(void *context), void *context, int
 void share_nudge(zhandle_t *zh)
 {
     const uint64_t one = 1;
-    if (!zh->reading || zh->nudged)
+    if (!zh->reading || zh->nudged || SIM_BUG(share_nudge_lost))
         return;
     zh->nudged = true;
     ssize_t n = write(zh->nudge_fd, &one, sizeof(one));

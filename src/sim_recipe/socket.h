@@ -23,11 +23,13 @@ struct sock {
     struct buf in;  /* from the member, not read yet */
     size_t in_at;
     int64_t in_since_us; /* the next byte is there since then */
-    struct buf seen; /* read: the beginning of a frame */
-    struct buf out;  /* written: the beginning of a frame */
-    int64_t full_us; /* takes nothing until then */
-    bool ended;      /* nothing comes after `in` */
+    struct buf seen;     /* read: the beginning of a frame */
+    struct buf out;      /* written: the beginning of a frame */
+    int64_t full_us;     /* takes nothing until then */
+    bool ended;          /* nothing comes after `in` */
     bool asked, greeted, deaf;
+    int32_t timeout_ms; /* of the session */
+    int64_t sent_us;    /* when anything was written, or could be */
     int64_t session_id, dialled_us;
 };
 
