@@ -665,6 +665,28 @@ static void a_read_only_server_is_left_for_one_that_writes(void **state)
     fake_fini(&f);
 }
 
+static void a_server_that_left_the_list_is_not_waited_for(void **state)
+{
+    (void)state;
+    for (int answered = 0; answered < 2; answered++) {
+        struct fake f;
+        fake_init(&f, (struct client_config){ .seed = 1, .watcher = on_session });
+        const struct client_addr old = fake_addr(1), new = fake_addr(2);
+        assert_int_equal(fake_ask(&f, WIRE_OP_GET_DATA, "/a", 1, 0, NULL), 0);
+        fake_turn(&f, answered == 1); /* is dialled, or has the handshake and says nothing */
+        assert_int_equal(f.connects, 1);
+        client_set_servers(f.c, (struct client_addr[]){ old, new }, 2, f.now);
+        fake_turn(&f, true);
+        assert_int_equal(f.connects, 1); /* it may still come */
+        client_set_servers(f.c, &new, 1, f.now);
+        fake_turn(&f, true);
+        assert_int_equal(f.connects, 2);
+        assert_int_equal(client_target(f.c)->bytes[0], new.bytes[0]);
+        assert_null(fake_done(&f)); /* what waits for a session waits on */
+        fake_fini(&f);
+    }
+}
+
 static void numbers_of_requests_wrap(void **state)
 {
     (void)state;
@@ -821,6 +843,7 @@ int main(void)
         cmocka_unit_test(an_event_is_seen_but_others_of_its_transaction_are_asked_for),
         cmocka_unit_test(a_watch_on_its_way_is_not_removed_with_another),
         cmocka_unit_test(a_cycled_handle_knows_where_it_is),
+        cmocka_unit_test(a_server_that_left_the_list_is_not_waited_for),
         cmocka_unit_test(cycling_is_no_attempt),
         cmocka_unit_test(close_waits_for_answers_but_not_for_ever),
         cmocka_unit_test(nonsense_drops_the_connection),

@@ -130,6 +130,11 @@ static bool holds(const struct client_addr *list, size_t n, const struct client_
     return false;
 }
 
+bool client_hosts_has(const struct client_hosts *h, const struct client_addr *a)
+{
+    return holds(h->all, h->n, a);
+}
+
 bool client_hosts_same(const struct client_hosts *h, const struct client_addr *addrs, size_t n)
 {
     if (n != h->n)

@@ -58,6 +58,7 @@ bool client_hosts_set(struct client_hosts *h, const struct client_addr *addrs, s
 
 /* True if the list holds exactly these addresses, in any order. */
 bool client_hosts_same(const struct client_hosts *h, const struct client_addr *addrs, size_t n);
+bool client_hosts_has(const struct client_hosts *h, const struct client_addr *a);
 
 /* The address to try next; NULL if the list is empty. It becomes the current one. */
 const struct client_addr *client_hosts_next(struct client_hosts *h);

@@ -385,7 +385,11 @@ void client_set_servers(struct client_core *c, const struct client_addr *addrs, 
     c->resolved_at_ms = now_ms;
     if (c->link != CLIENT_LINK_NONE)
         c->hosts.current = c->linked; /* the program may have cycled since */
-    if (client_hosts_set(&c->hosts, addrs, n, client_is_up(c)) && !SIM_BUG(library_stays))
+    bool leave = client_hosts_set(&c->hosts, addrs, n, client_is_up(c));
+    /* Nobody waits for the word of a server that is not in the list any more: it may never come. */
+    if (!client_is_up(c) && !client_hosts_has(&c->hosts, &c->linked))
+        leave = c->link != CLIENT_LINK_NONE;
+    if (leave && !SIM_BUG(library_stays))
         client_drop_link(c, ERR_CONNECTION_LOSS, now_ms);
 }
 

@@ -127,6 +127,8 @@ int hold_parse(int argc, char **argv, const struct hold_option *options, size_t 
     }
     if (args->servers == NULL || args->servers[0] == 0)
         args->servers = "127.0.0.1:2181";
+    if (args->session_ms < 1)
+        return cmd_usage_error("--session wants at least 1 ms");
     if (args->auth != NULL && strchr(args->auth, ':') == NULL)
         return cmd_usage_error("--auth wants SCHEME:TEXT, not '%s'", args->auth);
     return read_settings(&args->connect);

@@ -34,12 +34,13 @@ static bool read_request(int32_t op, struct slice body, struct look *l)
 }
 
 /* 0: the ensemble may be asked. What this session has under way may change the answer: then the leader judges. */
-int eager_judge(struct core *c, const struct conn *k, int32_t op, struct slice frame)
+int eager_judge(struct core *c, struct conn *k, int32_t op, struct slice frame)
 {
     struct look l;
     struct wire_vec fixed;
     if (c->ens.zab == NULL || k->writes_in_flight != 0 || !read_request(op, slice_of(frame.p + 8, frame.n - 8), &l))
         return 0;
+    k->auth_count_now = k->auth == NULL ? 0 : k->auth->count;
     int rc = l.has_acl ? acl_fix(c, k, l.acl, &fixed) : 0;
     if (rc != 0)
         return rc;

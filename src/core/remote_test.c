@@ -164,11 +164,15 @@ static void a_session_of_nobody_expires_under_a_new_leader(void **state)
 }
 
 /* What a client has proved to a follower counts at the leader. */
-static void permissions_travel(void **state)
+static void prove_and_create(bool eager)
 {
-    (void)state;
     struct cluster cl;
-    start(&cl);
+    cluster_init(&cl);
+    cl.options.eager_acl_check = eager;
+    for (int i = 0; i < 3; i++)
+        node_up(&cl, i);
+    cluster_run(&cl, 500);
+    assert_int_equal(cluster_leader(&cl), 2);
     cluster_connect(&cl, 0, 1);
     cluster_connect(&cl, 1, 1);
     struct buf b, acl;
@@ -190,6 +194,19 @@ static void permissions_travel(void **state)
     buf_fini(&b);
     buf_fini(&acl);
     cluster_fini(&cl);
+}
+
+static void permissions_travel(void **state)
+{
+    (void)state;
+    prove_and_create(false);
+}
+
+/* enableEagerACLCheck: what was proved since the last request counts in the judgement, too. */
+static void permissions_count_before_they_travel(void **state)
+{
+    (void)state;
+    prove_and_create(true);
 }
 
 /* What a server, or whoever looks like one, sends on its link to the leader. */
@@ -242,6 +259,7 @@ int main(void)
         cmocka_unit_test(a_mass_expiry_goes_on_in_the_next_epoch),
         cmocka_unit_test(a_session_of_nobody_expires_under_a_new_leader),
         cmocka_unit_test(permissions_travel),
+        cmocka_unit_test(permissions_count_before_they_travel),
         cmocka_unit_test(a_leader_outlives_what_its_learners_ask),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

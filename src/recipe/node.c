@@ -138,7 +138,7 @@ static void on_watch(struct zokor_framework *f, const struct zokor_event *e, voi
     n->watching = false;
     if (e->type == ZOO_DELETED_EVENT) {
         begin(n);
-    } else if (SIM_BUG(recipe_node_watch_assumed) && e->type == ZOO_SESSION_EVENT) {
+    } else if (SIM_BUG(recipe_node_stays_away) && e->type == ZOO_SESSION_EVENT) {
         n->look_again = false;
     } else if (n->busy) {
         n->look_again = true;

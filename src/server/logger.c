@@ -6,15 +6,13 @@
 #include "os/thread.h"
 #include <stdatomic.h>
 
-/* A batch up to this goes past the thread. More is work that the owner is better spared. */
-#define OWN_COUNT_MAX 16
-#define OWN_BYTES_MAX (16u * 1024)
+/* A batch up to this goes past the page cache, and past the thread. More is work that the owner is better spared. */
+#define SMALL_COUNT_MAX 16
+#define SMALL_BYTES_MAX (16u * 1024)
 /* After so many refusals in a row (a file system that journals data, somebody who reads the log all the time) the next
  * batches are not tried. */
 #define OWN_REFUSALS_MAX 8
 #define OWN_REST_BATCHES 1000
-/* One up to this, and the zeros ahead of it, go past the page cache when the thread writes it. */
-#define DIRECT_BYTES_MAX (32u * 1024 + TXNLOG_AHEAD_BYTES)
 
 struct batch {
     struct core_append *items;
@@ -105,12 +103,26 @@ static void direct_forget(struct logger *l)
     l->direct_file = l->direct_refused = 0;
 }
 
+/* Few bytes, and all for one file: none but the last may end it. */
+static bool is_small(const struct batch *b, size_t *bytes)
+{
+    *bytes = 0;
+    if (b->count > SMALL_COUNT_MAX)
+        return false;
+    for (size_t i = 0; i < b->count; i++) {
+        if (b->items[i].roll_after && i + 1 < b->count)
+            return false;
+        *bytes += blob_slice(b->items[i].txn).n;
+    }
+    return *bytes <= SMALL_BYTES_MAX;
+}
+
 /* A page in the cache would make the owner's writes wait, so the thread's small ones leave none behind either. */
-static bool write_direct(struct logger *l, int *rc, struct store_error *err)
+static bool write_direct(struct logger *l, const struct batch *b, int *rc, struct store_error *err)
 {
     struct txnlog_piece piece;
-    if (l->direct == NULL || !txnlog_offer(l->log, true, &piece) || piece.n > DIRECT_BYTES_MAX ||
-        !direct_ready(l, &piece))
+    size_t bytes;
+    if (l->direct == NULL || !is_small(b, &bytes) || !txnlog_offer(l->log, true, &piece) || !direct_ready(l, &piece))
         return false;
     *rc = direct_write(l->direct, piece.offset, piece.p, piece.n);
     if (*rc == ERR_INVALID) {
@@ -147,7 +159,7 @@ static void write_batch(struct logger *l, const struct batch *b)
     int rc = 0;
     append_batch(l, b);
     int64_t began_ms = clock_mono_ms();
-    if (!write_direct(l, &rc, &err))
+    if (!write_direct(l, b, &rc, &err))
         rc = txnlog_flush(l->log, &err);
     if (rc != 0) {
         fail(l, rc, &err);
@@ -239,20 +251,6 @@ static bool must_ring(struct logger *l)
 }
 
 /* ---- writes of the owner ---- */
-
-/* And in one file: none but the last may end it. */
-static bool is_small(const struct batch *b, size_t *bytes)
-{
-    *bytes = 0;
-    if (b->count > OWN_COUNT_MAX)
-        return false;
-    for (size_t i = 0; i < b->count; i++) {
-        if (b->items[i].roll_after && i + 1 < b->count)
-            return false;
-        *bytes += blob_slice(b->items[i].txn).n;
-    }
-    return *bytes <= OWN_BYTES_MAX;
-}
 
 /* With the mutex: what waits becomes the owner's, and the log with it. */
 static bool borrow(struct logger *l)

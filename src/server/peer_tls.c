@@ -29,9 +29,10 @@ static void give_up(struct peer_link *l)
 {
     struct peer_tls *t = l->tls;
     char why[512];
-    struct slice rest = slice_of(t->sealed.p + t->sealed_at, t->sealed.n - t->sealed_at);
-    if (t->sealed.p != NULL && rest.n != 0)
+    if (t->sealed_at != t->sealed.n) {
+        struct slice rest = slice_of(t->sealed.p + t->sealed_at, t->sealed.n - t->sealed_at);
         (void)net_send(l->fd, &rest, 1);
+    }
     tls_describe(t->conn, why, sizeof why);
     refuse(l, why);
 }

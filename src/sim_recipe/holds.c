@@ -95,7 +95,7 @@ static void judge_told(const struct holds *h, const struct hold *mine)
         if (was_killed(o) || (o->shared && mine->shared) || world_session_lives(o->session_id))
             continue;
         world_count(COUNT_passed_on);
-        if (now(o) == ZOKOR_HELD && world_now_us() > o->app->clumsy_us && !is_served_apart(o))
+        if (now(o) == ZOKOR_HELD && !o->app->is_bold && world_now_us() > o->app->clumsy_us && !is_served_apart(o))
             world_wrong("hold.not_told",
                         "%s: program %u is granted 0x%llx while program %u is sure of 0x%llx, and its session 0x%llx "
                         "is over",

@@ -1,4 +1,5 @@
 /* recipe_sim: campaigns of simulations in which programs use the recipes. */
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/museum.h"
 #include "cmd/sim_run.h"
@@ -170,7 +171,14 @@ static bool campaign(const struct arguments *a, const struct work *work, uint64_
     return c.found == 0;
 }
 
-/* One seed in this process. */
+static void say(void *ctx, enum log_level level, const char *event, const char *text)
+{
+    const struct sim_result *r = ctx;
+    (void)level;
+    printf("%12.6f server %u: %s %s\n", (double)r->virtual_us / 1e6, r->member, event, text);
+}
+
+/* One seed in this process, with what the servers say. */
 static int story(const struct arguments *a)
 {
     struct sim_options o = a->options;
@@ -178,7 +186,9 @@ static int story(const struct arguments *a)
     world_work = a->work;
     world_tells = true;
     options_draw(&o, a->seed);
+    log_set_sink(say, &r, LOG_INFO);
     cluster_run(&o, &r);
+    log_set_sink(NULL, NULL, LOG_ERROR);
     world_tells = false;
     if (r.finding.is)
         report(a, a->seed, &r);
@@ -222,11 +232,24 @@ struct hunt {
 
 static void note_hunt(void *ctx, uint64_t seed, const struct sim_result *r)
 {
+    static const char *const servers[] = { "store.", "oracle.", "zab.", "core.", "ghost." };
     struct hunt *h = ctx;
+    for (size_t i = 0; i < ARRAY_COUNT(servers); i++)
+        if (strncmp(r->finding.rule, servers[i], strlen(servers[i])) == 0)
+            return; /* not the doing of a recipe */
     if (!r->finding.is || (h->seed != 0 && h->seed < seed))
         return;
     h->seed = seed;
     h->finding = r->finding;
+}
+
+/* For the story of one. False: there is none of this name. */
+static bool wake(const char *bug)
+{
+    for (size_t i = 0; bug != NULL && i < ARRAY_COUNT(bugs); i++)
+        if (strcmp(bug, bugs[i].name) == 0)
+            museum_alive = bugs[i].bug;
+    return museum_alive != MUSEUM_NONE;
 }
 
 static int museum(const struct arguments *a)
@@ -255,6 +278,12 @@ static int museum(const struct arguments *a)
 }
 
 #else
+
+static bool wake(const char *bug)
+{
+    (void)bug;
+    return false;
+}
 
 static int museum(const struct arguments *a)
 {
@@ -336,7 +365,7 @@ int main(int argc, char **argv)
             return wrong(argv[i + 1], "is no value for that");
         i++;
     }
-    if (a.museum)
+    if (a.museum && (!a.log || !wake(a.bug)))
         return museum(&a);
     if (a.log && a.work == NULL)
         return wrong("--log", "tells of one recipe: --recipe NAME");

@@ -23,6 +23,8 @@ struct zokor_framework *program_open(struct app *a)
     }
     if (dice_one_in(&a->dice, 6))
         o.request_timeout_ms = (int)dice_between(&a->dice, 500, 5000);
+    a->is_bold = dice_one_in(&a->dice, 6);
+    o.error_policy = a->is_bold ? ZOKOR_ERRORS_SESSION : ZOKOR_ERRORS_STANDARD;
     struct zokor_framework *f = zokor_framework_open(&o);
     ASSERT(f != NULL);
     return f;

@@ -20,6 +20,48 @@ struct one {
     struct zokor_mutex *const *mutexes;
 };
 
+/* What a program was told of its holds. */
+struct heard {
+    struct app *app;
+    int64_t lost[8]; /* the tokens of the last ones it has lost */
+    unsigned count;
+    uint64_t revoked;
+};
+
+static void on_lost(const char *path, int64_t token, void *context)
+{
+    struct heard *h = context;
+    for (size_t i = 0; i < ARRAY_COUNT(h->lost); i++)
+        if (h->lost[i] == token)
+            world_wrong("mutex.lost_twice", "program %u is told twice that %s is lost", h->app->index, path);
+    h->lost[h->count++ % ARRAY_COUNT(h->lost)] = token;
+}
+
+static void on_revoked(const char *path, int64_t token, void *context)
+{
+    struct heard *h = context;
+    (void)path;
+    (void)token;
+    h->revoked++;
+}
+
+/* The first in the row is asked to give it back. */
+static void revoke(struct one *o, struct zokor_mutex *m)
+{
+    struct String_vector nodes;
+    int rc = zokor_mutex_participants(m, &nodes);
+    if (rc == ZNONODE)
+        return;
+    if (rc != ZOK) {
+        judge_failure("zokor_mutex_participants", rc);
+        return;
+    }
+    rc = nodes.count == 0 ? ZOK : zokor_revoke(o->f, nodes.data[0]);
+    if (rc != ZOK && rc != ZNONODE)
+        judge_failure("zokor_revoke", rc);
+    deallocate_String_vector(&nodes);
+}
+
 static void *begin(struct world *w)
 {
     struct state *s = mem_zalloc(sizeof *s);
@@ -82,6 +124,8 @@ static void *thread(void *arg)
     struct one *o = arg;
     while (app_goes_on()) {
         turn(o, (int)dice_between(&o->app->dice, 0, LOCKS - 1));
+        if (dice_one_in(&o->app->dice, 30))
+            revoke(o, o->mutexes[0]);
         app_rest(50000);
     }
     return NULL;
@@ -93,8 +137,14 @@ static void run(struct app *a)
     struct zokor_mutex *mutexes[LOCKS];
     struct zokor_framework *f = program_open(a);
     size_t threads = (size_t)dice_between(&a->dice, 1, THREADS);
-    for (int i = 0; i < LOCKS; i++)
+    struct heard heard = { .app = a };
+    for (int i = 0; i < LOCKS; i++) {
         mutexes[i] = zokor_mutex_new(f, paths[i]);
+        if (dice_one_in(&a->dice, 2))
+            zokor_mutex_on_lost(mutexes[i], on_lost, &heard);
+        if (dice_one_in(&a->dice, 3))
+            zokor_mutex_make_revocable(mutexes[i], on_revoked, &heard);
+    }
     for (size_t i = 0; i < threads; i++)
         ones[i] = (struct one){ .app = a, .f = f, .mutexes = mutexes };
     program_threads(threads, thread, ones, sizeof ones[0]);

@@ -68,6 +68,18 @@ static void do_something(struct mine *m)
     (void)zokor_framework_delete(m->f, path, ZOKOR_QUIETLY);
 }
 
+/* Whatever is not watched any more comes to light. */
+static void delete_all(struct mine *m)
+{
+    static const char *const folders[] = { NODES, GROUP, SERVICES "/" SERVICE };
+    for (size_t i = 0; i < ARRAY_COUNT(folders); i++)
+        for (uint32_t other = 0; other < m->app->w->app_count; other++) {
+            char path[40];
+            (void)snprintf(path, sizeof path, "%s/%u", folders[i], other);
+            (void)zokor_framework_delete(m->f, path, ZOKOR_QUIETLY);
+        }
+}
+
 static void look_node(struct mine *m)
 {
     struct Stat stat;
@@ -156,6 +168,7 @@ static void run(struct app *a)
         do_something(&m);
         app_rest(300000);
     }
+    delete_all(&m);
     app_meet(look, &m);
     zokor_service_cache_close(m.services);
     zokor_discovery_free(m.discovery);

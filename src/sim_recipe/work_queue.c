@@ -240,7 +240,8 @@ static void drain(struct one *o, int queue)
     for (;;) {
         struct zokor_item item;
         size_t number;
-        if (!take(o, queue, 4000, &item, &number))
+        int timeout_ms = kinds[queue].options.kind == ZOKOR_QUEUE_DELAY ? 4000 : 500; /* nothing is put any more */
+        if (!take(o, queue, timeout_ms, &item, &number))
             return;
         const struct thing *t = &s->things[number];
         if (kinds[queue].options.kind == ZOKOR_QUEUE_PRIORITY && t->priority < last)

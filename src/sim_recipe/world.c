@@ -189,8 +189,12 @@ static void crash(void *state, uint32_t client)
 {
     struct world *w = state;
     struct app *a = app_of(w, client);
-    if (!w->clumsy || a->done || a->life == 0 || a->start_us != FIBER_NEVER || !dice_one_in(&w->dice, 4))
+    if (a->done || a->life == 0 || a->start_us != FIBER_NEVER || dice_one_in(&w->dice, 2))
         return;
+    if (!w->clumsy || dice_one_in(&w->dice, 2)) { /* its session may end without it */
+        away(state, client);
+        return;
+    }
     world_tell("program %u is killed", a->index);
     world_count(COUNT_crashes);
     fibers_kill(&w->fibers, a);

@@ -171,7 +171,7 @@ def test_a_signal_ends_a_taker_that_works(zokor, base, zk):
 
 
 def test_wrong_options_are_usage_errors(zokor, tmp_path):
-    for more in (["--auth", "nobody"], ["--client-configuration", str(tmp_path / "none")]):
+    for more in (["--auth", "nobody"], ["--session", "0"], ["--client-configuration", str(tmp_path / "none")]):
         wrong = zokor("lock", "/x", *more, "--", "true")
         assert wrong.returncode == 2 and "zokor: " in wrong.stderr
 
