@@ -2,6 +2,7 @@
 #include "client/shell.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/museum.h"
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -305,7 +306,8 @@ void io_send_now(zhandle_t *zh, bool more_follows)
             return;
     }
     pthread_mutex_lock(&zh->lock);
-    if (mine) /* awake, it may be past the point where it would see that the socket is full: the core has no output */
+    if (mine && !SIM_BUG(share_rest_left)) /* awake, it may be past the point where it would see that the socket is
+                                              full: the core has no output */
         io_wake(zh);
     else
         io_wake_if_asleep(zh);
@@ -506,7 +508,8 @@ static bool sleep_for_events(zhandle_t *zh, bool blocked)
     pthread_mutex_lock(&zh->lock);
     zh->asleep = false;
     bool look = zh->look || (n > 0 && (fds[1].revents & ~POLLOUT) != 0);
-    look = look || (zh->shared && clock_ms() >= wake_ms); /* what has come counts before what is late */
+    look = look || (zh->shared && clock_ms() >= wake_ms &&
+                    !SIM_BUG(share_unread_late)); /* what has come counts before what is late */
     zh->look = false;
     if (n > 0 && fds[0].revents != 0) {
         uint64_t count;
