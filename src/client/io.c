@@ -446,8 +446,6 @@ bool io_read_for_callers(zhandle_t *zh)
     if (!ours) {
         zh->look = true;
         io_wake(zh);
-    } else if (client_wake_ms(zh->core) < zh->asleep_until_ms) { /* a session has begun: there are pings to send */
-        io_wake_if_asleep(zh);
     }
     bool out = client_has_output(zh->core);
     pthread_mutex_unlock(&zh->lock);
@@ -492,7 +490,6 @@ static bool sleep_for_events(zhandle_t *zh, bool blocked)
     work = work || (client_has_output(zh->core) && !blocked && takes_output(zh));
     int64_t wake_ms = client_wake_ms(zh->core);
     zh->asleep = !work;
-    zh->asleep_until_ms = wake_ms;
     if (zh->shared) {
         fds[1].fd = zh->share_fd;
         fds[3] = (struct pollfd){ .fd = blocked ? zh->sock : -1, .events = POLLOUT };

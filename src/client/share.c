@@ -42,10 +42,14 @@ static bool make_fds(zhandle_t *zh)
     return false;
 }
 
+/* Not before there is a session: until then the io thread may wait for others, as those who know passwords, and its
+ * time to wake up changes with what comes. */
 void share_begin(zhandle_t *zh)
 {
     pthread_mutex_lock(&zh->lock);
-    if (zh->share_wanted && !zh->shared && zh->sock >= 0 && !zh->connecting)
+    enum client_state state = client_state_of(zh->core);
+    bool up = state == CLIENT_STATE_CONNECTED || state == CLIENT_STATE_READ_ONLY;
+    if (zh->share_wanted && !zh->shared && zh->sock >= 0 && up)
         zh->share_wanted = zh->shared = make_fds(zh) && control(zh, EPOLL_CTL_ADD, EPOLLIN);
     pthread_mutex_unlock(&zh->lock);
 }

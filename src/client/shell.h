@@ -76,7 +76,6 @@ struct _zhandle {
     pthread_mutex_t lock;
     struct client_core *core; /* lock */
     bool asleep, woken;       /* lock: the io thread waits for events; it was told to look */
-    int64_t asleep_until_ms;  /* lock: if nothing happens */
     bool closing;             /* lock: zookeeper_close was called */
     bool self_close;          /* lock: from a callback; the handle's own thread frees it */
     int callers;              /* lock: threads inside a call that waits */

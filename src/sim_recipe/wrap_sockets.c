@@ -96,14 +96,12 @@ static ssize_t receive(int fd, void *p, size_t n)
     fiber_pause();
     if (s == NULL)
         return fails(EBADF);
-    bool shared = sock_is_shared(s), greeted = s->greeted;
+    bool shared = sock_is_shared(s);
     struct fiber *f = fiber_leave();
     int64_t got = sock_read(s, p, n, &error);
     fiber_enter(f);
     if (shared && got > 0)
         world_count(COUNT_shared);
-    if (shared && s->greeted && !greeted && !s->deaf)
-        world_count(COUNT_shared_begun);
     if (shared && got <= 0 && error != EAGAIN)
         world_count(COUNT_shared_ended);
     return got < 0 ? fails(error) : (ssize_t)got;
