@@ -463,7 +463,8 @@ static int test_await(zhandle_t *zh)
     CHECK(flagged_zxid == -1 || flagged_zxid == zokor_last_zxid(zh));
     CHECK(zokor_thread_prompt(0) == prompt);
     sem_post(&busy);
-    CHECK(pthread_create(&thread, NULL, nudges, &(struct nudger){ zh, &nudged }) == 0);
+    struct nudger nudger = { zh, &nudged };
+    CHECK(pthread_create(&thread, NULL, nudges, &nudger) == 0);
     int rc = zokor_await(zh, flag_is_set, &nudged, -1);
     CHECK(pthread_join(thread, NULL) == 0);
     CHECK_RC(ZOK, rc);
