@@ -260,9 +260,8 @@ void member_log_done(struct sim_member *m)
     int64_t zxid = m->waiting[m->flush_count - 1].zxid;
     member_drop_waiting(m, m->flush_count);
     m->flushing = false;
-    if (rc != 0) { /* the server ends itself; after a failed sync nothing that the kernel remembers may be trusted */
-        cover(&m->cluster->coverage, COVER_disk_errors);
-        member_stop(m, MEMBER_POWERLESS);
+    if (rc != 0) {
+        member_disk_failed(m);
         return;
     }
     if (zxid > m->durable_zxid)
