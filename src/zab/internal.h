@@ -25,6 +25,7 @@
 #define EPOCH_NONE 0xffffffff     /* of Apache's server with an empty database that is not trusted: none was promised */
 #define INFO_BYTES_MAX 1024u      /* a field of the packet in which a learner says who it is */
 #define ROUND_MAX (INT64_MAX / 2) /* no server counts so many elections; one more than the largest must be a number */
+#define TELL_BEHIND_MS 10000      /* a disk that cannot keep up is told of once in so long */
 #define NOTIFICATION_MS_CAP 5000  /* a partition that heals is noticed within this */
 
 /* ---- links ---- */
@@ -213,6 +214,9 @@ struct learning {
     int64_t acked_zxid;
     bool image_begun;
     bool saw_newleader;
+    size_t unsynced_bytes; /* of transactions that are appended and not durable */
+    bool disk_behind;      /* they are too many: the connection is paused until they are fewer */
+    int64_t told_behind_ms;
     struct packets sent, got;
 };
 
@@ -396,5 +400,11 @@ void learner_log_synced(struct zab *z);
 void learner_truncated(struct zab *z);
 void learner_image_saved(struct zab *z, int err);
 void learner_send(struct zab *z, int32_t type, int64_t zxid, struct slice data);
+
+/* learner_disk.c */
+void learner_appended(struct zab *z, size_t bytes);
+void learner_pause_if_behind(struct zab *z, struct link *l);
+/* What is durable ends at z->synced now, and ended at `before`. */
+void learner_disk_caught_up(struct zab *z, int64_t before);
 
 #endif
