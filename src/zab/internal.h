@@ -172,6 +172,7 @@ struct leading {
     int64_t proposed; /* last zxid given to a proposal */
     struct waiting_sync *syncs, **syncs_last;
     int64_t ping_round, answered_round;
+    int64_t wanted_round; /* of the newest sync that waits */
     bool any_doomed;
     bool relays; /* this is a follower that serves observers (relay.c) */
     int64_t proposals, bytes_last, bytes_min, bytes_max;
