@@ -29,6 +29,7 @@ void ensemble_init(struct core *c)
     struct ensemble *e = &c->ens;
     e->leader = -1;
     e->role = PEER_LOOKING;
+    sync_order_init(&e->sync_order);
     if (c->opt.zab == NULL)
         return;
     e->zab = zab_new(c->opt.zab, c->now_ms);
@@ -40,6 +41,7 @@ void ensemble_init(struct core *c)
 void ensemble_fini(struct core *c)
 {
     remote_forget_syncs(c);
+    sync_order_fini(&c->ens.sync_order);
     forward_forget(c);
     images_fini(c);
     zab_free(c->ens.zab);

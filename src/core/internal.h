@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "core/core.h"
+#include "core/sync_order.h"
 #include "core/view.h"
 #include "tree/watch.h"
 #include "wire/path.h"
@@ -204,8 +205,7 @@ struct sync_wait {
 
 /* A learner's request that must not overtake a sync. */
 struct held_request {
-    struct held_request *next;
-    uint32_t link;
+    struct sync_held held;
     uint32_t moves;              /* of its session when it came */
     struct peer_request request; /* its bytes are behind this struct, then those of the ids */
     struct wire_vec authinfo;
@@ -231,8 +231,9 @@ struct ensemble {
     int64_t epoch;
     int64_t leader;
     int64_t next_token;
-    struct sync_wait *syncs; /* leader */
-    struct held_request *held_first;
+    struct sync_wait *syncs, **syncs_last; /* leader; in the order of their tokens */
+    int64_t sync_count;
+    struct sync_order sync_order;
     struct asked_list asked_syncs, asked_sessions; /* learner */
     int64_t next_asked;
     struct image_send *image_sends;

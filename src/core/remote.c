@@ -149,15 +149,26 @@ static void judge(struct core *c, uint32_t link, const struct peer_request *q, s
 
 /* ---- sync: linearizable, so it takes a round trip of the quorum ---- */
 
+/* A sync of a learner's client: what that client sends next must not overtake it. */
+static bool orders_others(const struct sync_wait *w)
+{
+    return w->link != OWNER_SELF && w->doubted == 0;
+}
+
 static void sync_add(struct core *c, struct sync_wait s)
 {
     struct ensemble *e = &c->ens;
-    struct sync_wait *w = mem_alloc(sizeof *w), **at = &e->syncs;
+    struct sync_wait *w = mem_alloc(sizeof *w);
     *w = s;
+    w->next = NULL;
     w->token = e->next_token++;
-    while (*at != NULL)
-        at = &(*at)->next;
-    *at = w;
+    if (e->syncs == NULL)
+        e->syncs_last = &e->syncs;
+    *e->syncs_last = w;
+    e->syncs_last = &w->next;
+    e->sync_count++;
+    if (orders_others(w))
+        sync_order_began(&e->sync_order, w->link, w->session_id);
     zab_sync(e->zab, w->token, &c->out->zab);
 }
 
@@ -235,46 +246,24 @@ static void end_doubt(struct core *c, const struct sync_wait *w)
         conn_refuse(c, k);
 }
 
-static bool session_syncs(const struct core *c, uint32_t link, int64_t session_id)
-{
-    for (const struct sync_wait *w = c->ens.syncs; w != NULL; w = w->next)
-        if (w->link == link && w->session_id == session_id)
-            return true;
-    return false;
-}
-
-/* A learner answers each of its clients in the order of that client's requests, and gives each SYNC to the oldest sync
- * it has sent. So what a session sent behind its waiting sync must wait, and behind a sync that waits for that reason
- * every later sync of the same learner. `end`: the first held request that does not count. */
-static bool must_wait(const struct core *c, uint32_t link, const struct peer_request *q, const struct held_request *end)
-{
-    if (session_syncs(c, link, q->session_id))
-        return true;
-    for (const struct held_request *h = c->ens.held_first; h != end; h = h->next) {
-        if (h->link != link)
-            continue;
-        if (h->request.session_id == q->session_id || (h->request.op == WIRE_OP_SYNC && q->op == WIRE_OP_SYNC))
-            return true;
-    }
-    return false;
-}
-
 static void hold(struct core *c, uint32_t link, const struct peer_request *q, struct wire_vec authinfo)
 {
-    struct ensemble *e = &c->ens;
-    struct held_request *h = mem_alloc(sizeof *h + q->body.n + authinfo.raw.n), **at = &e->held_first;
+    struct held_request *h = mem_alloc(sizeof *h + q->body.n + authinfo.raw.n);
     uint8_t *bytes = (uint8_t *)(h + 1);
     const struct session *s = session_lookup(c, q->session_id);
-    *h = (struct held_request){ .link = link, .moves = s == NULL ? 0 : s->moves, .request = *q, .authinfo = authinfo };
+    *h = (struct held_request){
+        .held = { .link = link, .session_id = q->session_id, .is_sync = q->op == WIRE_OP_SYNC },
+        .moves = s == NULL ? 0 : s->moves,
+        .request = *q,
+        .authinfo = authinfo,
+    };
     if (q->body.n != 0)
         memcpy(bytes, q->body.p, q->body.n);
     if (authinfo.raw.n != 0)
         memcpy(bytes + q->body.n, authinfo.raw.p, authinfo.raw.n);
     h->request.body = slice_of(bytes, q->body.n);
     h->authinfo.raw = slice_of(bytes + q->body.n, authinfo.raw.n);
-    while (*at != NULL)
-        at = &(*at)->next;
-    *at = h;
+    sync_order_hold(&c->ens.sync_order, &h->held);
 }
 
 static void carry_on(struct core *c, uint32_t link, const struct peer_request *q, struct wire_vec authinfo)
@@ -293,7 +282,7 @@ void remote_request(struct core *c, uint32_t link, const struct peer_request *q,
     }
     if (!zab_leads(c->ens.zab))
         return;
-    if (c->ens.syncs != NULL && must_wait(c, link, q, NULL))
+    if (sync_order_must_wait(&c->ens.sync_order, link, q->session_id, q->op == WIRE_OP_SYNC))
         hold(c, link, q, authinfo);
     else
         carry_on(c, link, q, authinfo);
@@ -317,19 +306,16 @@ static void refuse_moved(struct core *c, const struct peer_request *q)
     client_fini(&client);
 }
 
-static void release_held(struct core *c, uint32_t link)
+static void release_held(struct core *c, const struct sync_wait *w)
 {
-    for (struct held_request **at = &c->ens.held_first; *at != NULL;) {
-        struct held_request *h = *at;
-        if (h->link != link || must_wait(c, link, &h->request, h)) {
-            at = &h->next;
-            continue;
-        }
-        *at = h->next;
+    struct sync_order *o = &c->ens.sync_order;
+    sync_order_ended(o, w->link, w->session_id);
+    for (struct sync_held *it; (it = sync_order_next(o)) != NULL;) {
+        struct held_request *h = CONTAINER_OF(it, struct held_request, held);
         if (zab_leads(c->ens.zab) && too_late(c, h))
             refuse_moved(c, &h->request);
         else if (zab_leads(c->ens.zab))
-            carry_on(c, link, &h->request, h->authinfo);
+            carry_on(c, h->held.link, &h->request, h->authinfo);
         mem_free(h);
     }
 }
@@ -349,14 +335,15 @@ void remote_synced(struct core *c, int64_t token)
     if (w == NULL || w->token != token)
         return;
     c->ens.syncs = w->next;
+    c->ens.sync_count--;
     if (w->doubted != 0)
         end_doubt(c, w);
     else if (w->link == OWNER_SELF)
         answer_own(c, w);
     else
         zab_sync_answer(c->ens.zab, w->link, &c->out->zab);
-    if (c->ens.held_first != NULL)
-        release_held(c, w->link);
+    if (orders_others(w))
+        release_held(c, w);
     blob_unref(w->frame);
     mem_free(w);
 }
@@ -369,9 +356,7 @@ void remote_forget_syncs(struct core *c)
         blob_unref(w->frame);
         mem_free(w);
     }
-    while (c->ens.held_first != NULL) {
-        struct held_request *h = c->ens.held_first;
-        c->ens.held_first = h->next;
-        mem_free(h);
-    }
+    c->ens.sync_count = 0;
+    for (struct sync_held *h; (h = sync_order_take_any(&c->ens.sync_order)) != NULL;)
+        mem_free(CONTAINER_OF(h, struct held_request, held));
 }

@@ -28,8 +28,7 @@ void core_stats(const struct core *c, struct core_stats *out)
     *out = c->stats;
     struct watch_counts w = watch_counts(c->tree);
     out->last_zxid = ensemble_leads(c) ? ensemble_seen_zxid(c) : tree_last_zxid(c->tree);
-    for (const struct sync_wait *at = c->ens.syncs; at != NULL; at = at->next)
-        out->pending_syncs++;
+    out->pending_syncs = c->ens.sync_count;
     if (core_mode(c) == CORE_LEADING)
         out->leading_ms = c->now_ms - c->ens.serving_since_ms;
     out->outstanding = pipeline_in_flight(c);

@@ -376,15 +376,20 @@ static void derive(struct config *config)
     }
 }
 
+/* A member of an ensemble may vote and keep the data without a client of its own (QuorumPeerConfig only tells that the
+ * port is not set). A server that is alone would be of no use to anybody: there it is a mistake. */
 static int check_ports(struct load *load)
 {
-    const struct config *config = load->config;
+    struct config *config = load->config;
     if (config->client_port == 0 && config->client_port_address[0] != '\0')
         return fail(load, "%s: clientPortAddress is set but clientPort is not set", load->source);
     if (config->secure_client_port == 0 && config->secure_client_port_address[0] != '\0')
         return fail(load, "%s: secureClientPortAddress is set but secureClientPort is not set", load->source);
-    if (config->client_port == 0 && config->secure_client_port == 0)
+    if (config->client_port != 0 || config->secure_client_port != 0)
+        return 0;
+    if (!config->distributed)
         return fail(load, "%s: neither clientPort nor secureClientPort is set", load->source);
+    warn(config, "%s: neither clientPort nor secureClientPort is set, so this server serves no clients", load->source);
     return 0;
 }
 

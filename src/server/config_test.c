@@ -539,6 +539,27 @@ static void wrong_server_lines(void **state)
            "zoo.cfg: 2 participants: no failure is survived; three servers survive one");
 }
 
+/* Not even in its server line: it votes, and serves nobody. */
+static void a_member_without_a_client_port(void **state)
+{
+    (void)state;
+    struct config c;
+    static const char lines[] = ENSEMBLE "server.1=a:1:2\nserver.2=b:1:2;2182\nserver.3=c:1:2\n";
+    good(&c, (struct given){ .cfg = lines, .my_id = "1" });
+    assert_true(c.distributed);
+    assert_int_equal(c.client_port, 0);
+    assert_int_equal(c.secure_client_port, 0);
+    config_fini(&c);
+    warned((struct given){ .cfg = lines, .my_id = "1" },
+           "zoo.cfg: neither clientPort nor secureClientPort is set, so this server serves no clients");
+    warned((struct given){ .cfg = lines, .my_id = "2" }, NULL);
+    refused((struct given){ .cfg = ENSEMBLE "server.1=a:1:2\n", .my_id = "1" }, /* one voter stands alone */
+            "zoo.cfg: neither clientPort nor secureClientPort is set");
+    refused((struct given){ .cfg = ENSEMBLE "clientPortAddress=::1\nserver.1=a:1:2\nserver.2=b:1:2\nserver.3=c:1:2\n",
+                            .my_id = "1" },
+            "zoo.cfg: clientPortAddress is set but clientPort is not set");
+}
+
 static void dynamic_file(void **state)
 {
     (void)state;
@@ -638,6 +659,7 @@ int main(void)
         cmocka_unit_test(shown_without_secrets),
         cmocka_unit_test(ensemble_lines),
         cmocka_unit_test(wrong_server_lines),
+        cmocka_unit_test(a_member_without_a_client_port),
         cmocka_unit_test(dynamic_file),
         cmocka_unit_test(word_conf),
         cmocka_unit_test(hostile_bytes),

@@ -49,6 +49,8 @@
  * server takes nothing and must catch up anew. */
 #define LIMIT_PEER_DRAINED_BYTES (256u * 1024)
 #define LIMIT_PEER_OUT_BYTES (256u * 1024 * 1024)
+/* Transactions that a learner has from its leader and its disk does not have yet: above, the leader is not read. */
+#define LIMIT_LEARNER_UNSYNCED_BYTES (128u * 1024 * 1024)
 /* What changes while images are on their way to learners is kept for them as it was: so much in all. */
 #define LIMIT_IMAGE_SAVED_BYTES (512u * 1024 * 1024)
 /* Transactions kept in memory for servers that are behind, whatever commitLogCount says. */

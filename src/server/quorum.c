@@ -374,6 +374,7 @@ struct zab_options quorum_zab_options(const struct config *c, const struct boot 
         .history_bytes = LIMIT_HISTORY_BYTES,
         .packet_field_bytes_max = boot_record_bytes_max(c),
         .link_backlog_bytes_max = LIMIT_PEER_OUT_BYTES,
+        .unsynced_bytes_max = LIMIT_LEARNER_UNSYNCED_BYTES,
         .log_sync = c->snapshot_size_factor >= 0,
         .force_snapshot_sync = c->force_snapshot_sync,
         .snap_syncs_max = c->leader_snap_syncs_max,

@@ -178,6 +178,7 @@ struct zab_options member_zab_options(const struct sim_member *m)
         .log_sync = opt(c, OPT_log_sync) != 0,
         .oracle = c->has_oracle,
         .link_backlog_bytes_max = 64u << 20,
+        .unsynced_bytes_max = 4096, /* few, so that disks fall behind */
         .last_zxid = m->durable_zxid,
         .accepted_epoch = m->epochs.accepted,
         .current_epoch = m->epochs.current,

@@ -52,6 +52,16 @@ static int purge_find_oldest(struct purge *p, const struct store_files *snapshot
     return whole;
 }
 
+/* A snapshot counts only if its name is known to be durable: the sync after its rename may have failed, in this process
+ * or in the one before it. */
+static int purge_sync_names(struct purge *p)
+{
+    int rc = p->fs->ops->sync_dir(p->fs, p->dirs->snap_dir);
+    return rc < 0 ? store_fail(p->err, rc, "%s: cannot sync the directory: %s; nothing is removed", p->dirs->snap_dir,
+                               err_text(rc))
+                  : 0;
+}
+
 static int purge_snapshots(struct purge *p, const struct store_files *snapshots)
 {
     int rc = 0;
@@ -94,7 +104,7 @@ int store_purge(struct fs *fs, const struct store_dirs *dirs, int retain, struct
     if ((rc = store_files_list(fs, dirs->snap_dir, "snapshot", &snapshots, err)) < 0 ||
         (rc = store_files_list(fs, dirs->log_dir, "log", &logs, err)) < 0)
         goto out;
-    if ((rc = purge_find_oldest(&p, &snapshots, retain)) <= 0)
+    if ((rc = purge_find_oldest(&p, &snapshots, retain)) <= 0 || (rc = purge_sync_names(&p)) < 0)
         goto out;
     if ((rc = purge_snapshots(&p, &snapshots)) < 0 || (rc = purge_logs(&p, &logs)) < 0)
         goto out;

@@ -256,6 +256,56 @@ static void an_aborted_one_leaves_nothing(void **state)
     }
 }
 
+static bool is_there(struct fixture *f, const char *name)
+{
+    struct store_path path;
+    struct buf b;
+    store_path_join(&path, DIR_NAME, name);
+    buf_init(&b, SIZE_MAX);
+    int rc = disk_get(f->disk, path.text, &b);
+    buf_fini(&b);
+    return rc == 0;
+}
+
+/* Three snapshots that are durable, the log's file of the oldest, and a fourth whose name is not. */
+static void a_name_that_is_not_durable_counts_for_nothing(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const older[] = { "snapshot.1", "snapshot.2", "snapshot.3" };
+    assert_int_equal(write_snapshot(f->fs, f->history.tree, SNAPSHOT_PLAIN, &f->err), 0);
+    struct buf b = get(f, names[0]);
+    for (size_t i = 0; i < ARRAY_COUNT(older); i++)
+        put(f, older[i], buf_slice(&b));
+    put(f, "log.1", slice_of("x", 1));
+    assert_int_equal(f->fs->ops->remove(f->fs, DIR_NAME "/snapshot.12c"), 0);
+    assert_int_equal(f->fs->ops->sync_dir(f->fs, DIR_NAME), 0);
+
+    disk_set_fault(f->disk, (struct disk_fault){ DISK_OP_SYNC_DIR, 1, ERR_IO, false });
+    assert_int_equal(write_snapshot(f->fs, f->history.tree, SNAPSHOT_PLAIN, &f->err), ERR_IO);
+    assert_says(f->err.text, "cannot sync the directory of the snapshot");
+    assert_false(is_there(f, names[0]));
+    assert_int_equal(store_purge(f->fs, &test_dirs, 3, &f->err), 0);
+    assert_true(is_there(f, "snapshot.1") && is_there(f, "log.1"));
+
+    /* It cannot be taken away either: the purge asks the disk itself, and removes nothing while that fails. */
+    put(f, names[0], buf_slice(&b));
+    disk_set_fault(f->disk, (struct disk_fault){ DISK_OP_SYNC_DIR, 1, ERR_IO, false });
+    assert_int_equal(store_purge(f->fs, &test_dirs, 3, &f->err), ERR_IO);
+    assert_says(f->err.text, "nothing is removed");
+    assert_true(is_there(f, "snapshot.1") && is_there(f, "log.1"));
+
+    /* The name was there before: a snapshot is under it whichever a crash leaves. */
+    disk_set_fault(f->disk, (struct disk_fault){ DISK_OP_SYNC_DIR, 1, ERR_IO, false });
+    assert_int_equal(write_snapshot(f->fs, f->history.tree, SNAPSHOT_PLAIN, &f->err), ERR_IO);
+    assert_true(is_there(f, names[0]));
+
+    /* A later one that is durable counts. */
+    assert_int_equal(write_snapshot(f->fs, f->history.tree, SNAPSHOT_PLAIN, &f->err), 0);
+    assert_int_equal(store_purge(f->fs, &test_dirs, 3, &f->err), 1);
+    assert_false(is_there(f, "snapshot.1"));
+    buf_fini(&b);
+}
+
 /* A body that claims more than is there, or an impossible length, asks for no memory. */
 static void lying_lengths_are_refused(void **state)
 {
@@ -295,6 +345,7 @@ int main(void)
         TEST(unknown_blocks_at_the_end_are_left_alone),
         TEST(the_cheap_check),
         TEST(an_aborted_one_leaves_nothing),
+        TEST(a_name_that_is_not_durable_counts_for_nothing),
         TEST(lying_lengths_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

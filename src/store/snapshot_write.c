@@ -1,5 +1,6 @@
 /* Writing a snapshot: header, body, seals, under a name that no reader takes for a snapshot; then sync, rename, sync
- * of the directory. A crash before the rename leaves the older snapshots as they were. */
+ * of the directory. A crash before the rename leaves the older snapshots as they were. So does a rename that is not
+ * known to be durable: it is taken back, or a purge would trust what the next crash may take away. */
 #include "base/digest.h"
 #include "base/mem.h"
 #include "store/stream.h"
@@ -137,9 +138,30 @@ static void writer_free(struct snapshot_writer *w)
     mem_free(w);
 }
 
+static bool writer_replaces(struct snapshot_writer *w)
+{
+    struct fs_file *f = NULL;
+    int rc = fs_open(w->fs, w->path.text, FS_READ, &f);
+    w->fs->ops->close(f);
+    return rc != ERR_NOT_FOUND;
+}
+
+/* Makes the new name durable. If that fails the name goes away again, unless it stood there before: then a snapshot of
+ * this zxid is under it whatever a crash leaves, and without it there might be none. */
+static int writer_sync_name(struct snapshot_writer *w, bool replaces, struct store_error *err)
+{
+    int rc = w->fs->ops->sync_dir(w->fs, w->dir);
+    if (rc == 0)
+        return 0;
+    if (!replaces)
+        (void)w->fs->ops->remove(w->fs, w->path.text); /* store_purge syncs the directory if this fails, too */
+    return writer_fail(w, rc, "sync the directory of", err);
+}
+
 int snapshot_write_end(struct snapshot_writer *w, struct store_error *err)
 {
     const struct fs_ops *ops = w->fs->ops;
+    bool replaces = writer_replaces(w);
     int rc = writer_trailer(w, err);
     if (rc == 0 && (rc = ops->sync(w->file)) < 0)
         rc = writer_fail(w, rc, "sync", err);
@@ -149,8 +171,7 @@ int snapshot_write_end(struct snapshot_writer *w, struct store_error *err)
         snapshot_write_abort(w);
         return rc;
     }
-    if ((rc = ops->sync_dir(w->fs, w->dir)) < 0)
-        rc = writer_fail(w, rc, "sync the directory of", err);
+    rc = writer_sync_name(w, replaces, err);
     writer_free(w);
     return rc;
 }

@@ -173,9 +173,20 @@ static int cut_logs(struct truncation *t)
     return rc;
 }
 
+/* A snapshot whose name could not be made durable was removed again: that removal may be pending, and a crash would
+ * bring back a history that this one no longer is. */
+static int settle_names(struct truncation *t)
+{
+    int rc = sync_names(t, t->dirs->snap_dir);
+    return rc == ERR_NOT_FOUND ? 0 : rc;
+}
+
 static int truncate_history(struct truncation *t)
 {
-    int rc = look(t);
+    int rc = settle_names(t);
+    if (rc < 0)
+        return rc;
+    rc = look(t);
     if (rc == ERR_END)
         return 0;
     if (rc < 0)

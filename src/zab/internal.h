@@ -25,6 +25,7 @@
 #define EPOCH_NONE 0xffffffff     /* of Apache's server with an empty database that is not trusted: none was promised */
 #define INFO_BYTES_MAX 1024u      /* a field of the packet in which a learner says who it is */
 #define ROUND_MAX (INT64_MAX / 2) /* no server counts so many elections; one more than the largest must be a number */
+#define TELL_BEHIND_MS 10000      /* a disk that cannot keep up is told of once in so long */
 #define NOTIFICATION_MS_CAP 5000  /* a partition that heals is noticed within this */
 
 /* ---- links ---- */
@@ -171,6 +172,7 @@ struct leading {
     int64_t proposed; /* last zxid given to a proposal */
     struct waiting_sync *syncs, **syncs_last;
     int64_t ping_round, answered_round;
+    int64_t wanted_round; /* of the newest sync that waits */
     bool any_doomed;
     bool relays; /* this is a follower that serves observers (relay.c) */
     int64_t proposals, bytes_last, bytes_min, bytes_max;
@@ -213,6 +215,9 @@ struct learning {
     int64_t acked_zxid;
     bool image_begun;
     bool saw_newleader;
+    size_t unsynced_bytes; /* of transactions that are appended and not durable */
+    bool disk_behind;      /* they are too many: the connection is paused until they are fewer */
+    int64_t told_behind_ms;
     struct packets sent, got;
 };
 
@@ -396,5 +401,11 @@ void learner_log_synced(struct zab *z);
 void learner_truncated(struct zab *z);
 void learner_image_saved(struct zab *z, int err);
 void learner_send(struct zab *z, int32_t type, int64_t zxid, struct slice data);
+
+/* learner_disk.c */
+void learner_appended(struct zab *z, size_t bytes);
+void learner_pause_if_behind(struct zab *z, struct link *l);
+/* What is durable ends at z->synced now, and ended at `before`. */
+void learner_disk_caught_up(struct zab *z, int64_t before);
 
 #endif

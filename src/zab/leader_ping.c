@@ -74,12 +74,8 @@ static void check_round(struct zab *z)
         return;
     ld->answered_round = ld->ping_round;
     leader_release_syncs(z);
-    for (const struct waiting_sync *s = ld->syncs; s != NULL; s = s->next) {
-        if (s->round > ld->ping_round) {
-            begin_round(z);
-            return;
-        }
-    }
+    if (ld->syncs != NULL && ld->wanted_round > ld->ping_round)
+        begin_round(z);
 }
 
 void leader_recheck_round(struct zab *z)
@@ -105,6 +101,7 @@ void zab_sync(struct zab *z, int64_t token, struct zab_out *out)
         s->zxid = z->committed;
     bool idle = ld->answered_round == ld->ping_round;
     s->round = SIM_BUG(sync_alone) ? 0 : ld->ping_round + 1;
+    ld->wanted_round = s->round;
     *ld->syncs_last = s;
     ld->syncs_last = &s->next;
     if (idle) {
@@ -132,4 +129,5 @@ void leader_free_syncs(struct zab *z)
         mem_free(s);
     }
     ld->syncs_last = &ld->syncs;
+    ld->wanted_round = 0;
 }

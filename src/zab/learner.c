@@ -328,7 +328,9 @@ static void commit(struct zab *z, int64_t zxid)
         return;
     }
     zab_commit_next(z);
-    history_trim(&z->history, z->committed, (size_t)z->opt.history_count, z->opt.history_bytes);
+    /* What is not durable stays, so that it can be counted; the log's queue holds it in memory anyway. */
+    int64_t to = z->committed < z->synced ? z->committed : z->synced;
+    history_trim(&z->history, to, (size_t)z->opt.history_count, z->opt.history_bytes);
 }
 
 static void on_inform(struct zab *z, const struct peer_packet *p, size_t skip)
@@ -463,6 +465,7 @@ int64_t learner_bytes(struct zab *z, struct link *l, struct slice bytes)
             on_plan(z, l, &p);
         else
             on_stream(z, l, &p);
+        learner_pause_if_behind(z, l);
     }
     return (int64_t)used;
 }
@@ -492,9 +495,13 @@ void learner_tick(struct zab *z)
             zab_leave_role(z, "the leader's epoch is behind the one promised");
         return;
     }
-    bool waits_for_disk = ln->conn != NULL && ln->conn->paused;
+    bool waits_for_disk = ln->conn != NULL && ln->conn->paused && !ln->disk_behind;
     if (waits_for_disk || z->now_ms - ln->heard_ms <= silence_limit_ms(z))
         return;
+    if (ln->disk_behind) {
+        zab_leave_role(z, "the disk has not kept up with the leader for too long");
+        return;
+    }
     if (ln->phase == LEARNING_DIAL)
         election_avoid(z, ln->leader);
     zab_leave_role(z, "the leader is silent");

@@ -416,6 +416,99 @@ static void an_observer_takes_informs(void **state)
     rig_fini(&r);
 }
 
+/* An observer that serves, at Z(3, 1). */
+static uint32_t start_observing(struct rig *r)
+{
+    uint32_t link = start_as(r, "server.1=h1:1:2:observer\nserver.2=h2:1:2\nserver.3=h3:1:2\n");
+    rig_plain(r, link, PEER_DIFF, Z(2, 5));
+    rig_proposal(r, link, PEER_INFORM, Z(3, 1));
+    rig_plain(r, link, PEER_NEWLEADER, Z(3, 0));
+    rig_disk(r);
+    rig_plain(r, link, PEER_UPTODATE, -1);
+    assert_true(r->serving);
+    return link;
+}
+
+/* The leader never waits for an observer: what its disk does not take must not fill the memory. */
+static void a_disk_that_is_behind_holds_the_leader_back(void **state)
+{
+    (void)state;
+    struct rig r;
+    uint32_t link = start_observing(&r), n = 1;
+    struct rig_link *l = rig_link(&r, link);
+    struct blob *txn = rig_txn(1);
+    const size_t each = txn->n;
+    blob_unref(txn);
+    while (!l->paused && n < 1000)
+        rig_proposal(&r, link, PEER_INFORM, Z(3, ++n));
+    assert_int_equal(n - 1, RIG_UNSYNCED_BYTES / each + 1); /* the first that is too many */
+    assert_int_equal(r.appended, Z(3, n));
+    rig_proposal(&r, link, PEER_INFORM, Z(3, n + 1)); /* was on its way */
+    assert_int_equal(r.appended, Z(3, n));
+
+    /* More than half of it is still to be written: not yet. */
+    r.synced = Z(3, n / 4);
+    rig_step(&r, (struct zab_event){ .type = ZAB_EV_LOG_SYNCED, .zxid = r.synced });
+    assert_true(l->paused);
+    assert_int_equal(r.appended, Z(3, n));
+    r.synced = Z(3, 2 + n / 2);
+    rig_step(&r, (struct zab_event){ .type = ZAB_EV_LOG_SYNCED, .zxid = r.synced });
+    assert_false(l->paused);
+    assert_int_equal(r.appended, Z(3, n + 1));
+    assert_true(r.serving);
+
+    /* And what is left counts for the next time. */
+    for (uint32_t i = n + 2; !l->paused; i++, n++)
+        rig_proposal(&r, link, PEER_INFORM, Z(3, i));
+    rig_disk(&r);
+    assert_false(l->paused);
+    assert_int_equal(r.committed, r.appended);
+    rig_fini(&r);
+}
+
+static void a_disk_that_stands_still_ends_the_role(void **state)
+{
+    (void)state;
+    struct rig r;
+    uint32_t link = start_observing(&r);
+    for (uint32_t n = 2; !rig_link(&r, link)->paused; n++)
+        rig_proposal(&r, link, PEER_INFORM, Z(3, n));
+    rig_tick(&r, 9999);
+    assert_int_equal(r.role, PEER_OBSERVING);
+    rig_tick(&r, 2);
+    assert_int_equal(r.role, PEER_LOOKING);
+    assert_true(rig_link(&r, link)->closed);
+    rig_disk(&r);
+    assert_int_equal(r.committed, r.appended);
+    rig_fini(&r);
+}
+
+/* A follower's acknowledgements go on meanwhile, and so does it. */
+static void a_follower_behind_acknowledges_and_goes_on(void **state)
+{
+    (void)state;
+    struct rig r;
+    uint32_t link = start(&r), n = 0;
+    rig_plain(&r, link, PEER_DIFF, Z(2, 5));
+    while (!rig_link(&r, link)->paused)
+        rig_proposal(&r, link, PEER_PROPOSAL, Z(3, ++n));
+    rig_plain(&r, link, PEER_NEWLEADER, Z(3, 0));
+    rig_expect_nothing(&r, link);
+    rig_disk(&r);
+    rig_expect(&r, link, PEER_ACK, Z(3, 0));
+    for (uint32_t i = 1; i <= n; i++)
+        rig_expect(&r, link, PEER_ACK, Z(3, i));
+    rig_plain(&r, link, PEER_UPTODATE, -1);
+    rig_expect(&r, link, PEER_ACK, Z(3, 0));
+    for (uint32_t i = n + 1; !rig_link(&r, link)->paused; i++)
+        rig_proposal(&r, link, PEER_PROPOSAL, Z(3, i));
+    rig_log_synced(&r);
+    for (; n < ZXID_COUNTER(r.appended); n++)
+        rig_expect(&r, link, PEER_ACK, Z(3, n + 1));
+    assert_false(rig_link(&r, link)->paused);
+    rig_fini(&r);
+}
+
 static void a_silent_leader_is_left(void **state)
 {
     (void)state;
@@ -594,6 +687,9 @@ int main(void)
         cmocka_unit_test(an_image_that_comes_to_nothing),
         cmocka_unit_test(an_image_without_its_signature),
         cmocka_unit_test(an_observer_takes_informs),
+        cmocka_unit_test(a_disk_that_is_behind_holds_the_leader_back),
+        cmocka_unit_test(a_disk_that_stands_still_ends_the_role),
+        cmocka_unit_test(a_follower_behind_acknowledges_and_goes_on),
         cmocka_unit_test(a_silent_leader_is_left),
         cmocka_unit_test(a_leader_that_does_not_listen_yet_is_tried_again),
         cmocka_unit_test(a_leader_that_closes_without_a_word_is_tried_again),

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #define RIG_LINKS 64u
+#define RIG_UNSYNCED_BYTES 2000u
 #define Z(epoch, counter) ((int64_t)(epoch) << 32 | (counter))
 
 struct rig_link {
@@ -448,6 +449,7 @@ static inline void rig_init(struct rig *r, const struct rig_options *o)
                                             .history_bytes = 1 << 20,
                                             .packet_field_bytes_max = 100000,
                                             .link_backlog_bytes_max = 10000,
+                                            .unsynced_bytes_max = RIG_UNSYNCED_BYTES,
                                             .log_sync = o->log_sync,
                                             .snap_syncs_max = o->syncs_max,
                                             .diff_syncs_max = o->syncs_max,

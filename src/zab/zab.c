@@ -108,6 +108,8 @@ void zab_append(struct zab *z, int64_t zxid, struct blob *txn)
         return;
     }
     z->disk_zxid = zxid;
+    if (z->role != PEER_LEADING)
+        learner_appended(z, txn->n);
     struct zab_fx *fx = zab_emit(z, ZAB_FX_APPEND);
     fx->zxid = zxid;
     fx->txn = blob_ref(txn);
@@ -326,11 +328,13 @@ static void connected(struct zab *z, uint32_t id)
 static void log_synced(struct zab *z, int64_t zxid)
 {
     ASSERT(zxid <= z->appended);
-    if (zxid <= z->synced)
+    int64_t before = z->synced;
+    if (zxid <= before)
         return;
     z->synced = zxid;
     leader_log_synced(z);
     learner_log_synced(z);
+    learner_disk_caught_up(z, before);
 }
 
 static void truncated(struct zab *z, const struct zab_event *ev)

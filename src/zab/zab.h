@@ -43,15 +43,17 @@ struct zab_options {
     size_t history_bytes;          /* committed transactions kept in memory for DIFF never exceed this much */
     size_t packet_field_bytes_max; /* jute.maxbuffer + extrasize */
     size_t link_backlog_bytes_max; /* bytes held back for a learner that loads an image */
-    bool log_sync;                 /* read the log on disk for learners behind the window (snapshotSizeFactor >= 0) */
-    uint32_t counter_last;         /* transactions an epoch may have; 0: all that fit. For tests of what follows */
-    bool force_snapshot_sync;      /* forceSnapshotSync */
-    int64_t snap_syncs_max;        /* leader.maxConcurrentSnapSyncs: images on their way at once; 0: any number */
-    int64_t diff_syncs_max; /* leader.maxConcurrentDiffSyncs: learners brought up to date by transactions at once */
-    bool observer_unlogged; /* syncEnabled=false: an observer keeps in memory what comes behind its synchronisation */
-    bool observer_masters;  /* observerMasterPort: a follower serves observers, an observer asks followers first */
-    bool many_addresses;    /* multiAddress.enabled */
-    bool oracle;            /* oraclePath: of two voters one alone may go on if the oracle says so (lone.c) */
+    size_t
+        unsynced_bytes_max;   /* of a learner: when what waits for its disk is more, the leader is not read; 0: never */
+    bool log_sync;            /* read the log on disk for learners behind the window (snapshotSizeFactor >= 0) */
+    uint32_t counter_last;    /* transactions an epoch may have; 0: all that fit. For tests of what follows */
+    bool force_snapshot_sync; /* forceSnapshotSync */
+    int64_t snap_syncs_max;   /* leader.maxConcurrentSnapSyncs: images on their way at once; 0: any number */
+    int64_t diff_syncs_max;   /* leader.maxConcurrentDiffSyncs: learners brought up to date by transactions at once */
+    bool observer_unlogged;   /* syncEnabled=false: an observer keeps in memory what comes behind its synchronisation */
+    bool observer_masters;    /* observerMasterPort: a follower serves observers, an observer asks followers first */
+    bool many_addresses;      /* multiAddress.enabled */
+    bool oracle;              /* oraclePath: of two voters one alone may go on if the oracle says so (lone.c) */
     bool untrusted; /* an empty directory that nobody has said to be new: no vote before a leader has sent an image */
     size_t packets_remembered; /* messageTracker: of a connection, each way, told at its end; 0: none */
     int64_t last_zxid;         /* end of the log, as recovered: the tree is exactly there */

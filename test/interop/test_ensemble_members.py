@@ -475,3 +475,27 @@ def test_strangers_at_the_doors(trio):
     assert lead.mntr()["zk_synced_followers"] == "2"
     for s in socks:
         s.close()
+
+
+def test_members_without_a_client_port(tmp_path):
+    """They vote and keep the data; nobody can connect to them."""
+    e = Ensemble(tmp_path)
+    for m in (e[1], e[2]):
+        m.cfg_text = "".join(
+            line + "\n" for line in ["tickTime=1000", "dataDir=" + m.data_dir, "admin.enableServer=false"] + m.extra
+        )
+    with e:
+        e[3].wait_serving()
+        assert "serves no clients" in e[1].log()
+        with pytest.raises(OSError):
+            e[1].four_letter("srvr")
+        e[1].kill()
+        with e[3].raw() as c:
+            assert c.create("/with-two").err == 0
+        e[1].start(wait=False)
+        e[2].kill()
+        e[3].wait_serving()
+        until(lambda: e[3].mode() in ("leader", "follower"))
+        with e[3].raw() as c:
+            assert c.create("/with-one-that-came-back").err == 0
+        assert set(e.stop().values()) <= {0, -9}
