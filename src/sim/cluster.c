@@ -531,6 +531,8 @@ static void make(struct cluster *c, uint32_t client_count)
 static void begin(struct cluster *c)
 {
     const struct guests *g = c->opt.guests;
+    if (g != NULL)
+        g->adjust(&c->opt);
     c->client_count = g != NULL ? g->clients(&c->opt) : (uint32_t)opt(c, OPT_clients);
     make(c, c->client_count);
     for (uint32_t i = 0; i < c->member_count; i++)

@@ -12,6 +12,8 @@ struct model;
 
 /* What the simulator tells them; all functions are there. `state` is what begin gave. */
 struct guests {
+    /* What was drawn and does not suit them is changed, before anything begins. */
+    void (*adjust)(struct sim_options *o);
     /* Numbers that they dial with, from 0. */
     uint32_t (*clients)(const struct sim_options *o);
     void *(*begin)(struct cluster *c);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #define APPS_MAX 6
+#define EPOCH_TXNS_MIN 200
 #define DOWN_US 1500000
 #define MEETING_US 12000000 /* sessions end in less */
 
@@ -246,6 +247,15 @@ static uint32_t clients(const struct sim_options *o)
     return app_count(o) * APP_SLOTS;
 }
 
+/* After a change of leaders programs do anew some of what they had done, and a request that fails has a number, too:
+ * with epochs shorter than that there would be one change after the other. */
+static void adjust(struct sim_options *o)
+{
+    int64_t *txns = &o->v[OPT_epoch_txns];
+    if ((o->given >> OPT_epoch_txns & 1) == 0 && *txns != 0 && *txns < EPOCH_TXNS_MIN)
+        *txns = EPOCH_TXNS_MIN;
+}
+
 static void *begin(struct cluster *c)
 {
     struct world *w = mem_zalloc(sizeof *w);
@@ -316,6 +326,7 @@ static void judge_end(void *state, const struct model *m)
 }
 
 const struct guests world_guests = {
+    .adjust = adjust,
     .clients = clients,
     .begin = begin,
     .end = end,
