@@ -71,7 +71,8 @@ int zokor_thread_deadline(int timeout_ms);
 
 /* ZOKOR_PROMPT: this thread makes asynchronous requests only to wait for them. From now on it sends them itself, and
  * the thread that reads the socket calls their completions at once: not in the order of events and of other answers,
- * and, as everything waits for them, they must not block. A completion may make requests, and may set this for them.
+ * and, as everything waits for them, they must not block: calls that wait end with ZINVALIDSTATE. A completion may make
+ * requests, and may set this for them; it may close the handle, which then ends by itself.
  * The others include it and may be added up. ZOKOR_PROMPT_MORE: another request follows at once, the system may send
  * both together (it waits for 200 ms at most). ZOKOR_PROMPT_WATCHES: the same thread may call the watchers that are set
  * by these requests, for their nodes; of sessions they hear as usual. 0: as usual. Returns what was set before. Of no

@@ -254,6 +254,7 @@ int zookeeper_close(zhandle_t *zh)
         return ZOK;
     }
     bool self = zh->threaded ? pthread_equal(pthread_self(), zh->callback_thread) != 0 : zh->in_callback;
+    self = self || deliver_is_here(zh); /* the io thread cannot end before this function returns */
     pthread_mutex_lock(&zh->lock);
     if (zh->closing) {
         pthread_mutex_unlock(&zh->lock);

@@ -47,7 +47,7 @@ int request_begin(struct request *q, zhandle_t *zh, int32_t op, const struct cli
 {
     if (zh == NULL)
         return ZBADARGUMENTS;
-    if ((call->tag & TAG_SYNC) != 0 && !zh->threaded) /* nobody would read the answer while this thread waits */
+    if ((call->tag & TAG_SYNC) != 0 && (!zh->threaded || deliver_is_here(zh))) /* nobody would read the answer */
         return ZINVALIDSTATE;
     *q = (struct request){ .zh = zh };
     pthread_mutex_lock(&zh->lock);

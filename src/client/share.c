@@ -9,6 +9,7 @@
  * something, leaves it to that thread. */
 #include "client/shell.h"
 #include "base/err.h"
+#include "base/museum.h"
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -41,10 +42,14 @@ static bool make_fds(zhandle_t *zh)
     return false;
 }
 
+/* Not before there is a session: until then the io thread may wait for others, as those who know passwords, and its
+ * time to wake up changes with what comes. */
 void share_begin(zhandle_t *zh)
 {
     pthread_mutex_lock(&zh->lock);
-    if (zh->share_wanted && !zh->shared && zh->sock >= 0 && !zh->connecting)
+    enum client_state state = client_state_of(zh->core);
+    bool up = state == CLIENT_STATE_CONNECTED || state == CLIENT_STATE_READ_ONLY;
+    if (zh->share_wanted && !zh->shared && zh->sock >= 0 && up)
         zh->share_wanted = zh->shared = make_fds(zh) && control(zh, EPOLL_CTL_ADD, EPOLLIN);
     pthread_mutex_unlock(&zh->lock);
 }
@@ -103,7 +108,7 @@ static void leave_part(zhandle_t *zh)
 {
     pthread_mutex_lock(&zh->lock);
     zh->reading = false;
-    if (zh->shared)
+    if (zh->shared && !SIM_BUG(share_socket_kept))
         (void)control(zh, EPOLL_CTL_MOD, EPOLLIN);
     take_nudge(zh); /* or the next caller would not sleep */
     if (--zh->callers == 0 && zh->closing)
@@ -121,7 +126,8 @@ static int socket_of(zhandle_t *zh)
 }
 
 /* Waits, and takes what comes. ZOK, ZOPERATIONTIMEOUT, or ZCONNECTIONLOSS: the io thread has to see to it. The socket
- * may be closed by now, or another's: who closes it nudges. */
+ * may be closed by now, and its number another file's: who closes it nudges first, and who is nudged asks for it anew
+ * before believing what was said of it. */
 static int turn(zhandle_t *zh, int sock, int timeout_ms)
 {
     bool alive = true;
@@ -131,6 +137,7 @@ static int turn(zhandle_t *zh, int sock, int timeout_ms)
         pthread_mutex_lock(&zh->lock);
         take_nudge(zh);
         pthread_mutex_unlock(&zh->lock);
+        return ZOK;
     }
     if (n > 0 && (fds[0].revents & ~POLLNVAL) != 0)
         alive = io_read_for_callers(zh);
@@ -142,13 +149,14 @@ int zokor_await(zhandle_t *zh, int (*is_over)(void *context), void *context, int
     if (zh == NULL || is_over == NULL)
         return ZBADARGUMENTS;
     pthread_mutex_lock(&zh->lock);
-    bool mine = is_mine(zh) || share_take(zh);
+    bool mine = !deliver_is_here(zh) && (is_mine(zh) || share_take(zh)); /* it would receive while it receives */
     pthread_mutex_unlock(&zh->lock);
     if (!mine)
         return ZINVALIDSTATE;
     int64_t end_ms = timeout_ms < 0 ? -1 : clock_ms() + timeout_ms;
     int rc = ZINVALIDSTATE;
-    for (int turned = ZOK;;) {
+    bool tried = false;
+    for (int turned = ZOK;; tried = true) {
         if (is_over(context) != 0) {
             rc = ZOK;
             break;
@@ -156,12 +164,13 @@ int zokor_await(zhandle_t *zh, int (*is_over)(void *context), void *context, int
         int sock = turned == ZCONNECTIONLOSS ? -1 : socket_of(zh);
         if (sock < 0)
             break;
-        if (turned == ZOPERATIONTIMEOUT) {
+        int64_t left_ms = end_ms < 0 ? -1 : end_ms - clock_ms();
+        bool late = end_ms >= 0 && left_ms < 0;
+        if (turned == ZOPERATIONTIMEOUT || (late && tried)) { /* also where there is always more to receive */
             rc = ZOPERATIONTIMEOUT;
             break;
         }
-        int64_t left_ms = end_ms < 0 ? -1 : end_ms - clock_ms();
-        turned = turn(zh, sock, end_ms >= 0 && left_ms < 0 ? 0 : (int)left_ms);
+        turned = turn(zh, sock, late ? 0 : (int)left_ms);
     }
     leave_part(zh);
     return rc;
@@ -170,7 +179,7 @@ int zokor_await(zhandle_t *zh, int (*is_over)(void *context), void *context, int
 void share_nudge(zhandle_t *zh)
 {
     const uint64_t one = 1;
-    if (!zh->reading || zh->nudged)
+    if (!zh->reading || zh->nudged || SIM_BUG(share_nudge_lost))
         return;
     zh->nudged = true;
     ssize_t n = write(zh->nudge_fd, &one, sizeof(one));

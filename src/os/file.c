@@ -143,6 +143,16 @@ static int file_sync(struct fs_file *f)
     return fdatasync(f->fd) < 0 ? err_of_errno() : 0;
 }
 
+/* After a failed sync Linux keeps the pages and calls them clean (Rebello and others, "Can Applications Recover from
+ * fsync Failures?", ATC 2020): they are thrown away, as all that are clean. */
+static int file_settle(struct fs_file *f)
+{
+    int rc = file_sync(f);
+    if (rc == 0)
+        (void)posix_fadvise(f->fd, 0, 0, POSIX_FADV_DONTNEED); /* what cannot be thrown away was not written by us */
+    return rc;
+}
+
 static int file_rename(struct fs *fs, const char *from, const char *to)
 {
     (void)fs;
@@ -254,6 +264,7 @@ struct fs *fs_real(void)
         .allocate = file_allocate,
         .truncate = file_truncate,
         .sync = file_sync,
+        .settle = file_settle,
         .rename = file_rename,
         .remove = file_remove,
         .make_dir = file_make_dir,

@@ -30,6 +30,9 @@ struct fs_ops {
     int (*truncate)(struct fs_file *f, uint64_t size);
     /* Contents and size are durable when it returns 0. After an error it must never be called again on this file. */
     int (*sync)(struct fs_file *f);
+    /* As sync, for a file of a process that is no more; and what is read afterwards is what the disk has, not what
+     * memory has kept: where a sync of that process has failed, they differ, and no later sync tells or mends it. */
+    int (*settle)(struct fs_file *f);
     int (*rename)(struct fs *fs, const char *from, const char *to);
     int (*remove)(struct fs *fs, const char *name);
     /* Makes a directory and its parents, durably; there already is fine. */

@@ -452,6 +452,20 @@ static int op_sync(struct fs_file *f)
     return 0;
 }
 
+static int op_settle(struct fs_file *f)
+{
+    struct inode *i = f->inode;
+    bool lost = i->sync_broken;
+    int rc = op_sync(f);
+    if (rc < 0 || !lost)
+        return rc;
+    mem_free(i->now.p);
+    image_copy(&i->now, &i->durable);
+    changes_drop(i);
+    i->sync_broken = false;
+    return 0;
+}
+
 static int op_rename(struct fs *fs, const char *from, const char *to)
 {
     struct disk *d = disk_of(fs);
@@ -571,6 +585,7 @@ struct disk *disk_new(uint64_t seed)
         .allocate = op_allocate,
         .truncate = op_truncate,
         .sync = op_sync,
+        .settle = op_settle,
         .rename = op_rename,
         .remove = op_remove,
         .make_dir = op_make_dir,

@@ -153,6 +153,26 @@ static void a_failed_sync_is_never_made_good(void **state)
     disk_free(d);
 }
 
+static void what_is_settled_is_what_the_disk_has(void **state)
+{
+    (void)state;
+    struct disk *d = disk_with_dir();
+    struct fs *fs = disk_fs(d);
+    disk_put(d, "/a/b/f", slice_of("old", 3));
+    write_file(d, "/a/b/f", "new");
+    struct fs_file *f = opened(d, "/a/b/f", FS_WRITE);
+    disk_set_fault(d, (struct disk_fault){ .kinds = DISK_OP_SYNC, .nth = 1, .err = ERR_IO });
+    assert_int_equal(fs->ops->sync(f), ERR_IO);
+    assert_string_equal(contents(d, "/a/b/f"), "new");
+    assert_int_equal(fs->ops->settle(f), 0);
+    assert_string_equal(contents(d, "/a/b/f"), "old");
+    assert_int_equal(fs->ops->write_at(f, 0, "NEW", 3), 0);
+    assert_int_equal(fs->ops->settle(f), 0); /* nothing has failed since */
+    fs->ops->close(f);
+    assert_string_equal(after_crash(d, DISK_CRASH_LOSE, 0, "/a/b/f"), "NEW");
+    disk_free(d);
+}
+
 static void the_nth_operation_fails(void **state)
 {
     (void)state;
@@ -274,6 +294,7 @@ int main(void)
         cmocka_unit_test(a_name_may_survive_without_its_contents),
         cmocka_unit_test(a_torn_write_loses_sectors_and_nothing_else),
         cmocka_unit_test(a_failed_sync_is_never_made_good),
+        cmocka_unit_test(what_is_settled_is_what_the_disk_has),
         cmocka_unit_test(the_nth_operation_fails),
         cmocka_unit_test(a_power_cut_leaves_the_operation_in_flight),
         cmocka_unit_test(a_full_disk_refuses),

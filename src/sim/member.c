@@ -137,10 +137,9 @@ static void next_image(struct sim_member *m)
 static void take_snapshot(struct sim_member *m)
 {
     const struct core_snapshot_fx *s = &m->out.snapshot;
-    buf_reset(&m->image_body);
     buf_append_slice(&m->image_body, s->body);
-    m->image_ends = s->end;
-    m->image_aborts = s->abort;
+    m->image_ends = m->image_ends || s->end;
+    m->image_aborts = m->image_aborts || s->abort;
     if (!s->begin)
         return;
     m->image_open = true;
@@ -260,9 +259,8 @@ void member_log_done(struct sim_member *m)
     int64_t zxid = m->waiting[m->flush_count - 1].zxid;
     member_drop_waiting(m, m->flush_count);
     m->flushing = false;
-    if (rc != 0) { /* the server ends itself; after a failed sync nothing that the kernel remembers may be trusted */
-        cover(&m->cluster->coverage, COVER_disk_errors);
-        member_stop(m, MEMBER_POWERLESS);
+    if (rc != 0) {
+        member_disk_failed(m);
         return;
     }
     if (zxid > m->durable_zxid)
@@ -323,7 +321,9 @@ void member_image(struct sim_member *m)
         image_done(m, rc);
         return;
     }
-    (void)member_step(m, (struct core_event){ .type = CORE_EV_SNAPSHOT_PULL });
+    buf_reset(&m->image_body);
+    m->image_ends = m->image_aborts = false;
+    (void)member_step(m, (struct core_event){ .type = CORE_EV_SNAPSHOT_PULL }); /* it may be of two steps */
     bool end = m->image_ends, abort = m->image_aborts;
     if (m->image == NULL) { /* given up by that step */
         next_image(m);

@@ -110,6 +110,8 @@ enum member_end {
     MEMBER_POWERLESS /* what was not synced may be lost, in any way */
 };
 void member_stop(struct sim_member *m, enum member_end end);
+/* Its disk has failed it, and it ends itself. The next life may find what the kernel has kept, or only the disk. */
+void member_disk_failed(struct sim_member *m);
 /* Adds what its life has counted to the coverage. */
 void member_count(struct sim_member *m);
 void member_pause(struct sim_member *m, int64_t us);

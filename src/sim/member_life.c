@@ -315,6 +315,12 @@ void member_stop(struct sim_member *m, enum member_end end)
     try_again(m);
 }
 
+void member_disk_failed(struct sim_member *m)
+{
+    cover(&m->cluster->coverage, COVER_disk_errors);
+    member_stop(m, dice_one_in(&m->dice, 2) ? MEMBER_KILLED : MEMBER_POWERLESS);
+}
+
 void member_pause(struct sim_member *m, int64_t us)
 {
     struct cluster *c = m->cluster;

@@ -38,8 +38,7 @@ void member_epochs_done(struct sim_member *m)
         return;
     m->saving_epochs = false;
     if (!SIM_BUG(epochs_told_early) && member_write_epochs(m) != 0) {
-        cover(&m->cluster->coverage, COVER_disk_errors);
-        member_stop(m, MEMBER_POWERLESS);
+        member_disk_failed(m);
         return;
     }
     m->epochs = m->epochs_wanted;
@@ -96,8 +95,7 @@ void member_truncated(struct sim_member *m)
         if (!disk_fault_hit(m->disk) && !m->rotten)
             finding_set(&m->cluster->finding, m->cluster->now_us, "store.truncate", "member %u: %s (%s)", m->index + 1,
                         err_name(rc), err.text);
-        cover(&m->cluster->coverage, COVER_disk_errors);
-        member_stop(m, MEMBER_POWERLESS);
+        member_disk_failed(m);
         return;
     }
     struct core_event ev = { .type = CORE_EV_TRUNCATED, .zxid = m->truncate_zxid, .tree = r.tree };

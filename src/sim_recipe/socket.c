@@ -6,6 +6,7 @@
 #include <poll.h>
 
 #define FRAME_BYTES_MAX (64u << 20)
+#define LATE_US_MAX 500000 /* a thread that loses the processor comes back much sooner */
 
 static void note(const struct sock *s, enum chronicle_kind kind, struct slice frame)
 {
@@ -46,6 +47,7 @@ int sock_new(struct fiber *f, enum sock_state state)
     struct sock *s = mem_zalloc(sizeof *s);
     *s = (struct sock){ .app = f->app, .state = state, .open_us = FIBER_NEVER, .refuse_us = FIBER_NEVER };
     s->member = -1;
+    s->number = ++w->sock_number;
     if (state != SOCK_EVENT && state != SOCK_SET)
         s->client = client_of(f);
     buf_init(&s->in, SIZE_MAX);
@@ -74,8 +76,45 @@ static void free_sock(struct world *w, size_t at)
     w->socks[at] = NULL;
 }
 
+/* Somebody always listens, and what has come is looked at before a connection is given up. A program that stood still
+ * may be late, but then it looks first all the same. */
+static void judge_reading(const struct sock *s, bool given_up)
+{
+    const struct app *a = s->app;
+    int64_t waited_us = a->w->c->now_us - s->in_since_us;
+    if (s->state != SOCK_OPEN || s->in_at == s->in.n || waited_us <= LATE_US_MAX)
+        return;
+    if (given_up && !s->ended)
+        world_wrong("client.rash", "a connection with %zu bytes unread for %lld ms is given up", s->in.n - s->in_at,
+                    (long long)waited_us / 1000);
+    if (a->w->c->now_us >= a->clumsy_us)
+        world_wrong("client.deaf", "%zu bytes lay unread for %lld ms", s->in.n - s->in_at, (long long)waited_us / 1000);
+}
+
+/* Who has a session gives a sign of life when it was silent for a third of its time, and ends what it begins to say. */
+static void judge_silence(const struct sock *s)
+{
+    const struct app *a = s->app;
+    int64_t due_us = s->sent_us + (int64_t)s->timeout_ms * 1000 / 3;
+    int64_t now_us = a->w->c->now_us;
+    if (s->state != SOCK_OPEN || !s->greeted || s->deaf || s->ended || now_us < a->clumsy_us || now_us < s->full_us)
+        return;
+    if (s->out.n != 0 && now_us > s->sent_us + LATE_US_MAX)
+        world_wrong("client.lingers", "%zu bytes of a frame were sent, and the rest was not for %lld ms", s->out.n,
+                    (long long)(now_us - s->sent_us) / 1000);
+    if (now_us > due_us + LATE_US_MAX)
+        world_wrong("client.silent", "nothing was sent for %lld ms", (long long)(now_us - s->sent_us) / 1000);
+}
+
+bool sock_is_shared(const struct sock *s)
+{
+    return s->dialled && fiber_current->slot != (int)(s->client % APP_SLOTS);
+}
+
 void sock_close(struct sock *s, int fd)
 {
+    judge_reading(s, true);
+    judge_silence(s);
     if (s->dialled) {
         s->app->w->breaks++;
         world_tell("program %u has lost its connection, session 0x%llx", s->app->index,
@@ -159,6 +198,9 @@ static void greeted(struct sock *s, struct slice frame)
         return;
     }
     s->greeted = true;
+    s->timeout_ms = q.timeout_ms;
+    if (s->sent_us < c->now_us - (int64_t)q.timeout_ms * 1000 / 3) /* it could not say anything before */
+        s->sent_us = c->now_us - (int64_t)q.timeout_ms * 1000 / 3;
     if (q.session_id == 0) {
         s->deaf = true;
         note(s, CHRONICLE_REFUSED, frame);
@@ -222,12 +264,14 @@ int64_t sock_read(struct sock *s, void *p, size_t n, int *error)
         *error = ECONNRESET;
         return -1;
     }
+    judge_reading(s, false);
     if (dice_one_in(&s->app->chance, 16)) /* sockets give what they like */
         n = (size_t)dice_between(&s->app->chance, 1, (int64_t)n);
     n = n < have ? n : have;
     memcpy(p, s->in.p + s->in_at, n);
     s->in_at += n;
     has_read(s, slice_of(p, n));
+    s->in_since_us = s->app->w->c->now_us;
     if (s->in_at == s->in.n) {
         buf_reset(&s->in);
         s->in_at = 0;
@@ -284,6 +328,8 @@ int64_t sock_write(struct sock *s, const void *p, size_t n, int *error)
         *error = EAGAIN;
         return -1;
     }
+    judge_silence(s);
+    s->sent_us = c->now_us;
     if (dice_one_in(&s->app->chance, 64)) {
         n = (size_t)dice_between(&s->app->chance, 1, (int64_t)n);
         s->full_us = c->now_us + dice_wait(&s->app->chance, 300);
@@ -318,6 +364,8 @@ void sockets_received(struct world *w, uint32_t cable, struct slice bytes)
         cable_cut(w->c, cable); /* what was asked may be done, and nobody is told */
         return;
     }
+    if (s->in_at == s->in.n)
+        s->in_since_us = w->c->now_us;
     buf_append_slice(&s->in, bytes);
     fibers_wake(&w->fibers, s->app, true);
     world_wake_at(w, w->c->now_us);

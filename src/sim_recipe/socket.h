@@ -11,6 +11,7 @@ enum sock_state { SOCK_NEW, SOCK_OPENING, SOCK_OPEN, SOCK_BROKEN, SOCK_EVENT, SO
 
 struct sock {
     struct app *app;
+    uint64_t number; /* of all that there ever were: descriptors come again */
     enum sock_state state;
     uint32_t client, cable; /* the number it dials with; cable: only while `dialled` */
     bool dialled;
@@ -21,16 +22,21 @@ struct sock {
     short wanted;   /* of it, as poll has them */
     struct buf in;  /* from the member, not read yet */
     size_t in_at;
-    struct buf seen; /* read: the beginning of a frame */
-    struct buf out;  /* written: the beginning of a frame */
-    int64_t full_us; /* takes nothing until then */
-    bool ended;      /* nothing comes after `in` */
+    int64_t in_since_us; /* the next byte is there since then */
+    struct buf seen;     /* read: the beginning of a frame */
+    struct buf out;      /* written: the beginning of a frame */
+    int64_t full_us;     /* takes nothing until then */
+    bool ended;          /* nothing comes after `in` */
     bool asked, greeted, deaf;
+    int32_t timeout_ms; /* of the session */
+    int64_t sent_us;    /* when anything was written, or could be */
     int64_t session_id, dialled_us;
 };
 
 /* NULL: no such thing of the running program. */
 struct sock *sock_at(int fd);
+/* The running fiber is one that receives in the place of the one that dialled. */
+bool sock_is_shared(const struct sock *s);
 /* A new descriptor. Like all that follow, not as a fiber. */
 int sock_new(struct fiber *f, enum sock_state state);
 void sock_close(struct sock *s, int fd);

@@ -54,6 +54,7 @@ struct world {
     struct fibers fibers;
     struct sock **socks; /* by descriptor - SOCKET_FIRST; NULL: closed */
     size_t sock_count, sock_cap;
+    uint64_t sock_number;
     struct dice dice;
     int64_t alarm_us;
     uint64_t alarm_mark;

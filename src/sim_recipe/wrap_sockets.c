@@ -1,6 +1,7 @@
 /* What the shell of the library asks the system about sockets. */
 #include "sim_recipe/socket.h"
 #include "sim_recipe/wrap.h"
+#include "base/assert.h"
 #include "base/mem.h"
 #include <errno.h>
 #include <netdb.h>
@@ -95,9 +96,14 @@ static ssize_t receive(int fd, void *p, size_t n)
     fiber_pause();
     if (s == NULL)
         return fails(EBADF);
+    bool shared = sock_is_shared(s);
     struct fiber *f = fiber_leave();
     int64_t got = sock_read(s, p, n, &error);
     fiber_enter(f);
+    if (shared && got > 0)
+        world_count(COUNT_shared);
+    if (shared && got <= 0 && error != EAGAIN)
+        world_count(COUNT_shared_ended);
     return got < 0 ? fails(error) : (ssize_t)got;
 }
 
@@ -161,12 +167,30 @@ WRAP(ssize_t, __read_chk, (int fd, void *p, size_t n, size_t size))
 
 /* ---- poll ---- */
 
-static int look(struct pollfd *fds, nfds_t n, int64_t *due_us)
+#define POLLED_MAX 8u
+
+/* As the system's: who sleeps has the files that the descriptors were when it began, and of one that was closed since
+ * it hears nothing more, whatever the descriptor is by then. */
+static void note_numbers(const struct pollfd *fds, nfds_t n, uint64_t *numbers)
+{
+    ASSERT(n <= POLLED_MAX);
+    for (nfds_t i = 0; i < n; i++) {
+        const struct sock *s = fds[i].fd < 0 ? NULL : sock_at(fds[i].fd);
+        numbers[i] = s == NULL ? 0 : s->number;
+    }
+}
+
+static int look(struct pollfd *fds, nfds_t n, const uint64_t *numbers, int64_t *due_us)
 {
     int ready = 0;
     for (nfds_t i = 0; i < n; i++) {
         struct sock *s = fds[i].fd < 0 ? NULL : sock_at(fds[i].fd);
-        fds[i].revents = s == NULL ? (fds[i].fd < 0 ? 0 : POLLNVAL) : sock_events(s, fds[i].events);
+        fds[i].revents = 0;
+        if (fds[i].fd >= 0 && numbers[i] == 0)
+            fds[i].revents = POLLNVAL;
+        s = s != NULL && s->number == numbers[i] ? s : NULL;
+        if (s != NULL)
+            fds[i].revents = sock_events(s, fds[i].events);
         ready += fds[i].revents != 0;
         if (s != NULL && sock_due_us(s) < *due_us)
             *due_us = sock_due_us(s);
@@ -177,10 +201,12 @@ static int look(struct pollfd *fds, nfds_t n, int64_t *due_us)
 static int poll_fiber(struct pollfd *fds, nfds_t n, int timeout_ms)
 {
     int64_t end_us = timeout_ms < 0 ? FIBER_NEVER : world_now_us() + (int64_t)timeout_ms * 1000;
+    uint64_t numbers[POLLED_MAX];
     fiber_pause();
+    note_numbers(fds, n, numbers);
     for (;;) {
         int64_t due_us = end_us;
-        int ready = look(fds, n, &due_us);
+        int ready = look(fds, n, numbers, &due_us);
         if (ready != 0 || world_now_us() >= end_us)
             return ready;
         (void)fiber_sleep(app_here(), due_us);

@@ -35,7 +35,7 @@ static int walk_open(struct log_walk *w, struct store_error *err)
     return 0;
 }
 
-static int walk_close(struct log_walk *w, struct store_error *err)
+static void walk_close(struct log_walk *w)
 {
     w->torn = txnlog_reader_end(w->reader) == TXNLOG_END_TORN;
     if (w->torn) {
@@ -45,9 +45,7 @@ static int walk_close(struct log_walk *w, struct store_error *err)
     if (w->torn && !w->quiet)
         log_warn("store.log_torn", "what=\"%s\" done=\"%s\"", w->torn_text.text,
                  "went on with what is before it; nothing behind it was acknowledged");
-    int rc = w->sync ? txnlog_reader_sync(w->reader, err) : 0;
     log_walk_end(w);
-    return rc;
 }
 
 void log_walk_end(struct log_walk *w)
@@ -71,8 +69,7 @@ int log_walk_next(struct log_walk *w, struct log_record *out, struct store_error
         if ((rc = txnlog_reader_next(w->reader, &out->payload, &out->offset, err)) < 0)
             return rc;
         if (rc == 0) {
-            if ((rc = walk_close(w, err)) < 0)
-                return rc;
+            walk_close(w);
             continue;
         }
         bool header = out->payload.n >= TXN_HEADER_BYTES;

@@ -1,8 +1,9 @@
 /* Recovery: the newest snapshot that loads, then the records behind it (disk specification 2.7, 3.4, 3.5). Changes
- * nothing (what was read is synced, see txnlog_reader_sync); what is wrong is either refused with a message or told in
+ * nothing (what is read was made durable, see settle_logs); what is wrong is either refused with a message or told in
  * the log. */
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/museum.h"
 #include "store/internal.h"
 #include "wire/proto.h"
 #include <inttypes.h>
@@ -254,7 +255,6 @@ static int tell_from(struct recovery *v)
     struct log_record r;
     int64_t last = -1;
     int rc = 1;
-    w.sync = false;
     w.quiet = true;
     v->told_zxid = v->snapshot.zxid;
     while (last <= v->snapshot.zxid && (rc = log_walk_next(&w, &r, v->err)) == 1) {
@@ -293,7 +293,7 @@ static int replay(struct recovery *v)
     return rc;
 }
 
-/* The names of what was read, as txnlog_reader_sync for its contents. */
+/* The names of what was read, as settle_logs for its contents. */
 static int sync_dirs(struct recovery *v)
 {
     const char *const dirs[] = { v->dirs->snap_dir, v->dirs->log_dir };
@@ -363,6 +363,25 @@ static int begin_empty(struct recovery *v, int64_t seen_zxid)
     return 0;
 }
 
+/* A process that was killed may have left records that only the kernel's memory holds, and what is built on them must
+ * not outlive them; and of what it failed to sync, memory holds what the disk has not. Only the last file of a process
+ * can be so: it synced one before it began the next, and the next process read it here. */
+static int settle_logs(struct recovery *v)
+{
+    int rc = 0;
+    for (size_t i = store_logs_first(&v->logs, v->snapshot.zxid); i < v->logs.count && rc == 0; i++) {
+        struct store_path path;
+        struct fs_file *f = NULL;
+        store_path_join(&path, v->dirs->log_dir, v->logs.at[i].name);
+        if ((rc = fs_open(v->fs, path.text, FS_READ, &f)) < 0)
+            return store_fail(v->err, rc, "%s: cannot open: %s", path.text, err_text(rc));
+        if ((rc = SIM_BUG(trust_page_cache) ? v->fs->ops->sync(f) : v->fs->ops->settle(f)) < 0)
+            (void)store_fail(v->err, rc, "%s: cannot sync: %s", path.text, err_text(rc));
+        v->fs->ops->close(f);
+    }
+    return rc;
+}
+
 static int recover(struct recovery *v)
 {
     int64_t seen_zxid = -1;
@@ -378,7 +397,8 @@ static int recover(struct recovery *v)
         v->options->snapshot_loaded(v->options->ctx);
     v->last_zxid = v->snapshot.zxid;
     compare_begin(v);
-    if ((rc = replay(v)) < 0 || (rc = check_nothing_newer(v)) < 0 || (rc = sync_dirs(v)) < 0)
+    if ((rc = settle_logs(v)) < 0 || (rc = replay(v)) < 0 || (rc = check_nothing_newer(v)) < 0 ||
+        (rc = sync_dirs(v)) < 0)
         return rc;
     if (!v->compare)
         log_warn("store.snapshot_fuzzy",
@@ -395,7 +415,7 @@ int store_recover(struct fs *fs, const struct store_dirs *dirs, const struct sto
 {
     struct recovery v = { .fs = fs, .dirs = dirs, .options = options, .out = out, .err = err };
     v.walk = (struct log_walk){
-        .fs = fs, .dir = dirs->log_dir, .files = &v.logs, .record_bytes_max = options->record_bytes_max, .sync = true
+        .fs = fs, .dir = dirs->log_dir, .files = &v.logs, .record_bytes_max = options->record_bytes_max
     };
     *out = (struct store_recovered){ .snapshot_zxid = -1 };
     arena_init(&v.arena, ARENA_BLOCK_BYTES);

@@ -263,6 +263,31 @@ static void torn_ends_are_told_and_passed(void **state)
     buf_fini(&b);
 }
 
+/* The process ended when its sync had failed. The kernel still has the records and says that they are durable. */
+static void what_was_not_synced_is_not_there(void **state)
+{
+    struct fixture *f = *state;
+    snapshot_now(f);
+    write_log(f, 1, 10);
+    while (f->history.last < 12)
+        history_grow(&f->history, &f->rng);
+    struct txnlog *l = txnlog_new(f->fs, &(struct txnlog_options){ .dir = DIR_NAME, .force_sync = true });
+    txnlog_append(l, 11, f->history.payload[11]);
+    assert_int_equal(txnlog_flush(l, &f->err), 0);
+    disk_set_fault(f->disk, (struct disk_fault){ .kinds = DISK_OP_SYNC, .nth = 1, .err = ERR_IO });
+    txnlog_append(l, 12, f->history.payload[12]);
+    assert_int_equal(txnlog_flush(l, &f->err), ERR_IO);
+    txnlog_free(l);
+    disk_set_fault(f->disk, (struct disk_fault){ 0 });
+    recovers_to(f, 11);
+
+    struct disk *after = disk_crash(f->disk, (struct disk_crash_plan){ .kind = DISK_CRASH_LOSE });
+    disk_free(f->disk);
+    f->disk = after;
+    f->fs = disk_fs(after);
+    recovers_to(f, 11);
+}
+
 static void empty_and_short_files(void **state)
 {
     struct fixture *f = *state;
@@ -576,6 +601,7 @@ int main(void)
         TEST(damage_in_the_middle_is_refused),
         TEST(gaps_within_an_epoch_are_refused),
         TEST(a_missing_log_behind_the_snapshot_is_found_by_digest),
+        TEST(what_was_not_synced_is_not_there),
         TEST(a_new_epoch_may_begin_anywhere),
         TEST(repeated_and_lower_zxids),
         TEST(what_cannot_be_decoded_is_refused),

@@ -93,9 +93,6 @@ enum txnlog_end txnlog_reader_end(const struct txnlog_reader *r);
 uint64_t txnlog_reader_offset(const struct txnlog_reader *r);
 /* zxid of the last valid record; -1 before the first. */
 int64_t txnlog_reader_zxid(const struct txnlog_reader *r);
-/* Makes durable what was read: a process that was killed may have left records that only the kernel's memory holds, and
- * what is built on them must not outlive them. */
-int txnlog_reader_sync(struct txnlog_reader *r, struct store_error *err);
 /* For TXNLOG_END_TORN: file, offset and what was found there, for a warning. Lives as long as the reader. */
 const char *txnlog_reader_torn_text(const struct txnlog_reader *r);
 

@@ -165,12 +165,6 @@ const char *txnlog_reader_torn_text(const struct txnlog_reader *r)
     return r->why.text;
 }
 
-int txnlog_reader_sync(struct txnlog_reader *r, struct store_error *err)
-{
-    int rc = r->fs->ops->sync(r->file);
-    return rc < 0 ? store_fail(err, rc, "%s: cannot sync: %s", r->path.text, err_text(rc)) : 0;
-}
-
 static bool all_zeros(const uint8_t *p, size_t n)
 {
     uint64_t any = 0;

@@ -76,6 +76,11 @@ static int watch_sync(struct fs_file *f)
     return f->w->inner->ops->sync(f->inner);
 }
 
+static int watch_settle(struct fs_file *f)
+{
+    return f->w->inner->ops->settle(f->inner);
+}
+
 static struct fs *inner_of(struct fs *fs)
 {
     return ((struct watchfs *)fs)->inner;
@@ -125,6 +130,7 @@ void watchfs_init(struct watchfs *w, struct fs *inner)
         .allocate = watch_allocate,
         .truncate = watch_truncate,
         .sync = watch_sync,
+        .settle = watch_settle,
         .rename = watch_rename,
         .remove = watch_remove,
         .make_dir = watch_make_dir,

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <string.h>
 #include <time.h>
 #include <zookeeper.h>
@@ -28,18 +29,22 @@ static void count(int *value)
     pthread_mutex_unlock(&lock);
 }
 
+/* The main thread has the output but for here, so that what completions print comes behind the lines of the calls. */
 static void reach(const int *value, int want)
 {
     struct timespec end;
     clock_gettime(CLOCK_REALTIME, &end);
     end.tv_sec += WAIT_S;
     int rc = 0;
+    funlockfile(stdout);
     pthread_mutex_lock(&lock);
     while (*value < want && rc == 0)
         rc = pthread_cond_timedwait(&changed, &lock, &end);
-    if (*value < want)
-        printf("nothing came\n");
+    bool came = *value >= want;
     pthread_mutex_unlock(&lock);
+    flockfile(stdout);
+    if (!came)
+        printf("nothing came\n");
 }
 
 static const char *at(const char *tail)
@@ -310,6 +315,7 @@ int main(int argc, char **argv)
     if (argc < 3)
         return 2;
     base = argv[2];
+    flockfile(stdout);
     show_levels();
     zoo_deterministic_conn_order(1);
     zh = zookeeper_init(argv[1], on_session, 15000, NULL, NULL, 0);

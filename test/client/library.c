@@ -429,20 +429,27 @@ static void *nudges(void *context)
     return NULL;
 }
 
+/* Has the handle's callers receive, which the first one cannot yet. */
+static int becomes_shared(zhandle_t *zh)
+{
+    static struct flag never;
+    int rc = ZINVALIDSTATE;
+    for (int i = 0; i < 30000 && rc == ZINVALIDSTATE; i++) {
+        rc = zokor_await(zh, flag_is_set, &never, 1);
+        usleep(1000);
+    }
+    return rc == ZOPERATIONTIMEOUT;
+}
+
 /* Who waits receives for itself: completions and watchers of prompt requests, though the callback thread is busy. */
 static int test_await(zhandle_t *zh)
 {
     static sem_t busy;
-    static struct flag answered, watched, changed, nudged, never;
+    static struct flag answered, watched, changed, nudged;
     const int prompt = ZOKOR_PROMPT | ZOKOR_PROMPT_WATCHES;
     pthread_t thread;
-    int rc = ZINVALIDSTATE;
     CHECK_RC(ZOK, make(zh, at("/await"), 0));
-    for (int i = 0; i < 30000 && rc == ZINVALIDSTATE; i++) { /* not yet the first time */
-        rc = zokor_await(zh, flag_is_set, &never, 1);
-        usleep(1000);
-    }
-    CHECK_RC(ZOPERATIONTIMEOUT, rc);
+    CHECK(becomes_shared(zh));
     sem_init(&busy, 0, 0);
     CHECK_RC(ZOK, zoo_aexists(zh, "/", 0, blocks, &busy));
     CHECK(zokor_thread_prompt(prompt) == 0);
@@ -456,11 +463,89 @@ static int test_await(zhandle_t *zh)
     CHECK(flagged_zxid == -1 || flagged_zxid == zokor_last_zxid(zh));
     CHECK(zokor_thread_prompt(0) == prompt);
     sem_post(&busy);
-    CHECK(pthread_create(&thread, NULL, nudges, &(struct nudger){ zh, &nudged }) == 0);
-    rc = zokor_await(zh, flag_is_set, &nudged, -1);
+    struct nudger nudger = { zh, &nudged };
+    CHECK(pthread_create(&thread, NULL, nudges, &nudger) == 0);
+    int rc = zokor_await(zh, flag_is_set, &nudged, -1);
     CHECK(pthread_join(thread, NULL) == 0);
     CHECK_RC(ZOK, rc);
     CHECK_RC(ZOK, zoo_delete(zh, at("/await"), -1));
+    return 0;
+}
+
+/* What a function does that is called by the thread which receives. */
+struct inside {
+    zhandle_t *zh;
+    struct flag done;
+    int exists_rc, await_rc, close_rc;
+    int closes;
+};
+
+static void acts_inside(int rc, const struct Stat *stat, const void *data)
+{
+    struct inside *in = (struct inside *)data;
+    struct Stat other;
+    (void)rc;
+    (void)stat;
+    in->exists_rc = zoo_exists(in->zh, "/", 0, &other);
+    in->await_rc = zokor_await(in->zh, flag_is_set, &in->done, 0);
+    in->close_rc = in->closes ? zookeeper_close(in->zh) : ZOK;
+    flag_set(&in->done);
+}
+
+/* Waiting would be for ever there, and is refused; closing is not. */
+static int test_inside_a_prompt_function(zhandle_t *zh)
+{
+    static struct inside by_caller, by_io, closing[2]; /* whose handles end later */
+    static struct inbox in[2];
+    CHECK(becomes_shared(zh));
+    CHECK(zokor_thread_prompt(ZOKOR_PROMPT) == 0);
+    by_caller.zh = by_io.zh = zh;
+    CHECK_RC(ZOK, zokor_await_soon(zh));
+    CHECK_RC(ZOK, zoo_aexists(zh, "/", 0, acts_inside, &by_caller));
+    CHECK_RC(ZOK, zokor_await(zh, flag_is_set, &by_caller.done, 30000));
+    CHECK(pthread_equal(by_caller.done.by, pthread_self()));
+    CHECK(by_caller.exists_rc == ZINVALIDSTATE && by_caller.await_rc == ZINVALIDSTATE);
+    CHECK_RC(ZOK, zoo_aexists(zh, "/", 0, acts_inside, &by_io));
+    for (int i = 0; i < 30000 && !flag_is_set(&by_io.done); i++)
+        usleep(1000);
+    CHECK(flag_is_set(&by_io.done) && !pthread_equal(by_io.done.by, pthread_self()));
+    CHECK(by_io.exists_rc == ZINVALIDSTATE && by_io.await_rc == ZINVALIDSTATE);
+    for (int i = 0; i < 2; i++) { /* called by the io thread, and by this one */
+        closing[i].zh = connect_to(&in[i], hosts);
+        closing[i].closes = 1;
+        CHECK(closing[i].zh != NULL && becomes_shared(closing[i].zh));
+        CHECK(i == 0 || zokor_await_soon(closing[i].zh) == ZOK);
+        CHECK_RC(ZOK, zoo_aexists(closing[i].zh, "/", 0, acts_inside, &closing[i]));
+        CHECK(i == 0 || zokor_await(closing[i].zh, flag_is_set, &closing[i].done, 30000) == ZOK);
+        for (int n = 0; n < 30000 && !flag_is_set(&closing[i].done); n++)
+            usleep(1000);
+        CHECK(flag_is_set(&closing[i].done) && closing[i].close_rc == ZOK);
+        CHECK(i == (pthread_equal(closing[i].done.by, pthread_self()) != 0));
+    }
+    CHECK(zokor_thread_prompt(0) == ZOKOR_PROMPT);
+    return 0;
+}
+
+static void *closes(void *context)
+{
+    usleep(20000); /* mostly the other sleeps by then; it is right, too, if not */
+    return zookeeper_close(context) == ZOK ? context : NULL;
+}
+
+/* Who sleeps there comes back when another thread closes the handle. */
+static int test_closed_while_awaiting(zhandle_t *other)
+{
+    static struct flag never;
+    struct inbox in;
+    pthread_t thread;
+    void *closed;
+    (void)other;
+    zhandle_t *zh = connect_to(&in, hosts);
+    CHECK(zh != NULL && becomes_shared(zh));
+    CHECK_RC(ZOK, zokor_await_soon(zh)); /* this thread is in the handle before the other one ends it */
+    CHECK(pthread_create(&thread, NULL, closes, zh) == 0);
+    CHECK_RC(ZINVALIDSTATE, zokor_await(zh, flag_is_set, &never, -1));
+    CHECK(pthread_join(thread, &closed) == 0 && closed == zh);
     return 0;
 }
 
@@ -600,6 +685,8 @@ static const struct {
     { "deadlines", test_deadlines },
     { "prompt", test_prompt },
     { "await", test_await },
+    { "inside_a_prompt_function", test_inside_a_prompt_function },
+    { "closed_while_awaiting", test_closed_while_awaiting },
     { "asking_inside_a_watcher", test_asking_inside_a_watcher },
     { "polled", test_polled },
     { "arguments", test_arguments },

@@ -32,6 +32,8 @@ LIBRARY_GROUPS = [
     "deadlines",
     "prompt",
     "await",
+    "inside_a_prompt_function",
+    "closed_while_awaiting",
     "asking_inside_a_watcher",
     "polled",
     "arguments",
@@ -228,6 +230,18 @@ def test_many_threads_and_a_connection_that_breaks(build, srv, stress, seed):
         cutter.close()
     assert run.returncode == 0, run.stdout[-6000:]
     assert cutter.cuts > 0 and " lost 0," not in run.stdout
+
+
+@pytest.mark.parametrize("mean_bytes", [0, 60000])
+def test_threads_that_receive_for_each_other(build, srv, tmp_path, mean_bytes):
+    program = build.compile(tmp_path / "waiters", os.path.join(HERE, "waiters.c"))
+    cutter = Cutter(srv.port, server_module.free_port(), mean_bytes, seed=3)
+    try:
+        run = build.run(program, "127.0.0.1:%d" % cutter.port, "4", "1500", "1")
+    finally:
+        cutter.close()
+    assert run.returncode == 0, run.stdout[-6000:]
+    assert (cutter.cuts > 0) == (mean_bytes > 0) and (" lost 0," in run.stdout) == (mean_bytes == 0), run.stdout
 
 
 def test_load_gen_runs_on_it(plain, srv, zk, base):
