@@ -2,7 +2,6 @@
  * is written the core goes on, so entries that come or go meanwhile may be missing or shown, but what is written stays
  * well-formed JSON. */
 #include "admin/web_rows.h"
-#include "base/hash.h"
 #include "base/mem.h"
 
 #define DATA_MODES (WATCH_DATA | WATCH_PERSISTENT | WATCH_RECURSIVE)
