@@ -67,7 +67,9 @@ void watch_cursor_of(const struct tree *t, struct watch_cursor *c, uint32_t watc
 bool watch_cursor_of_path(const struct tree *t, struct watch_cursor *c, uint64_t *position, unsigned modes);
 /* The next one that is still there; false if there is none. O(1). */
 bool watch_cursor_next(const struct tree *t, struct watch_cursor *c, unsigned modes, struct watch_seen *out);
+/* Forgets what was gathered and keeps the memory. */
 void watch_cursor_empty(struct watch_cursor *c);
+/* Gives the memory back and leaves an empty one. */
 void watch_cursor_fini(struct watch_cursor *c);
 
 #endif
