@@ -180,5 +180,7 @@ void command_end(struct command_answer *a)
         return;
     mem_free((void *)(uintptr_t)a->argument.p);
     mem_free(a->expiring);
+    watch_cursor_fini(&a->watches);
+    tree_ephemerals_end(&a->ephemerals);
     mem_free(a);
 }

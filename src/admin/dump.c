@@ -94,56 +94,27 @@ static void put_session(struct command_answer *a, int64_t who, struct buf *out)
 
 /* ---- ephemeral nodes ---- */
 
-struct ephemerals {
-    struct command_answer *answer;
-    struct buf *out;
-    size_t stop;
-    int64_t session_id; /* of the one before */
-    uint64_t seen, sessions, given;
-    bool full;
-};
-
-static void count_owner(void *ctx, int64_t session_id, node_id n)
-{
-    (void)n;
-    struct ephemerals *l = ctx;
-    l->sessions += l->seen++ == 0 || session_id != l->session_id;
-    l->session_id = session_id;
-}
-
-static void put_ephemeral(void *ctx, int64_t session_id, node_id n)
-{
-    struct ephemerals *l = ctx;
-    bool first = l->seen == 0 || session_id != l->session_id;
-    l->session_id = session_id;
-    if (l->seen++ < l->answer->skip || l->full)
-        return;
-    if (l->out->n >= l->stop) {
-        l->full = true;
-        return;
-    }
-    if (first)
-        buf_printf(l->out, "0x%llx:\n", (unsigned long long)session_id);
-    buf_append(l->out, "\t", 1);
-    tree_put_path(core_tree(l->answer->host->core), n, l->out);
-    buf_append(l->out, "\n", 1);
-    l->given = l->seen;
-}
-
 static void ephemerals_begin(struct command_answer *a, struct buf *out)
 {
-    struct ephemerals l = { 0 };
-    tree_ephemerals(core_tree(a->host->core), count_owner, &l);
-    buf_printf(out, "ephemeral nodes dump:\nSessions with Ephemerals (%llu):\n", (unsigned long long)l.sessions);
+    tree_ephemerals_begin(core_tree(a->host->core), &a->ephemerals);
+    buf_printf(out, "ephemeral nodes dump:\nSessions with Ephemerals (%zu):\n", a->ephemerals.count);
 }
 
 static bool ephemerals_next(struct command_answer *a, size_t stop, struct buf *out)
 {
-    struct ephemerals l = { .answer = a, .out = out, .stop = stop };
-    tree_ephemerals(core_tree(a->host->core), put_ephemeral, &l);
-    if (l.given != 0)
-        a->skip = l.given;
-    return l.full;
+    const struct tree *t = core_tree(a->host->core);
+    int64_t session_id;
+    node_id n;
+    while (out->n < stop) {
+        if (!tree_ephemerals_next(t, &a->ephemerals, &session_id, &n))
+            return false;
+        if (a->ephemerals.given == 1)
+            buf_printf(out, "0x%llx:\n", (unsigned long long)session_id);
+        buf_append(out, "\t", 1);
+        tree_put_path(t, n, out);
+        buf_append(out, "\n", 1);
+    }
+    return true;
 }
 
 /* ---- connections ---- */

@@ -11,6 +11,8 @@
 
 #define WATCHES 200u
 #define LINE_MAX_BYTES 200u
+#define MANY 100000u
+#define STAY 60u
 
 static void ask(struct bench *b, const char *word, size_t bytes, struct buf *out)
 {
@@ -31,6 +33,15 @@ static size_t lines_with(const struct buf *b, const char *part)
     size_t n = 0;
     for (const char *p = (const char *)b->p; (p = strstr(p, part)) != NULL; p++)
         n++;
+    return n;
+}
+
+/* The same for a tab and one character, of answers so long that strstr under a sanitizer would not come to an end. */
+static size_t tabs_before(const struct buf *b, uint8_t next)
+{
+    size_t n = 0;
+    for (size_t i = 1; i < b->n; i++)
+        n += b->p[i - 1] == '\t' && b->p[i] == next;
     return n;
 }
 
@@ -108,6 +119,91 @@ static void dump(void **state)
     bench_close(&b);
 }
 
+/* A walk over all of it for each piece would not come to an end. */
+static void very_many_in_small_pieces(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct buf out;
+    bench_open(&b);
+    struct tree *t = (struct tree *)(uintptr_t)core_tree(b.core);
+    char path[20];
+    for (uint32_t i = 0; i < MANY; i++) {
+        snprintf(path, sizeof path, "/w%u", (unsigned)i);
+        watch_add(t, 1, slice_str(path), WATCH_DATA);
+        watch_add(t, 100 + i, slice_str("/shared"), WATCH_DATA);
+    }
+    ask(&b, "wchc", 60, &out);
+    assert_int_equal(tabs_before(&out, '/'), MANY);
+    buf_fini(&out);
+    ask(&b, "wchp", 60, &out);
+    assert_int_equal(tabs_before(&out, '0'), 2 * MANY);
+    buf_fini(&out);
+    for (uint32_t i = 0; i < MANY / 4; i++) {
+        snprintf(path, sizeof path, "/e%u", (unsigned)i);
+        bench_create_ephemeral(&b, 1, path);
+    }
+    ask(&b, "dump", 20, &out);
+    assert_int_equal(tabs_before(&out, '/'), MANY / 4);
+    buf_fini(&out);
+    bench_close(&b);
+}
+
+static void delete_node(struct bench *b, const char *path)
+{
+    struct buf frame;
+    buf_init(&frame, 1000);
+    wire_put_request_header(&frame, &(struct wire_request_header){ 1, WIRE_OP_DELETE });
+    wire_put_ustring(&frame, slice_str(path));
+    wire_put_i32(&frame, -1);
+    bench_send(b, 0, &frame);
+    buf_fini(&frame);
+}
+
+/* What stays is shown once, whatever happens to the records around it. */
+static void what_stays_is_shown_once(void **state)
+{
+    (void)state;
+    static const char *const words[] = { "wchc", "wchp", "dump" };
+    struct bench b;
+    bench_open(&b);
+    struct tree *t = (struct tree *)(uintptr_t)core_tree(b.core);
+    char path[20], line[24];
+    for (unsigned i = 0; i < 3 * STAY; i++) { /* one that stays between two that come and go */
+        snprintf(path, sizeof path, i % 3 == 1 ? "/stays%03u" : "/goes%03u", i);
+        bench_create_ephemeral(&b, i % 2, path);
+        watch_add(t, 1 + i % 2, slice_str(path), WATCH_DATA);
+    }
+    for (size_t k = 0; k < ARRAY_COUNT(words); k++) {
+        struct buf out;
+        buf_init(&out, 1 << 20);
+        struct command_answer *a = command_begin(&b.host, EXTRA, load_be32((const uint8_t *)words[k]), slice_str(""));
+        for (unsigned n = 0; command_next(a, 15, &out); n++) {
+            for (unsigned i = n * 7; i < n * 7 + 40; i++) {
+                unsigned at = i % (3 * STAY);
+                if (at % 3 == 1)
+                    continue;
+                snprintf(path, sizeof path, "/goes%03u", at);
+                if (i % 2 == 0 && watch_remove(t, 1 + at % 2, slice_str(path), WATCH_DATA) == 0)
+                    watch_add(t, 1 + at % 2, slice_str(path), WATCH_DATA);
+                if (i % 4 == 1)
+                    delete_node(&b, path);
+                else if (i % 4 == 3)
+                    bench_create_ephemeral(&b, at % 2, path);
+            }
+        }
+        command_end(a);
+        buf_append(&out, "", 1);
+        for (unsigned i = 1; i < 3 * STAY; i += 3) {
+            snprintf(line, sizeof line, "/stays%03u\n", i);
+            if (lines_with(&out, line) != 1)
+                fail_msg("%s: %zu times %s", words[k], lines_with(&out, line), line);
+        }
+        buf_fini(&out);
+    }
+    bench_close(&b);
+}
+
 static void connections(void **state)
 {
     (void)state;
@@ -154,6 +250,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(watches),
         cmocka_unit_test(dump),
+        cmocka_unit_test(very_many_in_small_pieces),
+        cmocka_unit_test(what_stays_is_shown_once),
         cmocka_unit_test(connections),
         cmocka_unit_test(monitor),
     };

@@ -1,31 +1,9 @@
 /* watches: wchs, wchc and wchp. Apache's words look at its table of data watches only (client specification 9.2).
- * Lists come piece by piece; when a piece is full in the middle of a connection or path, the next one walks over what
- * was given and goes on behind it. */
+ * Lists come piece by piece, and a piece may end in the middle of a connection or path: what that has is gathered when
+ * its turn comes. */
 #include "admin/words.h"
 
 #define DATA_MODES (WATCH_DATA | WATCH_PERSISTENT | WATCH_RECURSIVE)
-
-struct lines {
-    struct command_answer *answer;
-    struct buf *out;
-    size_t stop;   /* the piece is full */
-    uint32_t conn; /* wchc: whose watches these are */
-    int64_t session_id;
-    uint64_t seen, given;
-    bool full;
-};
-
-/* May the next data watch of this connection or path be shown? */
-static bool wanted(struct lines *l, unsigned modes)
-{
-    if ((modes & DATA_MODES) == 0 || l->seen++ < l->answer->skip)
-        return false;
-    if (l->out->n >= l->stop)
-        l->full = true;
-    else
-        l->given = l->seen;
-    return !l->full;
-}
 
 bool word_wchs(struct command_answer *a, size_t bytes, struct buf *out)
 {
@@ -36,66 +14,70 @@ bool word_wchs(struct command_answer *a, size_t bytes, struct buf *out)
     return false;
 }
 
-static void put_path(void *ctx, struct slice path, unsigned modes)
+static void gather_watches_of(void *ctx, const struct core_conn_info *k)
 {
-    struct lines *l = ctx;
-    if (!wanted(l, modes))
-        return;
-    if (l->given == 1)
-        buf_printf(l->out, "0x%llx\n", (unsigned long long)l->session_id);
-    buf_append(l->out, "\t", 1);
-    buf_append_slice(l->out, path);
-    buf_append(l->out, "\n", 1);
+    struct command_answer *a = ctx;
+    a->session_id = k->session_id;
+    watch_cursor_of(core_tree(a->host->core), &a->watches, k->conn, DATA_MODES);
 }
 
-static void put_watches_of(void *ctx, const struct core_conn_info *k)
+static void put_paths(struct command_answer *a, size_t stop, struct buf *out)
 {
-    struct lines *l = ctx;
-    l->conn = k->conn;
-    l->session_id = k->session_id;
-    watch_list_of(core_tree(l->answer->host->core), k->conn, put_path, l);
+    struct watch_seen w;
+    while (out->n < stop && watch_cursor_next(core_tree(a->host->core), &a->watches, DATA_MODES, &w)) {
+        if (!a->is_open)
+            buf_printf(out, "0x%llx\n", (unsigned long long)a->session_id);
+        a->is_open = true;
+        buf_append(out, "\t", 1);
+        buf_append_slice(out, w.path);
+        buf_append(out, "\n", 1);
+    }
 }
 
 bool word_wchc(struct command_answer *a, size_t bytes, struct buf *out)
 {
     size_t stop = out->n + bytes;
-    for (bool more = true; more;) {
-        struct lines l = { .answer = a, .out = out, .stop = stop };
-        more = core_conn_list(a->host->core, &a->cursor, 1, put_watches_of, &l);
-        a->skip = l.full ? l.given : 0;
-        if (l.full)
-            a->cursor = l.conn;
-        if (l.full || (more && out->n >= stop))
+    /* The number of a connection is used again when it has gone. */
+    if (a->is_open && core_conn_session(a->host->core, a->watches.watcher) != a->session_id)
+        watch_cursor_empty(&a->watches);
+    for (;;) {
+        put_paths(a, stop, out);
+        if (out->n >= stop)
             return true;
+        if (a->at_end)
+            break;
+        a->is_open = false;
+        a->at_end = !core_conn_list(a->host->core, &a->cursor, 1, gather_watches_of, a);
     }
     buf_append(out, "\n", 1);
     return false;
 }
 
-static void put_session(void *ctx, uint32_t watcher, struct slice path, unsigned modes)
+static void put_sessions(struct command_answer *a, size_t stop, struct buf *out)
 {
-    struct lines *l = ctx;
-    if (!wanted(l, modes))
-        return;
-    if (l->given == 1) {
-        buf_append_slice(l->out, path);
-        buf_append(l->out, "\n", 1);
+    struct watch_seen w;
+    while (out->n < stop && watch_cursor_next(core_tree(a->host->core), &a->watches, DATA_MODES, &w)) {
+        if (!a->is_open) {
+            buf_append_slice(out, w.path);
+            buf_append(out, "\n", 1);
+        }
+        a->is_open = true;
+        buf_printf(out, "\t0x%llx\n", (unsigned long long)core_conn_session(a->host->core, w.watcher));
     }
-    buf_printf(l->out, "\t0x%llx\n", (unsigned long long)core_conn_session(l->answer->host->core, watcher));
 }
 
 bool word_wchp(struct command_answer *a, size_t bytes, struct buf *out)
 {
     size_t stop = out->n + bytes;
-    for (bool more = true; more;) {
-        struct lines l = { .answer = a, .out = out, .stop = stop };
-        uint64_t here = a->long_cursor;
-        more = watch_list_by_path(core_tree(a->host->core), &a->long_cursor, 1, put_session, &l);
-        a->skip = l.full ? l.given : 0;
-        if (l.full)
-            a->long_cursor = here;
-        if (l.full || (more && out->n >= stop))
+    const struct tree *t = core_tree(a->host->core);
+    for (;;) {
+        put_sessions(a, stop, out);
+        if (out->n >= stop)
             return true;
+        if (a->at_end)
+            break;
+        a->is_open = false;
+        a->at_end = !watch_cursor_of_path(t, &a->watches, &a->long_cursor, DATA_MODES);
     }
     buf_append(out, "\n", 1);
     return false;

@@ -243,8 +243,11 @@ void web_serve_closed(struct web_ask *ask)
 
 static void answer_end(struct web_ask *ask)
 {
-    if (ask->answer != NULL)
+    if (ask->answer != NULL) {
         mem_free(ask->answer->expiring);
+        watch_cursor_fini(&ask->answer->watches);
+        tree_ephemerals_end(&ask->answer->ephemerals);
+    }
     mem_free(ask->answer);
     ask->answer = NULL;
 }

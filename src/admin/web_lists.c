@@ -2,7 +2,6 @@
  * is written the core goes on, so entries that come or go meanwhile may be missing or shown, but what is written stays
  * well-formed JSON. */
 #include "admin/web_rows.h"
-#include "base/hash.h"
 #include "base/mem.h"
 
 #define DATA_MODES (WATCH_DATA | WATCH_PERSISTENT | WATCH_RECURSIVE)
@@ -19,7 +18,6 @@ static void close_list(struct web_answer *a)
     if (a->is_open)
         json_array_end(&a->json);
     a->is_open = false;
-    a->skip = 0;
 }
 
 /* The list to which the next entries belong; one that was open and is another one is closed. */
@@ -128,47 +126,32 @@ static bool put_sessions(struct web_answer *a)
     return false;
 }
 
-struct put_ephemerals {
-    struct web_answer *answer;
-    uint64_t seen, given;
-    bool full;
-};
-
-static void put_ephemeral(void *ctx, int64_t session_id, node_id n)
-{
-    struct put_ephemerals *p = ctx;
-    struct web_answer *a = p->answer;
-    if (p->seen++ < a->skip || p->full)
-        return;
-    if (is_full(a)) {
-        p->full = true;
-        return;
-    }
-    uint64_t skip = a->skip; /* counts through all sessions here */
-    enter_list(a, (uint64_t)session_id);
-    a->skip = skip;
-    if (!a->is_open) {
-        json_key_number(&a->json, session_id);
-        json_array(&a->json);
-        a->is_open = true;
-    }
-    struct buf path;
-    buf_init(&path, SIZE_MAX / 2);
-    tree_put_path(core_tree(a->core), n, &path);
-    json_slice(&a->json, buf_slice(&path));
-    buf_fini(&path);
-    p->given = p->seen;
-}
-
 static bool put_ephemerals(struct web_answer *a)
 {
-    struct put_ephemerals p = { .answer = a };
-    tree_ephemerals(core_tree(a->core), put_ephemeral, &p);
-    if (p.given != 0)
-        a->skip = p.given;
-    if (!p.full)
+    const struct tree *t = core_tree(a->core);
+    int64_t session_id;
+    node_id n;
+    struct buf path;
+    bool more = true;
+    if (!a->has_ephemerals)
+        tree_ephemerals_begin(t, &a->ephemerals);
+    a->has_ephemerals = true;
+    buf_init(&path, SIZE_MAX / 2);
+    while (!is_full(a) && (more = tree_ephemerals_next(t, &a->ephemerals, &session_id, &n))) {
+        enter_list(a, (uint64_t)session_id);
+        if (!a->is_open) {
+            json_key_number(&a->json, session_id);
+            json_array(&a->json);
+            a->is_open = true;
+        }
+        buf_reset(&path);
+        tree_put_path(t, n, &path);
+        json_slice(&a->json, buf_slice(&path));
+    }
+    buf_fini(&path);
+    if (!more)
         close_list(a);
-    return p.full;
+    return more;
 }
 
 bool web_dump(struct web_answer *a)
@@ -199,106 +182,67 @@ bool web_dump(struct web_answer *a)
 
 /* ---- watches ---- */
 
-struct put_watches {
-    struct web_answer *answer;
-    uint32_t conn;
-    int64_t session_id;
-    uint64_t seen, given;
-    bool full;
-};
-
-/* May the next data watch of this session or path be written? */
-static bool wanted(struct put_watches *p, unsigned modes)
+static void gather_watches_of(void *ctx, const struct core_conn_info *k)
 {
-    if ((modes & DATA_MODES) == 0 || p->seen++ < p->answer->skip)
-        return false;
-    if (is_full(p->answer))
-        p->full = true;
-    if (!p->full)
-        p->given = p->seen;
-    return !p->full;
-}
-
-static void put_watched_path(void *ctx, struct slice path, unsigned modes)
-{
-    struct put_watches *p = ctx;
-    struct web_answer *a = p->answer;
-    if (!wanted(p, modes))
-        return;
-    if (!a->is_open) {
-        json_key_number(&a->json, p->session_id);
-        json_array(&a->json);
-        a->is_open = true;
-    }
-    json_slice(&a->json, path);
-}
-
-static void put_watches_of(void *ctx, const struct core_conn_info *k)
-{
-    struct put_watches *p = ctx;
-    p->conn = k->conn;
-    p->session_id = k->session_id;
-    enter_list(p->answer, (uint64_t)k->session_id);
-    watch_list_of(core_tree(p->answer->core), k->conn, put_watched_path, p);
+    struct web_answer *a = ctx;
+    a->session_id = k->session_id;
+    watch_cursor_of(core_tree(a->core), &a->watches, k->conn, DATA_MODES);
 }
 
 bool web_watches(struct web_answer *a)
 {
+    struct watch_seen w;
     if (a->stage == 0) {
         a->stage = 1;
         json_key(&a->json, "session_id_to_watched_paths");
         json_object(&a->json);
     }
-    for (bool more = true; more;) {
-        struct put_watches p = { .answer = a };
-        more = core_conn_list(a->core, &a->cursor, 1, put_watches_of, &p);
-        if (p.full) {
-            a->skip = p.given != 0 ? p.given : a->skip;
-            a->cursor = p.conn;
-            return true;
+    /* The number of a connection is used again when it has gone. */
+    if (a->is_open && core_conn_session(a->core, a->watches.watcher) != a->session_id)
+        watch_cursor_empty(&a->watches);
+    for (;;) {
+        while (!is_full(a) && watch_cursor_next(core_tree(a->core), &a->watches, DATA_MODES, &w)) {
+            if (!a->is_open) {
+                json_key_number(&a->json, a->session_id);
+                json_array(&a->json);
+                a->is_open = true;
+            }
+            json_slice(&a->json, w.path);
         }
-        close_list(a);
-        if (more && is_full(a))
+        if (is_full(a))
             return true;
+        close_list(a);
+        if (a->at_end)
+            break;
+        a->at_end = !core_conn_list(a->core, &a->cursor, 1, gather_watches_of, a);
     }
     json_object_end(&a->json);
     return false;
 }
 
-static void put_watcher(void *ctx, uint32_t watcher, struct slice path, unsigned modes)
-{
-    struct put_watches *p = ctx;
-    struct web_answer *a = p->answer;
-    enter_list(a, hash_slice(0, path));
-    if (!wanted(p, modes))
-        return;
-    if (!a->is_open) {
-        json_key_slice(&a->json, path);
-        json_array(&a->json);
-        a->is_open = true;
-    }
-    json_number(&a->json, core_conn_session(a->core, watcher));
-}
-
 bool web_watches_by_path(struct web_answer *a)
 {
+    struct watch_seen w;
     if (a->stage == 0) {
         a->stage = 1;
         json_key(&a->json, "path_to_session_ids");
         json_object(&a->json);
     }
-    for (bool more = true; more;) {
-        struct put_watches p = { .answer = a };
-        uint64_t here = a->long_cursor;
-        more = watch_list_by_path(core_tree(a->core), &a->long_cursor, 1, put_watcher, &p);
-        if (p.full) {
-            a->skip = p.given != 0 ? p.given : a->skip;
-            a->long_cursor = here;
-            return true;
+    for (;;) {
+        while (!is_full(a) && watch_cursor_next(core_tree(a->core), &a->watches, DATA_MODES, &w)) {
+            if (!a->is_open) {
+                json_key_slice(&a->json, w.path);
+                json_array(&a->json);
+                a->is_open = true;
+            }
+            json_number(&a->json, core_conn_session(a->core, w.watcher));
         }
-        close_list(a);
-        if (more && is_full(a))
+        if (is_full(a))
             return true;
+        close_list(a);
+        if (a->at_end)
+            break;
+        a->at_end = !watch_cursor_of_path(core_tree(a->core), &a->watches, &a->long_cursor, DATA_MODES);
     }
     json_object_end(&a->json);
     return false;

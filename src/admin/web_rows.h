@@ -18,9 +18,13 @@ struct web_answer {
     int stage;            /* of answers with several parts */
     uint32_t cursor;      /* connections */
     uint64_t long_cursor; /* watched paths; rows of `expiring` */
-    uint64_t skip;        /* entries of the thing at the cursor that were given */
-    bool is_open;         /* the list of a session, path or moment was begun and goes on in the next piece */
-    uint64_t open_key;    /* which one */
+    bool at_end;          /* the connection or path whose watches are listed is the last one */
+    int64_t session_id;   /* of that connection */
+    struct watch_cursor watches;
+    bool has_ephemerals; /* the walk has begun */
+    struct tree_ephemerals ephemerals;
+    bool is_open;      /* the list of a session, path or moment was begun and goes on in the next piece */
+    uint64_t open_key; /* which one */
     struct expiring *expiring;
     size_t expiring_count, expiring_cap;
 };

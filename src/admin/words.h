@@ -20,7 +20,11 @@ struct command_answer {
     int stage;            /* of answers with several parts */
     uint32_t cursor;      /* connections */
     uint64_t long_cursor; /* watched paths; rows of `expiring` */
-    uint64_t skip;        /* entries of the thing at the cursor that were given */
+    bool is_open;         /* the line of the connection or path whose watches are listed was given */
+    bool at_end;          /* that was the last one */
+    int64_t session_id;   /* of that connection */
+    struct watch_cursor watches;
+    struct tree_ephemerals ephemerals;
     struct expiring *expiring;
     size_t expiring_count, expiring_cap;
     int64_t wall_offset_ms; /* wall clock minus monotonic clock, when the answer began */

@@ -218,16 +218,60 @@ int32_t tree_put_ephemerals(const struct tree *t, int64_t session_id, struct sli
     return count;
 }
 
-void tree_ephemerals(const struct tree *t, void (*fn)(void *ctx, int64_t session_id, node_id n), void *ctx)
+void tree_ephemerals_begin(const struct tree *t, struct tree_ephemerals *w)
 {
-    size_t count;
-    int64_t *ids = sorted_ids(t, &count);
-    for (size_t i = 0; i < count; i++) {
-        node_id n = session_at(t, session_find(t, ids[i]))->ephemerals.head;
-        for (; n != NODE_NONE; n = node_at(t, n)->extra->link_next)
-            fn(ctx, ids[i], n);
+    *w = (struct tree_ephemerals){ .ids = mem_alloc(t->sessions.live * sizeof *w->ids) };
+    for (uint32_t s = 1; s < t->sessions.end; s++)
+        if (session_at(t, s)->used && session_at(t, s)->ephemerals.count != 0)
+            w->ids[w->count++] = session_at(t, s)->id;
+    if (w->count > 1)
+        qsort(w->ids, w->count, sizeof *w->ids, by_number);
+}
+
+void tree_ephemerals_end(struct tree_ephemerals *w)
+{
+    mem_free(w->ids);
+    *w = (struct tree_ephemerals){ 0 };
+}
+
+/* Numbers of nodes are used again: is this still the one that was created then? */
+static bool is_ephemeral_of(const struct tree *t, node_id n, int64_t session_id, int64_t czxid)
+{
+    if (n == NODE_NONE || n >= t->nodes.end)
+        return false;
+    const struct node *r = node_at(t, n);
+    return (r->flags & NODE_USED) && r->extra != NULL && r->extra->owner == session_id && r->czxid == czxid;
+}
+
+static node_id ephemeral_after(const struct tree *t, const struct tree_ephemerals *w, const struct session *s)
+{
+    node_id n = s->ephemerals.head;
+    if (w->given == 0 || is_ephemeral_of(t, w->next, s->id, w->next_czxid))
+        return w->given == 0 ? n : w->next;
+    if (is_ephemeral_of(t, w->last, s->id, w->last_czxid))
+        return node_at(t, w->last)->extra->link_next;
+    for (uint64_t i = 0; i < w->given && n != NODE_NONE; i++)
+        n = node_at(t, n)->extra->link_next;
+    return n;
+}
+
+bool tree_ephemerals_next(const struct tree *t, struct tree_ephemerals *w, int64_t *session_id, node_id *n)
+{
+    for (; w->at < w->count; w->at++, w->given = 0) {
+        uint32_t s = session_find(t, w->ids[w->at]);
+        node_id found = s == 0 ? NODE_NONE : ephemeral_after(t, w, session_at(t, s));
+        if (found == NODE_NONE)
+            continue;
+        w->given++;
+        w->last = found;
+        w->last_czxid = node_at(t, found)->czxid;
+        w->next = node_at(t, found)->extra->link_next;
+        w->next_czxid = w->next == NODE_NONE ? 0 : node_at(t, w->next)->czxid;
+        *session_id = w->ids[w->at];
+        *n = found;
+        return true;
     }
-    mem_free(ids);
+    return false;
 }
 
 /* ---- containers and TTL nodes ---- */

@@ -86,8 +86,22 @@ void tree_sessions(const struct tree *t, void (*fn)(void *ctx, int64_t session_i
 /* Appends the ephemeral paths of a session that start with prefix (null: all) to b, each as a ustring, in order of
  * creation; returns how many. */
 int32_t tree_put_ephemerals(const struct tree *t, int64_t session_id, struct slice prefix, struct buf *b);
-/* Calls fn for each ephemeral node (all sessions, ascending; within one in order of creation). For `dump`. */
-void tree_ephemerals(const struct tree *t, void (*fn)(void *ctx, int64_t session_id, node_id n), void *ctx);
+/* A walk over all ephemeral nodes: all sessions, ascending; within one in order of creation. The tree may change
+ * between two steps, and even be another one: what comes or goes meanwhile may be missing or shown. */
+struct tree_ephemerals {
+    int64_t *ids; /* of the sessions that had some when it began */
+    size_t count; /* how many they are */
+    size_t at;
+    uint64_t given; /* of the session at hand; 1: the node just given is its first */
+    node_id next, last;
+    int64_t next_czxid, last_czxid;
+};
+/* O(sessions). End it, also when it has come to its end. */
+void tree_ephemerals_begin(const struct tree *t, struct tree_ephemerals *w);
+/* The next node and its session; false at the end. O(1), but where the nodes on both sides of the cut have gone. */
+bool tree_ephemerals_next(const struct tree *t, struct tree_ephemerals *w, int64_t *session_id, node_id *n);
+/* Safe on zeroed memory. */
+void tree_ephemerals_end(struct tree_ephemerals *w);
 
 /* Containers and TTL nodes that are due for removal (client specification 7.5): appends up to `max` paths as ustrings
  * to b and returns how many. never_used_ms: age by mtime at which an unused container goes, 0 = never. Looks at up to

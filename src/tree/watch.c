@@ -501,31 +501,6 @@ bool watch_list(const struct tree *t, uint64_t *cursor, size_t max,
     return e < s->end;
 }
 
-bool watch_list_by_path(const struct tree *t, uint64_t *cursor, size_t max,
-                        void (*fn)(void *ctx, uint32_t watcher, struct slice path, unsigned modes), void *ctx)
-{
-    const struct slab *s = &t->watch.things;
-    struct buf path;
-    buf_init(&path, SIZE_MAX);
-    uint64_t i = *cursor == 0 ? 1 : *cursor;
-    uint64_t stop = i + max + SLAB_CHUNK_RECORDS; /* free records cost time too */
-    for (size_t shown = 0; i < s->end && i < stop && shown < max; i++) {
-        uint32_t first = thing_at(t, (uint32_t)i)->first, e = first;
-        if (first == 0)
-            continue;
-        struct slice text = thing_path(t, (uint32_t)i, &path);
-        do {
-            const struct watch_entry *r = entry_at(t, e);
-            fn(ctx, watcher_at(t, entry_watcher(r))->number, text, entry_modes(r));
-            e = r->thing_next;
-        } while (e != first);
-        shown++;
-    }
-    *cursor = i;
-    buf_fini(&path);
-    return i < s->end;
-}
-
 struct watch_counts watch_counts_of(const struct tree *t, unsigned modes)
 {
     struct watch_counts n = { 0 };
@@ -551,21 +526,97 @@ struct watch_counts watch_counts_of(const struct tree *t, unsigned modes)
     return n;
 }
 
-void watch_list_of(const struct tree *t, uint32_t watcher, void (*fn)(void *ctx, struct slice path, unsigned modes),
-                   void *ctx)
+void watch_cursor_empty(struct watch_cursor *c)
 {
-    uint32_t w = watcher_find(t, watcher);
-    if (w == 0)
-        return;
-    struct buf path;
-    buf_init(&path, SIZE_MAX);
-    uint32_t first = watcher_at(t, w)->first, e = first;
+    c->count = c->at = 0;
+}
+
+void watch_cursor_fini(struct watch_cursor *c)
+{
+    mem_free(c->entries);
+    buf_fini(&c->text);
+    *c = (struct watch_cursor){ 0 };
+}
+
+static void cursor_begin(struct watch_cursor *c, bool by_path)
+{
+    if (c->text.limit == 0)
+        buf_init(&c->text, SIZE_MAX);
+    c->by_path = by_path;
+    watch_cursor_empty(c);
+}
+
+/* The ring of a watcher or a thing. */
+static void cursor_gather(const struct tree *t, struct watch_cursor *c, uint32_t first, unsigned modes)
+{
+    uint32_t e = first;
     do {
         const struct watch_entry *r = entry_at(t, e);
-        fn(ctx, thing_path(t, r->thing, &path), entry_modes(r));
-        e = r->mine_next;
+        if (c->count == c->cap) {
+            c->cap = c->cap == 0 ? 64 : c->cap * 2;
+            c->entries = mem_realloc(c->entries, c->cap * sizeof *c->entries);
+        }
+        if (entry_modes(r) & modes)
+            c->entries[c->count++] = e;
+        e = c->by_path ? r->thing_next : r->mine_next;
     } while (e != first);
-    buf_fini(&path);
+}
+
+void watch_cursor_of(const struct tree *t, struct watch_cursor *c, uint32_t watcher, unsigned modes)
+{
+    uint32_t w = watcher_find(t, watcher);
+    cursor_begin(c, false);
+    c->watcher = watcher;
+    if (w != 0)
+        cursor_gather(t, c, watcher_at(t, w)->first, modes);
+}
+
+bool watch_cursor_of_path(const struct tree *t, struct watch_cursor *c, uint64_t *position, unsigned modes)
+{
+    const struct slab *s = &t->watch.things;
+    uint64_t i = *position == 0 ? 1 : *position;
+    uint64_t stop = i + SLAB_CHUNK_RECORDS; /* free records cost time too */
+    cursor_begin(c, true);
+    for (; i < s->end && i < stop && c->count == 0; i++) {
+        const struct watch_thing *h = thing_at(t, (uint32_t)i);
+        if (h->first == 0)
+            continue;
+        c->thing = (uint32_t)i;
+        c->node = h->node;
+        c->path = h->path;
+        cursor_gather(t, c, h->first, modes);
+    }
+    *position = i;
+    if (c->count != 0) {
+        struct slice path = thing_path(t, c->thing, &c->text);
+        if (path.p != c->text.p) {
+            buf_reset(&c->text);
+            buf_append_slice(&c->text, path);
+        }
+    }
+    return i < s->end;
+}
+
+/* Records are used again: an entry counts if it belongs to what was gathered, whichever watch it is now. */
+bool watch_cursor_next(const struct tree *t, struct watch_cursor *c, unsigned modes, struct watch_seen *out)
+{
+    while (c->at < c->count) {
+        uint32_t e = c->entries[c->at++];
+        const struct watch_entry *r = e < t->watch.entries.end ? entry_at(t, e) : NULL;
+        if (r == NULL || r->who == 0 || !(entry_modes(r) & modes))
+            continue;
+        const struct watch_thing *h = thing_at(t, r->thing);
+        uint32_t number = watcher_at(t, entry_watcher(r))->number;
+        bool mine =
+            c->by_path ? r->thing == c->thing && h->node == c->node && h->path == c->path : number == c->watcher;
+        if (!mine)
+            continue;
+        out->watcher = number;
+        out->path = c->by_path ? buf_slice(&c->text) : thing_path(t, r->thing, &c->text);
+        out->modes = entry_modes(r);
+        return true;
+    }
+    return false;
 }
 
 /* ---- triggers ---- */

@@ -38,15 +38,38 @@ struct watch_counts watch_counts(const struct tree *t);
 bool watch_list(const struct tree *t, uint64_t *cursor, size_t max,
                 void (*fn)(void *ctx, uint32_t watcher, struct slice path, unsigned modes), void *ctx);
 
-/* The same in the order of paths: all entries of a path come one after the other, and max counts paths. */
-bool watch_list_by_path(const struct tree *t, uint64_t *cursor, size_t max,
-                        void (*fn)(void *ctx, uint32_t watcher, struct slice path, unsigned modes), void *ctx);
-
 /* What has at least one of these modes: entries (one a watcher and path), distinct paths, watchers. O(entries). */
 struct watch_counts watch_counts_of(const struct tree *t, unsigned modes);
 
-/* Entries of one watcher, same rules. */
-void watch_list_of(const struct tree *t, uint32_t watcher, void (*fn)(void *ctx, struct slice path, unsigned modes),
-                   void *ctx);
+/* The entries of one watcher or one path, for the commands that show them in pieces: gathered at once, 4 bytes an
+ * entry, and looked up when they are shown. The tree may change meanwhile, and even be another one: what comes or goes
+ * may be missing or shown. Zeroed memory is an empty one. */
+struct watch_cursor {
+    uint32_t *entries;
+    size_t count, cap, at;
+    bool by_path;
+    uint32_t watcher, thing; /* whose they are */
+    node_id node;
+    const void *path;
+    struct buf text;
+};
+
+struct watch_seen {
+    uint32_t watcher;
+    struct slice path; /* lives until the next call with the cursor */
+    unsigned modes;
+};
+
+/* What this watcher has with at least one of these modes. O(its entries). */
+void watch_cursor_of(const struct tree *t, struct watch_cursor *c, uint32_t watcher, unsigned modes);
+/* The same of the next path at or behind *position (0 to begin), which moves on; false when the end is reached. Looks
+ * at a bounded number of records, so that the cursor may be empty. */
+bool watch_cursor_of_path(const struct tree *t, struct watch_cursor *c, uint64_t *position, unsigned modes);
+/* The next one that is still there; false if there is none. O(1). */
+bool watch_cursor_next(const struct tree *t, struct watch_cursor *c, unsigned modes, struct watch_seen *out);
+/* Forgets what was gathered and keeps the memory. */
+void watch_cursor_empty(struct watch_cursor *c);
+/* Gives the memory back and leaves an empty one. */
+void watch_cursor_fini(struct watch_cursor *c);
 
 #endif

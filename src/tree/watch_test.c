@@ -149,11 +149,6 @@ static void see(void *ctx, uint32_t watcher, struct slice path, unsigned modes)
     s->path_bytes += path.n;
 }
 
-static void see_of(void *ctx, struct slice path, unsigned modes)
-{
-    see(ctx, 1, path, modes);
-}
-
 static void listing(void **state)
 {
     (void)state;
@@ -185,10 +180,14 @@ static void listing(void **state)
     assert_int_equal(all.path_bytes, 500 * 5 + 1);
     assert_true(calls >= 501 / 7);
     struct seen paths = { 0 };
+    struct watch_cursor c = { 0 };
+    struct watch_seen w;
     cursor = 0;
     do {
         int before = paths.count;
-        more = watch_list_by_path(b.t, &cursor, 1, see, &paths);
+        more = watch_cursor_of_path(b.t, &c, &cursor, ~0u);
+        while (watch_cursor_next(b.t, &c, ~0u, &w))
+            see(&paths, w.watcher, w.path, w.modes);
         assert_true(paths.count - before <= 500);
     } while (more);
     assert_int_equal(paths.count, 501);
@@ -200,13 +199,18 @@ static void listing(void **state)
     assert_true(data.watches <= 501 && data.paths > 0 && data.watchers > 0);
     assert_int_equal(watch_counts_of(b.t, 0).watches, 0);
     struct seen mine = { 0 };
-    watch_list_of(b.t, 1, see_of, &mine);
+    watch_cursor_of(b.t, &c, 1, ~0u);
+    while (watch_cursor_next(b.t, &c, ~0u, &w))
+        see(&mine, w.watcher, w.path, w.modes);
     assert_int_equal(mine.count, 6);
     assert_int_equal(mine.modes, WATCH_DATA | WATCH_CHILD);
-    for (uint32_t w = 0; w < 100; w++) {
-        watch_drop_watcher(b.t, w);
+    watch_cursor_of(b.t, &c, 1, ~0u);
+    for (uint32_t i = 0; i < 100; i++) {
+        watch_drop_watcher(b.t, i);
         watch_check(b.t);
     }
+    assert_false(watch_cursor_next(b.t, &c, ~0u, &w)); /* all of them have gone */
+    watch_cursor_fini(&c);
     watch_drop_watcher(b.t, 5);
     assert_int_equal(watch_counts(b.t).watches, 0);
     cursor = 0;
