@@ -109,11 +109,8 @@ static int epoch_write_tmp(struct fs *fs, const char *tmp, int64_t epoch)
     struct fs_file *f = NULL;
     char text[24];
     int n = snprintf(text, sizeof text, "%" PRId64, epoch);
-    /* A file of its own each time: one whose sync has failed must not be used again. */
-    int rc = fs->ops->remove(fs, tmp);
-    if (rc < 0 && rc != ERR_NOT_FOUND)
-        return rc;
-    if ((rc = fs_open(fs, tmp, FS_WRITE | FS_CREATE | FS_TRUNCATE, &f)) < 0)
+    int rc = store_create(fs, tmp, &f);
+    if (rc < 0)
         return rc;
     if ((rc = fs->ops->write_at(f, 0, text, (size_t)n)) == 0)
         rc = fs->ops->sync(f);

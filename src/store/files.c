@@ -77,6 +77,12 @@ static int files_order(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
+int store_create(struct fs *fs, const char *name, struct fs_file **out)
+{
+    int rc = fs->ops->remove(fs, name);
+    return rc < 0 && rc != ERR_NOT_FOUND ? rc : fs_open(fs, name, FS_WRITE | FS_CREATE | FS_TRUNCATE, out);
+}
+
 int store_files_list(struct fs *fs, const char *dir, const char *kind, struct store_files *out, struct store_error *err)
 {
     *out = (struct store_files){ 0 };

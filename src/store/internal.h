@@ -23,6 +23,10 @@ struct store_path {
 /* dir/name; a path that does not fit is cut, and then names nothing that exists. */
 void store_path_join(struct store_path *path, const char *dir, const char *name);
 
+/* Opens an empty file for writing. What a former life has left under the name is removed first, not used again: one
+ * whose sync has failed may never become durable. */
+int store_create(struct fs *fs, const char *name, struct fs_file **out);
+
 /* A log or snapshot in a directory. */
 struct store_file {
     int64_t zxid;
@@ -57,7 +61,6 @@ struct log_walk {
     const char *dir;
     const struct store_files *files;
     size_t record_bytes_max;
-    bool sync;   /* make each file durable when it has been read */
     bool quiet;  /* do not tell of torn ends on the log */
     size_t next; /* the file to open next */
     struct txnlog_reader *reader;

@@ -71,7 +71,7 @@ int snapshot_write_begin(struct fs *fs, const struct snapshot_write_options *opt
     (void)snprintf(name, sizeof name, "tmp-snapshot.%" PRIx64, (uint64_t)options->zxid);
     store_path_join(&w->unborn, w->dir, name);
 
-    int rc = fs_open(fs, w->unborn.text, FS_WRITE | FS_CREATE | FS_TRUNCATE, &w->file);
+    int rc = store_create(fs, w->unborn.text, &w->file);
     if (rc < 0) {
         rc = writer_fail(w, rc, "create", err);
     } else if ((w->stream = stream_out_new(fs, w->file, options->codec)) == NULL) {

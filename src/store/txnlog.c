@@ -178,7 +178,7 @@ static int txnlog_new_file(struct txnlog *l, int64_t zxid)
     store_path_join(&l->path, l->dir, name);
     store_path_join(&unborn, l->dir, TXNLOG_UNBORN_NAME);
 
-    int rc = fs_open(l->fs, unborn.text, FS_WRITE | FS_CREATE | FS_TRUNCATE, &l->file);
+    int rc = store_create(l->fs, unborn.text, &l->file);
     if (rc < 0)
         return txnlog_fail(l, rc, "create");
     l->pos = l->size = TXNLOG_HEADER_BYTES;
