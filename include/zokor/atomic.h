@@ -51,6 +51,19 @@ int zokor_atomic_int_get(struct zokor_framework *f, const char *path, int32_t *v
 int zokor_atomic_int_add(struct zokor_framework *f, const char *path, const struct zokor_atomic_options *options,
                          int32_t delta, int32_t *before, struct zokor_atomic_stats *stats);
 
+/* Numbers that nobody else gets, `chunk` of them for one change of the node (CachedAtomicLong, CachedAtomicInteger).
+ * For one caller they grow; of several callers none gets another's. What is left of a chunk at the end is never used.
+ */
+struct zokor_cached_long;
+/* NULL: bad path, or a chunk below 1. options are copied. */
+struct zokor_cached_long *zokor_cached_long_new(struct zokor_framework *f, const char *path,
+                                                const struct zokor_atomic_options *options, int64_t chunk);
+struct zokor_cached_long *zokor_cached_int_new(struct zokor_framework *f, const char *path,
+                                               const struct zokor_atomic_options *options, int32_t chunk);
+void zokor_cached_long_free(struct zokor_cached_long *c);
+/* The next one, 0 at the very first (Curator's preValue). Waits where a chunk is fetched. */
+int zokor_cached_long_next(struct zokor_cached_long *c, int64_t *value);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,6 +1,6 @@
 /* zokor/cache.h: a copy of a node, of its children, or of everything below it, that is kept up to date; as Curator's
- * CuratorCache, NodeCache, PathChildrenCache and TreeCache. All stand on persistent watches: the server must be 3.6 or
- * newer.
+ * CuratorCache, NodeCache, PathChildrenCache and TreeCache. They stand on one persistent watch, which Apache's servers
+ * have from 3.6 on; where the server has none, or one_shot says so, every node has watches of its own.
  *
  * A cache is eventually what the servers hold: nodes are read again after their events, and everything is listed again
  * after every connection; what differs then is told as if it had just happened. Of several changes in a row only
@@ -30,6 +30,7 @@ struct zokor_cache_options {
     enum zokor_cache_kind kind;
     int depth_max;  /* of a TREE: levels below the node; 0: no limit */
     int compressed; /* data is decompressed; what is no gzip has null data */
+    int one_shot;   /* no persistent watch: for every node a request, and a watch that is set again after each event */
     /* Of a TREE, may be NULL: non-zero if the node (its children) shall be in the cache. Called by the framework's
      * thread. */
     int (*accept)(const char *path, void *context);
@@ -66,7 +67,7 @@ void zokor_cache_unlisten(struct zokor_cache *c, zokor_cache_fn fn, void *contex
 /* ZOK, or ZINVALIDSTATE: it was started before. */
 int zokor_cache_start(struct zokor_cache *c);
 /* Waits until everything has been read once. ZOK, ZOPERATIONTIMEOUT (timeout_ms -1: never) or ZUNIMPLEMENTED: the
- * server cannot, or does not let us, watch this. Not from a callback. */
+ * server does not let us watch this. Not from a callback. */
 int zokor_cache_wait(struct zokor_cache *c, int timeout_ms);
 /* Stops and frees. Listeners are not called any more. May be called by one of its listeners. */
 void zokor_cache_close(struct zokor_cache *c);

@@ -79,6 +79,19 @@ int zokor_thread_deadline(int timeout_ms);
 enum zokor_prompt { ZOKOR_PROMPT = 1, ZOKOR_PROMPT_MORE = 2, ZOKOR_PROMPT_WATCHES = 4 };
 int zokor_thread_prompt(int on);
 
+/* Waits until is_over(context) says 1, and receives what the server sends meanwhile: completions and watchers of prompt
+ * requests, whosever, are called by this thread, the others as usual. That spares the wake-up of the thread that
+ * receives else. is_over is asked at the beginning, whenever something was received, and after zokor_nudge; it must not
+ * block. timeout_ms -1: for ever. ZOK; ZOPERATIONTIMEOUT; ZINVALIDSTATE: not now (another thread does it, there is no
+ * connection or it is being closed), or never (handles without threads, TLS): wait in another way. The first call for a
+ * handle says so, too, and makes it possible for later ones. */
+int zokor_await(zhandle_t *zh, int (*is_over)(void *context), void *context, int timeout_ms);
+/* ZOK: from now on nobody but this thread receives for the handle, so that the answers to the requests that it makes
+ * next wake nobody else; zokor_await of the handle must follow at once. ZINVALIDSTATE as there. */
+int zokor_await_soon(zhandle_t *zh);
+/* Who waits in zokor_await for this handle, if anybody does, asks is_over again. */
+void zokor_nudge(zhandle_t *zh);
+
 /* Inside a watcher: the zxid of the change it hears of; inside a completion: of the answer. -1 if the server did not
  * say (servers before 3.9 do not for events; session events have none). */
 int64_t zokor_zxid(zhandle_t *zh);

@@ -88,6 +88,7 @@ struct zokor_framework_options {
     int plain_parents;                    /* parents are never containers */
     int compress;                         /* data is compressed and decompressed unless a request says otherwise */
     const struct ACL_vector *acl;         /* of nodes created; NULL: open to all */
+    int follow_ensemble;                  /* hosts become those of the ensemble's configuration, whenever it changes */
     const struct zokor_auth *auths;
     int auth_count;
     zokor_make_handle_fn make_handle; /* NULL: zookeeper_init */
@@ -114,6 +115,12 @@ const char *zokor_connection_state_text(enum zokor_connection_state state);
 int64_t zokor_framework_session_id(struct zokor_framework *f);
 /* The handle of the present session, for what requests lack; only valid until that session is lost. */
 zhandle_t *zokor_framework_handle(struct zokor_framework *f);
+/* Where it looks for servers: as it was told, or as the ensemble's configuration says (follow_ensemble). To be freed
+ * with free. */
+char *zokor_framework_hosts(struct zokor_framework *f);
+/* "host:port,host:port": the client addresses in the data of a GET_CONFIG or RECONFIG request, and its version. To be
+ * freed with free; NULL: there are none (the servers' client ports are not in their server lines). */
+char *zokor_config_hosts(const char *config, int config_len, int64_t *version);
 void zokor_framework_set_acl(struct zokor_framework *f, const struct ACL_vector *acl);
 
 /* A listener hears of changes from now on. After zokor_framework_unlisten returns it is not called any more (unless it

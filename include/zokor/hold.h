@@ -2,7 +2,8 @@
  *
  * While the connection is broken nobody can know whether the holder's node is still there: the hold is in doubt (by the
  * standard error policy; by the session policy it is still held). After a reconnection the node is looked for, and the
- * hold is held again, or lost. A hold that is lost stays so until it is given back.
+ * hold is held again, or lost. It is lost, too, when somebody deletes the node: who has asked to be told of lost holds
+ * hears that at once, by a watch. A hold that is lost stays so until it is given back.
  *
  * The token of a hold is the czxid of its node. Tokens of one lock only ever grow: a resource that remembers the
  * highest it has seen, and refuses lower ones, is safe from holders who do not know yet that they have lost. */

@@ -265,10 +265,10 @@ ZOOAPI zhandle_t *zookeeper_init_sasl(const char *host, watcher_fn fn, int recv_
  * freed with free() after the handle was closed, and for one handle each. NULL: no memory. */
 ZOOAPI sasl_callback_t *zoo_sasl_make_basic_callbacks(const char *user, const char *realm, const char *password_file);
 
-/* The same, as of 3.9, with a function that makes the password of what the file holds (content is followed by a zero
- * byte): into passwd_buf with a zero byte at its end. SASL_OK or another of libsasl2's codes. */
-typedef int (*zoo_sasl_password_callback_t)(const char *content, size_t content_len, void *context, char *passwd_buf,
-                                            size_t buf_len);
+/* The same, as of 3.9, with a function that makes the password of what the file holds, of its first 1023 bytes: into
+ * buf, and its length into *passwd_len. SASL_OK or another of libsasl2's codes. */
+typedef int (*zoo_sasl_password_callback_t)(const char *content, size_t content_len, void *context, char *buf,
+                                            size_t buf_len, size_t *passwd_len);
 typedef struct zoo_sasl_password {
     const char *password_file;
     void *context;
@@ -313,7 +313,7 @@ ZOOAPI int zookeeper_interest(zhandle_t *zh, int *fd, int *interest, struct time
 ZOOAPI int zookeeper_process(zhandle_t *zh, int events);
 #endif
 
-/* Completions. rc is the error; the other arguments mean something only when it is ZOK. */
+/* Completions. rc is the error; if it is not ZOK, the arguments between it and `data` are NULL and 0. */
 typedef void (*void_completion_t)(int rc, const void *data);
 typedef void (*stat_completion_t)(int rc, const struct Stat *stat, const void *data);
 /* value is not ended by a zero byte; NULL and -1 for null data. */
@@ -374,7 +374,8 @@ ZOOAPI int zoo_add_auth(zhandle_t *zh, const char *scheme, const char *cert, int
 
 typedef enum { ZWATCHTYPE_CHILD = 1, ZWATCHTYPE_DATA = 2, ZWATCHTYPE_ANY = 3 } ZooWatcherType;
 
-/* Forgets a watcher (NULL: all) of a path. local: here even if the server cannot be told. ZNOWATCHER: there is none.
+/* Forgets a watcher (NULL: all) of a path. local: here even if the server cannot be told. ZNOWATCHER: there is none
+ * (of the calls with `all` in their name, the server says so).
  * The completion is passed as a pointer to its pointer type for the sake of old programs; it is the function itself. */
 ZOOAPI int zoo_aremove_watches(zhandle_t *zh, const char *path, ZooWatcherType wtype, watcher_fn watcher,
                                void *watcherCtx, int local, void_completion_t *completion, const void *data);
@@ -387,7 +388,7 @@ ZOOAPI const char *zerror(int c);
 /* ZINVALIDSTATE if the session is over, otherwise 0. */
 ZOOAPI int is_unrecoverable(zhandle_t *zh);
 
-/* Logging, for all handles: highest level, and the stream (NULL: stderr). */
+/* Logging, for all handles: highest level (0: nothing is logged), and the stream (NULL: stderr). */
 ZOOAPI void zoo_set_debug_level(ZooLogLevel level);
 ZOOAPI void zoo_set_log_stream(FILE *logStream);
 ZOOAPI log_callback_fn zoo_get_log_callback(const zhandle_t *zh);

@@ -20,7 +20,8 @@ struct command_figures {
     /* Of each batch of the log: transactions in it; how long the first waited until the write began, and until the
      * sync was done. */
     struct summary batch_size, batch_wait_ms, batch_total_ms;
-    struct summary snapshot_ms, restore_ms;                            /* each snapshot taken, each restore */
+    struct summary stall_ms;                /* of the event loop, if jvm.pause.monitor looks for them */
+    struct summary snapshot_ms, restore_ms; /* each snapshot taken, each restore */
     struct summary boot_ms, boot_snapshot_ms, boot_txns_ms, boot_txns; /* one value each: the start of this process */
     int64_t snapshot_errors, snapshots_limited, restore_errors, restores_limited; /* of the admin commands */
 };

@@ -58,6 +58,8 @@ struct request {
     char address[INET6_ADDRSTRLEN];
 };
 
+_Static_assert(CONNS_MAX + 2 * CONNS_SPARE + 16 <= HTTP_FILES_MAX, "every connection has its descriptor");
+
 /* ---- answers ---- */
 
 static bool is_secure(const struct request *r)

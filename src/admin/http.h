@@ -8,6 +8,9 @@
 #include "admin/web.h"
 #include "os/net.h"
 
+/* Descriptors that one port may take: connections, some that are on their way in or out, and its own. */
+#define HTTP_FILES_MAX 112
+
 struct http;
 
 struct http_options {

@@ -192,6 +192,12 @@ static void number_done(int rc, int32_t number, const void *data)
     finish(data);
 }
 
+/* Servers may say null. */
+static const char *or_empty(const char *s)
+{
+    return s == NULL ? "" : s;
+}
+
 static void ids_done(int rc, const struct ClientInfo_vector *ids, const void *data)
 {
     struct reply *r = start(data, rc);
@@ -199,8 +205,8 @@ static void ids_done(int rc, const struct ClientInfo_vector *ids, const void *da
         r->ids.data = mem_zalloc(((size_t)ids->count + 1) * sizeof(*ids->data));
         for (; r->ids.count < ids->count; r->ids.count++) {
             const struct ClientInfo *from = &ids->data[r->ids.count];
-            r->ids.data[r->ids.count] =
-                (struct ClientInfo){ .authScheme = strdup(from->authScheme), .user = strdup(from->user) };
+            r->ids.data[r->ids.count] = (struct ClientInfo){ .authScheme = strdup(or_empty(from->authScheme)),
+                                                             .user = strdup(or_empty(from->user)) };
         }
     }
     finish(data);

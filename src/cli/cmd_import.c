@@ -18,8 +18,8 @@ struct importing {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     size_t on_their_way;
-    int64_t created, updated, kept, failed, existed, nodes;
-    struct buf errors; /* lines that the main thread is to print */
+    int64_t created, updated, kept, failed, existed, unknown, nodes; /* unknown: the server has no such nodes */
+    struct buf errors;                                               /* lines that the main thread is to print */
 };
 
 /* One node on its way. */
@@ -34,6 +34,7 @@ static void finish(struct node *n, int rc, int64_t *counter)
     struct importing *x = n->x;
     pthread_mutex_lock(&x->lock);
     x->existed += rc == ZNODEEXISTS;
+    x->unknown += rc == ZUNIMPLEMENTED;
     if (rc == ZOK) {
         (*counter)++;
     } else if (x->failed++ < ERRORS_SHOWN) {
@@ -138,8 +139,10 @@ static void send_node(struct importing *x, struct export_record *record, char *p
     x->on_their_way++;
     pthread_mutex_unlock(&x->lock);
     const struct ACL_vector *acl = x->open_acl ? &ZOO_OPEN_ACL_UNSAFE : &n->record.acl;
+    int mode = n->record.ttl_ms > 0 ? ZOO_PERSISTENT_WITH_TTL : n->record.container ? ZOO_CONTAINER : ZOO_PERSISTENT;
     int rc = x->dry ? zoo_aexists(x->c->zh, path, 0, looked, n)
-                    : zoo_acreate(x->c->zh, path, n->record.data, n->record.data_len, acl, ZOO_PERSISTENT, created, n);
+                    : zoo_acreate_ttl(x->c->zh, path, n->record.data, n->record.data_len, acl, mode, n->record.ttl_ms,
+                                      created, n);
     if (rc != ZOK)
         finish(n, rc, &x->created);
 }
@@ -286,6 +289,8 @@ int cli_import(struct cli *c, struct cli_args *args)
         report(&x);
     if (x.existed > 0)
         cli_complain(c, "nodes that exist are not touched without -u (update them) or -k (keep them)");
+    if (x.unknown > 0)
+        cli_complain(c, "the servers have no nodes with a time to live: they need extendedTypesEnabled=true");
     buf_fini(&x.errors);
     pthread_mutex_destroy(&x.lock);
     pthread_cond_destroy(&x.changed);

@@ -8,6 +8,8 @@
 
 enum { FORMAT = 1 };
 
+#define TTL_MS_MAX 0xffffffffffLL /* five bytes, as servers keep it */
+
 static void put_line(struct buf *out, json_t *object)
 {
     char *text = json_dumps(object, JSON_COMPACT);
@@ -140,6 +142,23 @@ static int read_path(struct export_record *out, const char *path, struct buf *er
     return cli_path_check(path, false, error);
 }
 
+static int read_kind(struct export_record *out, const json_t *object, struct buf *error)
+{
+    const json_t *ttl = json_object_get(object, "ttl_ms");
+    out->ephemeral = json_is_true(json_object_get(object, "ephemeral"));
+    out->container = json_is_true(json_object_get(object, "container"));
+    out->ttl_ms = json_integer_value(ttl);
+    if (ttl != NULL && (out->ttl_ms <= 0 || out->ttl_ms > TTL_MS_MAX)) {
+        buf_printf(error, "\"ttl_ms\" is not a number from 1 to %lld", TTL_MS_MAX);
+        return -1;
+    }
+    if (out->ephemeral + out->container + (ttl != NULL) > 1) {
+        buf_printf(error, "a node is one of \"ephemeral\", \"container\" and one with \"ttl_ms\"");
+        return -1;
+    }
+    return 0;
+}
+
 static int read_object(struct export_record *out, const json_t *object, struct buf *error)
 {
     const json_t *format = json_object_get(object, "zokor-export");
@@ -158,10 +177,9 @@ static int read_object(struct export_record *out, const json_t *object, struct b
         return 0;
     }
     out->kind = EXPORT_NODE;
-    out->ephemeral = json_is_true(json_object_get(object, "ephemeral"));
     out->acl_hidden = json_is_true(json_object_get(object, "aclHidden"));
     if (read_path(out, json_string_value(json_object_get(object, "path")), error) != 0 ||
-        read_data(out, object, error) != 0)
+        read_data(out, object, error) != 0 || read_kind(out, object, error) != 0)
         return -1;
     return read_acl(out, json_object_get(object, "acl"), error);
 }

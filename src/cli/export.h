@@ -5,8 +5,11 @@
  *   {"path":"/app","data":"text","acl":["world:anyone:cdrwa"]}
  *   {"path":"/app/b","base64":"AAEC","acl":["digest:bob:ikIa...=:cdrwa"]}
  *   {"path":"/app/e","data":null,"acl":["world:anyone:r"],"ephemeral":true}
- *   {"end":true,"nodes":3}
+ *   {"path":"/app/c","data":"","acl":["world:anyone:r"],"container":true}
+ *   {"path":"/app/t","data":"","acl":["world:anyone:r"],"ttl_ms":60000}
+ *   {"end":true,"nodes":5}
  *
+ * A server does not say which nodes are containers or have a time to live: only `zokor snap export` writes these two.
  * "base64" stands for data that is no UTF-8. "aclHidden":true: the server did not show the digests in the list. */
 #ifndef ZOKOR_CLI_EXPORT_H
 #define ZOKOR_CLI_EXPORT_H
@@ -20,7 +23,8 @@ struct export_record {
     char *data; /* NULL: null */
     int data_len;
     struct ACL_vector acl;
-    bool ephemeral, acl_hidden;
+    bool ephemeral, acl_hidden, container;
+    int64_t ttl_ms; /* 0: none */
     int64_t nodes; /* of EXPORT_END */
 };
 

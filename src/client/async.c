@@ -149,7 +149,7 @@ int zoo_add_auth(zhandle_t *zh, const char *scheme, const char *cert, int certLe
     if (zh == NULL || scheme == NULL)
         return ZBADARGUMENTS;
     pthread_mutex_lock(&zh->lock);
-    int rc = client_add_auth(zh->core, slice_str(scheme), request_value(cert, cert == NULL ? -1 : certLen), &call);
+    int rc = client_add_auth(zh->core, slice_str(scheme), request_value(cert, certLen < 0 ? 0 : certLen), &call);
     if (rc == 0)
         io_wake_if_asleep(zh);
     pthread_mutex_unlock(&zh->lock);
@@ -161,9 +161,9 @@ int zoo_aremove_watches(zhandle_t *zh, const char *path, ZooWatcherType wtype, w
                         int local, void_completion_t *completion, const void *data)
 {
     const struct client_call call = call_of(FN(completion), data, SHAPE_VOID);
-    if (watcher == NULL || wtype < ZWATCHTYPE_CHILD || wtype > ZWATCHTYPE_ANY)
+    if (wtype < ZWATCHTYPE_CHILD || wtype > ZWATCHTYPE_ANY)
         return ZBADARGUMENTS;
-    return request_unwatch(zh, path, (int)wtype, watcher, watcherCtx, local != 0, &call);
+    return request_unwatch(zh, path, (int)wtype, watcher, watcherCtx, local != 0 ? UNWATCH_LOCAL : UNWATCH, &call);
 }
 
 int zoo_aremove_all_watches(zhandle_t *zh, const char *path, ZooWatcherType wtype, int local,
@@ -172,5 +172,5 @@ int zoo_aremove_all_watches(zhandle_t *zh, const char *path, ZooWatcherType wtyp
     const struct client_call call = call_of(FN(completion), data, SHAPE_VOID);
     if (wtype < ZWATCHTYPE_CHILD || wtype > ZWATCHTYPE_ANY)
         return ZBADARGUMENTS;
-    return request_unwatch(zh, path, (int)wtype, NULL, NULL, local != 0, &call);
+    return request_unwatch(zh, path, (int)wtype, NULL, NULL, local != 0 ? UNWATCH_ALL_LOCAL : UNWATCH_ALL, &call);
 }

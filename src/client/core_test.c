@@ -491,7 +491,8 @@ static void a_watch_on_its_way_is_not_removed_with_another(void **state)
     int ctx[2];
     const unsigned data = CLIENT_WATCH_BIT(CLIENT_WATCH_DATA) | CLIENT_WATCH_BIT(CLIENT_WATCH_EXIST);
     const struct slice a = slice_str("/a");
-    const struct client_watcher one = { fake_somebody, &ctx[0] }, other = { fake_somebody, &ctx[1] };
+    const struct client_watcher one = { .fn = fake_somebody, .ctx = &ctx[0] },
+                                other = { .fn = fake_somebody, .ctx = &ctx[1] };
     const struct client_watch_wish wish = { CLIENT_WATCH_DATA, a, other };
     fake_init(&f, (struct client_config){ .seed = 1 });
     fake_up(&f);
@@ -724,7 +725,9 @@ static void forget_connection(struct torment *t)
 static void one_step(struct torment *t)
 {
     struct fake *f = &t->f;
-    const struct client_watch_wish wish = { CLIENT_WATCH_DATA, slice_str("/a"), { fake_somebody, &t->watcher } };
+    const struct client_watch_wish wish = { CLIENT_WATCH_DATA,
+                                            slice_str("/a"),
+                                            { .fn = fake_somebody, .ctx = &t->watcher } };
     int disconnects = f->disconnects;
     switch (rng_below(&t->rng, 12)) {
     case 0:

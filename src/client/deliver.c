@@ -7,10 +7,11 @@
 
 #define ARENA_BYTES 4096
 
-/* What this thread, an io thread, delivers at once. */
+/* What this thread, one that receives, delivers at once. */
 struct prompt_delivery {
     const zhandle_t *zh;
     int64_t zxid;
+    bool by_caller;
 };
 static _Thread_local const struct prompt_delivery *prompt_delivery __attribute__((tls_model("initial-exec")));
 
@@ -166,9 +167,11 @@ static void complete_wait(zhandle_t *zh, const struct client_done *d)
     }
     arena_fini(&arena);
     sem_post(&w->done);
+    zokor_nudge(zh);
 }
 
-static void call_back(const struct client_call *call, int rc, struct answer *a)
+/* Of a request that failed there is nothing but the error: NULL and 0, as Apache's library has it; programs look. */
+static void call_back_failed(const struct client_call *call, int rc)
 {
     switch ((enum shape)(call->tag & TAG_SHAPE)) {
     case SHAPE_VOID:
@@ -176,32 +179,72 @@ static void call_back(const struct client_call *call, int rc, struct answer *a)
         ((void_completion_t)call->fn)(rc, call->data);
         break;
     case SHAPE_STAT:
-        ((stat_completion_t)call->fn)(rc, &a->stat, call->data);
+        ((stat_completion_t)call->fn)(rc, NULL, call->data);
         break;
     case SHAPE_DATA:
-        ((data_completion_t)call->fn)(rc, a->data, a->data_n, &a->stat, call->data);
+        ((data_completion_t)call->fn)(rc, NULL, 0, NULL, call->data);
         break;
     case SHAPE_STRING:
-        ((string_completion_t)call->fn)(rc, a->text, call->data);
+        ((string_completion_t)call->fn)(rc, NULL, call->data);
         break;
     case SHAPE_STRING_STAT:
-        ((string_stat_completion_t)call->fn)(rc, a->text, &a->stat, call->data);
+        ((string_stat_completion_t)call->fn)(rc, NULL, NULL, call->data);
         break;
     case SHAPE_STRINGS:
     case SHAPE_PATHS:
-        ((strings_completion_t)call->fn)(rc, &a->strings, call->data);
+        ((strings_completion_t)call->fn)(rc, NULL, call->data);
         break;
     case SHAPE_STRINGS_STAT:
-        ((strings_stat_completion_t)call->fn)(rc, &a->strings, &a->stat, call->data);
+        ((strings_stat_completion_t)call->fn)(rc, NULL, NULL, call->data);
         break;
     case SHAPE_ACL:
-        ((acl_completion_t)call->fn)(rc, &a->acl, &a->stat, call->data);
+        ((acl_completion_t)call->fn)(rc, NULL, NULL, call->data);
         break;
     case SHAPE_IDS:
-        ((zokor_ids_completion_t)call->fn)(rc, &a->ids, call->data);
+        ((zokor_ids_completion_t)call->fn)(rc, NULL, call->data);
         break;
     case SHAPE_NUMBER:
-        ((zokor_number_completion_t)call->fn)(rc, a->number, call->data);
+        ((zokor_number_completion_t)call->fn)(rc, 0, call->data);
+        break;
+    case SHAPE_READS:
+        break;
+    }
+}
+
+static void call_back(const struct client_call *call, struct answer *a)
+{
+    switch ((enum shape)(call->tag & TAG_SHAPE)) {
+    case SHAPE_VOID:
+    case SHAPE_MULTI:
+        ((void_completion_t)call->fn)(ZOK, call->data);
+        break;
+    case SHAPE_STAT:
+        ((stat_completion_t)call->fn)(ZOK, &a->stat, call->data);
+        break;
+    case SHAPE_DATA:
+        ((data_completion_t)call->fn)(ZOK, a->data, a->data_n, &a->stat, call->data);
+        break;
+    case SHAPE_STRING:
+        ((string_completion_t)call->fn)(ZOK, a->text, call->data);
+        break;
+    case SHAPE_STRING_STAT:
+        ((string_stat_completion_t)call->fn)(ZOK, a->text, &a->stat, call->data);
+        break;
+    case SHAPE_STRINGS:
+    case SHAPE_PATHS:
+        ((strings_completion_t)call->fn)(ZOK, &a->strings, call->data);
+        break;
+    case SHAPE_STRINGS_STAT:
+        ((strings_stat_completion_t)call->fn)(ZOK, &a->strings, &a->stat, call->data);
+        break;
+    case SHAPE_ACL:
+        ((acl_completion_t)call->fn)(ZOK, &a->acl, &a->stat, call->data);
+        break;
+    case SHAPE_IDS:
+        ((zokor_ids_completion_t)call->fn)(ZOK, &a->ids, call->data);
+        break;
+    case SHAPE_NUMBER:
+        ((zokor_number_completion_t)call->fn)(ZOK, a->number, call->data);
         break;
     case SHAPE_READS:
         break;
@@ -233,8 +276,10 @@ static void deliver_reply(zhandle_t *zh, const struct client_done *d, struct are
     } else if (rc == 0) {
         rc = read_answer(d, client_chroot(zh->core), arena, &a);
     }
-    if (d->call.fn != NULL)
-        call_back(&d->call, rc, &a);
+    if (d->call.fn != NULL && rc == 0)
+        call_back(&d->call, &a);
+    else if (d->call.fn != NULL)
+        call_back_failed(&d->call, rc);
 }
 
 static void deliver_event(zhandle_t *zh, const struct client_done *d)
@@ -320,16 +365,14 @@ static bool is_prompt_event(zhandle_t *zh, const struct client_done *d)
 /* By the io thread: for a caller that waits, or has said that its functions do not block. False: it is neither. */
 static bool deliver_at_once(zhandle_t *zh, const struct client_done *d)
 {
-    const struct prompt_delivery now = { .zh = zh, .zxid = d->zxid };
+    const struct prompt_delivery now = { .zh = zh, .zxid = d->zxid, .by_caller = zh->caller_reads };
     if (!zh->threaded || (d->is_event ? !is_prompt_event(zh, d) : (d->call.tag & (TAG_SYNC | TAG_PROMPT)) == 0))
         return false;
-    if (!d->is_event && (d->call.tag & TAG_SYNC) != 0) {
-        complete_wait(zh, d);
-        return true;
-    }
     prompt_delivery = &now;
     if (d->is_event) {
         deliver_event(zh, d);
+    } else if ((d->call.tag & TAG_SYNC) != 0) {
+        complete_wait(zh, d);
     } else {
         struct arena arena;
         arena_init(&arena, ARENA_BYTES);
@@ -350,6 +393,11 @@ const void *deliver_exchange(const void *delivery)
 bool deliver_is_here(const zhandle_t *zh)
 {
     return prompt_delivery != NULL && prompt_delivery->zh == zh;
+}
+
+bool deliver_is_by_caller(const zhandle_t *zh)
+{
+    return deliver_is_here(zh) && prompt_delivery->by_caller;
 }
 
 int64_t deliver_zxid(const zhandle_t *zh)

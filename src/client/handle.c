@@ -86,6 +86,7 @@ static void init_locks(zhandle_t *zh)
     pthread_mutex_init(&zh->done_lock, NULL);
     pthread_mutex_init(&zh->auth_lock, NULL);
     pthread_mutex_init(&zh->send_lock, NULL);
+    pthread_mutex_init(&zh->read_lock, NULL);
     pthread_cond_init(&zh->callers_gone, NULL);
     pthread_cond_init(&zh->done_cond, NULL);
 }
@@ -147,6 +148,7 @@ zhandle_t *handle_make(const char *host, watcher_fn fn, int timeout_ms, const cl
     zh->threaded = client_mode_threaded && !options->polled;
     zh->pid = getpid();
     zh->sock = zh->probe_sock = zh->wake_fd = -1;
+    zh->share_fd = zh->nudge_fd = -1;
     zh->zxid = -1;
     buf_init(&zh->sending, SIZE_MAX);
     arena_init(&zh->arena, ARENA_BYTES);
@@ -195,6 +197,7 @@ void handle_free(zhandle_t *zh)
         close(zh->probe_sock);
     if (zh->wake_fd >= 0)
         close(zh->wake_fd);
+    share_fini(zh);
     client_free(zh->core);
     for (size_t i = 0; i < zh->incoming.n; i++)
         client_done_fini(&zh->incoming.p[i]);
@@ -213,6 +216,7 @@ void handle_free(zhandle_t *zh)
     pthread_mutex_destroy(&zh->done_lock);
     pthread_mutex_destroy(&zh->auth_lock);
     pthread_mutex_destroy(&zh->send_lock);
+    pthread_mutex_destroy(&zh->read_lock);
     pthread_cond_destroy(&zh->callers_gone);
     pthread_cond_destroy(&zh->done_cond);
     free(zh);
@@ -259,6 +263,7 @@ int zookeeper_close(zhandle_t *zh)
     zh->self_close = self;
     client_close(zh->core, clock_ms() + SHELL_CLOSE_MS);
     io_wake(zh);
+    share_nudge(zh);
     pthread_mutex_unlock(&zh->lock);
     if (self)
         return ZOK;
@@ -418,7 +423,7 @@ struct sockaddr *zookeeper_get_connected_host(zhandle_t *zh, struct sockaddr *ad
         return NULL;
     pthread_mutex_lock(&zh->lock);
     int state = (int)client_state_of(zh->core);
-    struct client_addr a = *client_target(zh->core);
+    struct client_addr a = client_linked(zh->core);
     pthread_mutex_unlock(&zh->lock);
     if ((state != CLIENT_STATE_CONNECTED && state != CLIENT_STATE_READ_ONLY) || a.n == 0)
         return NULL;

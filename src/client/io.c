@@ -48,6 +48,7 @@ static void end_secure(zhandle_t *zh)
 
 static void close_socket(zhandle_t *zh)
 {
+    share_end(zh);
     pthread_mutex_lock(&zh->send_lock);
     if (zh->secure != NULL)
         end_secure(zh);
@@ -65,7 +66,8 @@ static void lost(zhandle_t *zh, const char *what, int error)
     char server[80] = "";
     close_socket(zh);
     pthread_mutex_lock(&zh->lock);
-    addr_print(client_target(zh->core), server, sizeof(server));
+    struct client_addr linked = client_linked(zh->core);
+    addr_print(&linked, server, sizeof(server));
     bool expected = zh->closing;
     client_lost(zh->core, ERR_CONNECTION_LOSS, clock_ms());
     pthread_mutex_unlock(&zh->lock);
@@ -101,7 +103,7 @@ static void opened(zhandle_t *zh)
         return;
     }
     pthread_mutex_lock(&zh->lock);
-    a = *client_target(zh->core);
+    a = client_linked(zh->core);
     pthread_mutex_unlock(&zh->lock);
     pthread_mutex_lock(&zh->send_lock);
     rc = secure_begin(zh->secure, &a, &zh->names, &zh->sending, text, sizeof text);
@@ -224,7 +226,7 @@ bool io_advance(zhandle_t *zh)
         pthread_mutex_lock(&zh->lock);
         enum client_need need = client_need(zh->core, clock_ms());
         if (need == CLIENT_NEED_CONNECT)
-            a = *client_target(zh->core);
+            a = client_linked(zh->core);
         else if (need == CLIENT_NEED_PROBE)
             a = *client_probe_target(zh->core);
         pthread_mutex_unlock(&zh->lock);
@@ -402,6 +404,52 @@ bool io_readable(zhandle_t *zh)
     return any;
 }
 
+/* 1: all is taken. 0: there may be more. -1: the connection has ended; who reads on finds that again. */
+static int read_shared(zhandle_t *zh)
+{
+    for (int i = 0; i < 8; i++) {
+        uint8_t *p;
+        size_t room;
+        client_room(zh->core, &p, &room);
+        ssize_t n = recv(zh->sock, p, room, 0);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) ? 1 : -1;
+        take_received(zh, (size_t)n);
+        if ((size_t)n < room)
+            return 1;
+    }
+    return 0;
+}
+
+bool io_read_for_callers(zhandle_t *zh)
+{
+    int taken = -1;
+    pthread_mutex_lock(&zh->read_lock);
+    pthread_mutex_lock(&zh->lock);
+    bool shared = zh->shared;
+    pthread_mutex_unlock(&zh->lock);
+    zh->caller_reads = true;
+    if (shared)
+        taken = read_shared(zh);
+    zh->caller_reads = false;
+    pthread_mutex_lock(&zh->lock);
+    enum client_state state = client_state_of(zh->core);
+    bool up = state == CLIENT_STATE_CONNECTED || state == CLIENT_STATE_READ_ONLY;
+    bool ours = taken >= 0 && up && client_wake_ms(zh->core) != 0;
+    if (!ours) {
+        zh->look = true;
+        io_wake(zh);
+    }
+    bool out = client_has_output(zh->core);
+    pthread_mutex_unlock(&zh->lock);
+    pthread_mutex_unlock(&zh->read_lock);
+    if (out)
+        io_send_now(zh, false);
+    return ours;
+}
+
 /* Answers that were made without a server: failures, session events, deadlines. */
 static void pump_done(zhandle_t *zh)
 {
@@ -425,23 +473,34 @@ static int poll_timeout(int64_t wake_ms)
     return wait < 0 ? 0 : wait > 3600000 ? 3600000 : (int)wait;
 }
 
-static void wait_for_events(zhandle_t *zh, bool blocked)
+/* Sleeps. True: something is to be received. */
+static bool sleep_for_events(zhandle_t *zh, bool blocked)
 {
-    struct pollfd fds[3] = { { .fd = zh->wake_fd, .events = POLLIN },
+    struct pollfd fds[4] = { { .fd = zh->wake_fd, .events = POLLIN },
                              { .fd = zh->sock, .events = POLLIN },
-                             { .fd = zh->probe_sock, .events = zh->probe_asked ? POLLIN : POLLOUT } };
+                             { .fd = zh->probe_sock, .events = zh->probe_asked ? POLLIN : POLLOUT },
+                             { .fd = -1 } };
     pthread_mutex_lock(&zh->lock);
-    bool work = client_has_done(zh->core) || (client_has_output(zh->core) && !blocked && takes_output(zh));
+    bool work = client_has_done(zh->core) || zh->look;
+    work = work || (client_has_output(zh->core) && !blocked && takes_output(zh));
     int64_t wake_ms = client_wake_ms(zh->core);
     zh->asleep = !work;
+    if (zh->shared) {
+        fds[1].fd = zh->share_fd;
+        fds[3] = (struct pollfd){ .fd = blocked ? zh->sock : -1, .events = POLLOUT };
+    }
     pthread_mutex_unlock(&zh->lock);
     if (zh->probe_sock >= 0 && zh->probe_by_ms < wake_ms)
         wake_ms = zh->probe_by_ms;
-    if (blocked || zh->connecting)
-        fds[1].events = zh->connecting ? POLLOUT : POLLIN | POLLOUT;
-    int n = poll(fds, 3, work ? 0 : poll_timeout(wake_ms));
+    if (zh->connecting)
+        fds[1].events = POLLOUT;
+    else if (blocked && fds[3].fd < 0)
+        fds[1].events = POLLIN | POLLOUT;
+    int n = poll(fds, 4, work ? 0 : poll_timeout(wake_ms));
     pthread_mutex_lock(&zh->lock);
     zh->asleep = false;
+    bool look = zh->look || (n > 0 && (fds[1].revents & ~POLLOUT) != 0);
+    zh->look = false;
     if (n > 0 && fds[0].revents != 0) {
         uint64_t count;
         ssize_t got = read(zh->wake_fd, &count, sizeof(count));
@@ -449,20 +508,16 @@ static void wait_for_events(zhandle_t *zh, bool blocked)
         zh->woken = false;
     }
     pthread_mutex_unlock(&zh->lock);
-    if (n > 0 && fds[1].revents != 0) {
-        if (zh->connecting)
-            io_writable(zh);
-        else if ((fds[1].revents & ~POLLOUT) != 0)
-            (void)io_readable(zh);
-    }
-    io_probe(zh);
+    return look || (n > 0 && zh->connecting && fds[1].revents != 0);
 }
 
 void *io_thread_main(void *arg)
 {
     zhandle_t *zh = arg;
+    pthread_mutex_lock(&zh->read_lock);
     for (;;) {
         bool alive = io_advance(zh);
+        share_begin(zh);
         pump_done(zh);
         bool blocked = !io_flush(zh);
         pthread_mutex_lock(&zh->lock);
@@ -470,8 +525,16 @@ void *io_thread_main(void *arg)
         pthread_mutex_unlock(&zh->lock);
         if (end)
             break;
-        wait_for_events(zh, blocked);
+        pthread_mutex_unlock(&zh->read_lock);
+        bool ready = sleep_for_events(zh, blocked);
+        pthread_mutex_lock(&zh->read_lock);
+        if (ready && zh->connecting)
+            io_writable(zh);
+        else if (ready)
+            (void)io_readable(zh);
+        io_probe(zh);
     }
+    pthread_mutex_unlock(&zh->read_lock);
     deliver_end(zh);
     return NULL;
 }

@@ -14,9 +14,10 @@ bool log_wanted(ZooLogLevel level)
     return __atomic_load_n((unsigned *)&logLevel, __ATOMIC_RELAXED) >= (unsigned)level;
 }
 
+/* As Apache's library: 0 turns the log off, what is beyond the levels is the nearest one. */
 void zoo_set_debug_level(ZooLogLevel level)
 {
-    unsigned v = level == 0 ? (unsigned)ZOO_LOG_LEVEL_INFO : (unsigned)level; /* 0: not chosen */
+    unsigned v = (unsigned)level > ZOO_LOG_LEVEL_DEBUG ? (unsigned)ZOO_LOG_LEVEL_DEBUG : (unsigned)level;
     __atomic_store_n((unsigned *)&logLevel, v, __ATOMIC_RELAXED);
 }
 

@@ -221,9 +221,9 @@ void login_exchange_free(struct login_exchange *x)
     login_library_lock();
     if (x->conn != NULL)
         x->login->cyrus->dispose(&x->conn);
+    login_library_unlock();
     if (x->login->tickets != NULL)
         login_tickets_release(x->login->tickets, x->credential);
-    login_library_unlock();
     drop_secret(x);
     mem_free(x);
 }
@@ -234,15 +234,10 @@ static enum login_state begin(struct login_exchange *x, struct slice *reply)
     const char *out = NULL, *mechanism = "";
     unsigned n = 0;
     x->has_begun = true;
-    if (l->tickets != NULL) {
-        x->credential = login_tickets_acquire(l->tickets, x->reason, sizeof x->reason);
-        if (x->credential == NULL)
-            return LOGIN_FAILED;
-        int rc = l->cyrus->setprop(x->conn, SASL_GSS_CREDS, x->credential);
-        if (rc != SASL_OK)
-            return refuse(x, rc);
-    }
-    int rc = l->cyrus->start(x->conn, l->o.mechanisms, NULL, &out, &n, &mechanism);
+    int rc = x->credential == NULL ? SASL_OK : l->cyrus->setprop(x->conn, SASL_GSS_CREDS, x->credential);
+    if (rc != SASL_OK)
+        return refuse(x, rc);
+    rc = l->cyrus->start(x->conn, l->o.mechanisms, NULL, &out, &n, &mechanism);
     if (rc != SASL_OK && rc != SASL_CONTINUE)
         return refuse(x, rc);
     x->is_gssapi = strcmp(mechanism, LOGIN_GSSAPI) == 0;
@@ -277,6 +272,11 @@ enum login_state login_step(struct login_exchange *x, const struct slice *token,
         (void)snprintf(x->reason, sizeof x->reason,
                        "the server takes no logins by SASL, or lets in those that failed (allowSaslFailedClients)");
         return LOGIN_FAILED;
+    }
+    if (!x->has_begun && x->login->tickets != NULL) { /* this needs no lock, and a KDC may take its time */
+        x->credential = login_tickets_acquire(x->login->tickets, x->reason, sizeof x->reason);
+        if (x->credential == NULL)
+            return LOGIN_FAILED;
     }
     login_library_lock();
     state = x->has_begun && token != NULL ? go_on(x, *token, reply) : begin(x, reply);

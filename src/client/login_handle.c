@@ -69,6 +69,10 @@ void io_log_in(zhandle_t *zh)
     if (how != LOGIN_FAILED)
         io_note_session(zh, before);
     pthread_mutex_unlock(&zh->lock);
+    if (how != LOGIN_MORE) { /* and with it what it knows of the password */
+        login_exchange_free(zh->exchange);
+        zh->exchange = NULL;
+    }
 }
 
 /* ---- Apache's interface ---- */
@@ -119,25 +123,34 @@ static int give_realm(void *context, int id, const char **offered, const char **
     return SASL_OK;
 }
 
-/* The file as it is for `decode`, and otherwise its first line. */
-static int read_password(const struct basic *b, char *out, size_t size)
+/* What `decode` makes of the file as it is. */
+static int decode_password(const struct basic *b, char *out, size_t size)
 {
-    char raw[PASSWORD_BYTES_MAX + 1];
-    if (b->decode == NULL)
-        return login_first_line(b->password_file, out, size) == 0 ? SASL_OK : SASL_FAIL;
+    char raw[PASSWORD_BYTES_MAX];
     FILE *f = fopen(b->password_file, "re");
     if (f == NULL)
         return SASL_FAIL;
-    size_t n = fread(raw, 1, sizeof raw, f);
-    bool whole = ferror(f) == 0 && n < sizeof raw;
+    size_t n = fread(raw, 1, sizeof raw - 1, f), made = 0;
+    int rc = ferror(f) == 0 ? SASL_OK : SASL_FAIL;
     (void)fclose(f);
-    int rc = SASL_FAIL;
-    if (whole) {
-        raw[n] = '\0';
-        rc = b->decode(raw, n, b->decode_context, out, size);
-    }
+    raw[n] = '\0';
+    if (rc == SASL_OK)
+        rc = b->decode(raw, n, b->decode_context, out, size - 1, &made);
     explicit_bzero(raw, sizeof raw);
+    if (rc == SASL_OK && made >= size)
+        rc = SASL_BUFOVER;
+    out[rc == SASL_OK ? made : 0] = '\0';
     return rc;
+}
+
+static int ask_password(char *out, size_t size)
+{
+    char *typed = getpass("Password: ");
+    if (typed == NULL || strlen(typed) >= size)
+        return SASL_FAIL;
+    (void)snprintf(out, size, "%s", typed);
+    explicit_bzero(typed, strlen(typed));
+    return SASL_OK;
 }
 
 static int give_password(sasl_conn_t *conn, void *context, int id, sasl_secret_t **out)
@@ -146,17 +159,12 @@ static int give_password(sasl_conn_t *conn, void *context, int id, sasl_secret_t
     char text[PASSWORD_BYTES_MAX] = "";
     if (conn == NULL || out == NULL || id != SASL_CB_PASS || (b->password_file == NULL && b->decode != NULL))
         return SASL_BADPARAM;
-    if (b->password_file != NULL) {
-        int rc = read_password(b, text, sizeof text);
-        if (rc != SASL_OK)
-            return rc;
-    } else {
-        char *typed = getpass("Password: ");
-        if (typed == NULL || strlen(typed) >= sizeof text)
-            return SASL_FAIL;
-        (void)snprintf(text, sizeof text, "%s", typed);
-        explicit_bzero(typed, strlen(typed));
-    }
+    int rc = b->password_file == NULL                                     ? ask_password(text, sizeof text)
+             : b->decode != NULL                                          ? decode_password(b, text, sizeof text)
+             : login_first_line(b->password_file, text, sizeof text) == 0 ? SASL_OK
+                                                                          : SASL_FAIL;
+    if (rc != SASL_OK)
+        return rc;
     size_t n = strnlen(text, sizeof text);
     b->password.secret.len = n;
     memcpy(b->password.room + offsetof(sasl_secret_t, data), text, n);

@@ -82,7 +82,7 @@ static bool bind(void *dl)
 
 static void load(void)
 {
-    void *dl = dlopen(LIBRARY, RTLD_NOW | RTLD_GLOBAL);
+    void *dl = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
     if (dl == NULL) {
         (void)snprintf(why_not, sizeof why_not,
                        "SASL needs the library " LIBRARY ": %s. Debian has it in the package libsasl2-2", dlerror());

@@ -55,7 +55,7 @@ int zokor_aremove_watches(zhandle_t *zh, const char *path, enum zokor_watch_type
                           void *watcherCtx, int local, void_completion_t completion, const void *data)
 {
     const struct client_call call = call_of(FN(completion), data, SHAPE_VOID);
-    return request_unwatch(zh, path, (int)type, watcher, watcherCtx, local != 0, &call);
+    return request_unwatch(zh, path, (int)type, watcher, watcherCtx, local != 0 ? UNWATCH_LOCAL : UNWATCH, &call);
 }
 
 int zokor_who_am_i(zhandle_t *zh, struct ClientInfo_vector *ids)

@@ -90,9 +90,12 @@ static void sent(zhandle_t *zh, const struct client_call *call, bool has_deadlin
 {
     bool waits = (call->tag & TAG_SYNC) != 0;
     bool sends = (call->tag & (TAG_SYNC | TAG_PROMPT)) != 0 && zh->threaded && client_has_output(zh->core);
-    sends = sends && !deliver_is_here(zh); /* the io thread sends all that its deliveries ask for together */
+    bool later = deliver_is_here(zh); /* whoever receives sends all that is asked for meanwhile together */
+    sends = sends && !later;
     zh->callers += waits;
-    if (!sends || has_deadline)
+    if (waits)
+        (void)share_take(zh); /* zokor_await follows */
+    if ((!sends && !later) || has_deadline)
         io_wake_if_asleep(zh);
     pthread_mutex_unlock(&zh->lock);
     if (sends)
@@ -124,11 +127,19 @@ struct client_call wait_call(struct sync_wait *w, enum shape shape)
     return (struct client_call){ .extra = w, .tag = shape | TAG_SYNC };
 }
 
+static int is_done(void *context)
+{
+    struct sync_wait *w = context;
+    return sem_trywait(&w->done) == 0;
+}
+
 int wait_for(zhandle_t *zh, struct sync_wait *w, int rc)
 {
     if (rc == 0) {
-        while (sem_wait(&w->done) != 0) {
-            /* interrupted by a signal */
+        if (zokor_await(zh, is_done, w, -1) != ZOK) {
+            while (sem_wait(&w->done) != 0) {
+                /* interrupted by a signal */
+            }
         }
         rc = w->rc;
         pthread_mutex_lock(&zh->lock);
@@ -314,10 +325,20 @@ static unsigned kinds_of(int type)
     return type >= ZOKOR_WATCHES_CHILD && type <= ZOKOR_WATCHES_RECURSIVE ? kinds[type] : 0;
 }
 
+/* Answered here, without a server. Gives the lock back. */
+static int answer_now(zhandle_t *zh, const struct client_call *call)
+{
+    client_abandon(zh->core);
+    client_tell(zh->core, call, 0);
+    sent(zh, call, true);
+    return ZOK;
+}
+
 /* The server is told to remove when nobody else here wants the watch, and only asked when somebody does. */
-int request_unwatch(zhandle_t *zh, const char *path, int type, watcher_fn watcher, void *context, bool local,
+int request_unwatch(zhandle_t *zh, const char *path, int type, watcher_fn watcher, void *context, enum unwatch how,
                     const struct client_call *call)
 {
+    const bool local = how == UNWATCH_LOCAL || how == UNWATCH_ALL_LOCAL;
     struct request q;
     const struct client_watcher one = { (void (*)(void))watcher, context, 0 };
     const struct client_watcher *which = watcher == NULL ? NULL : &one;
@@ -335,7 +356,10 @@ int request_unwatch(zhandle_t *zh, const char *path, int type, watcher_fn watche
     struct slice full = slice_of(q.b->p + q.path_at, q.path_n);
     int state = (int)client_state_of(zh->core);
     bool up = state == CLIENT_STATE_CONNECTED || state == CLIENT_STATE_READ_ONLY;
-    if (!client_watches_have(tables, full, kinds, which)) {
+    bool known = client_watches_have(tables, full, kinds, which);
+    if (!known && how == UNWATCH_ALL_LOCAL)
+        return answer_now(zh, call);
+    if (!known && how != UNWATCH_ALL) {
         client_abandon(zh->core);
         pthread_mutex_unlock(&zh->lock);
         return ZNOWATCHER;
@@ -344,12 +368,8 @@ int request_unwatch(zhandle_t *zh, const char *path, int type, watcher_fn watche
         store_be32(q.b->p + q.path_at - 8, WIRE_OP_CHECK_WATCHES); /* the header's type, before the path's length */
     if (local)
         client_forget_now(zh->core, full, kinds, which);
-    if (local && !up) {
-        client_abandon(zh->core);
-        client_tell(zh->core, call, 0);
-        sent(zh, call, true);
-        return ZOK;
-    }
+    if (local && !up)
+        return answer_now(zh, call);
     rc = client_commit(zh->core, call, deadline_of(zh), NULL);
     if (rc != 0) {
         pthread_mutex_unlock(&zh->lock);

@@ -102,11 +102,23 @@ struct _zhandle {
     struct host_names names;
     struct login *login; /* NULL: no SASL */
 
+    /* Whoever receives has read_lock, which is taken before all others: the io thread in its turns, or a caller that
+     * waits and takes what comes (share.c). */
+    pthread_mutex_t read_lock;
+    int share_fd, nudge_fd;         /* the io thread's epoll set with the socket in it; an eventfd. -1: not yet made */
+    bool caller_reads;              /* read_lock: not the io thread */
+    bool share_asked, share_wanted; /* lock: a caller has waited so; and the system can do it */
+    bool shared;                    /* lock: the socket is in the set */
+    bool reading;                   /* lock: a caller receives, or is about to */
+    pthread_t reader;               /* lock: who */
+    bool nudged;                    /* lock: nudge_fd is readable */
+    bool look;                      /* lock: the io thread shall receive, whatever the system says */
+
     /* The io thread's. */
     struct login_exchange *exchange;
     uint8_t *raw; /* SECURE_RAW_BYTES, with TLS */
     int wake_fd;
-    struct client_dones batch;
+    struct client_dones batch; /* read_lock */
     int probe_sock;
     bool probe_asked;
     int64_t probe_by_ms;
@@ -169,6 +181,19 @@ void io_note_session(zhandle_t *zh, enum client_state before);
 /* login_handle.c: one step of a login. The io thread, which may wait for a KDC in it. */
 void io_log_in(zhandle_t *zh);
 
+/* Takes what has come, in the place of the io thread, and sends what was asked for meanwhile. False: it is that
+ * thread's turn. */
+bool io_read_for_callers(zhandle_t *zh);
+
+/* share.c. begin, end: by the io thread. */
+void share_begin(zhandle_t *zh);
+void share_end(zhandle_t *zh);
+void share_fini(zhandle_t *zh);
+/* This thread is the one that receives, until it leaves zokor_await. Under lock; false: not now. */
+bool share_take(zhandle_t *zh);
+/* The caller that sleeps there asks again. Under lock. */
+void share_nudge(zhandle_t *zh);
+
 /* deliver.c */
 void *callback_thread_main(void *zh);
 /* Completes callers that wait, and queues what goes to callbacks; *batch is empty afterwards. */
@@ -180,8 +205,10 @@ int64_t deliver_zxid(const zhandle_t *zh);
 /* What this thread is delivering, for who runs several threads of the library in one (sim_recipe): sets it, and returns
  * what it was. */
 const void *deliver_exchange(const void *delivery);
-/* This thread is the handle's io thread, inside a function of the program's. */
+/* This thread has received something of the handle's and is inside a function of the program's for it. */
 bool deliver_is_here(const zhandle_t *zh);
+/* So, and it is a caller in zokor_await. */
+bool deliver_is_by_caller(const zhandle_t *zh);
 void deliver_end(zhandle_t *zh);
 
 /* multi.c */
@@ -247,7 +274,9 @@ int request_set_acl(zhandle_t *zh, const char *path, int version, const struct A
 int request_config(zhandle_t *zh, watcher_fn watcher, void *context, const struct client_call *call);
 int request_reconfig(zhandle_t *zh, const char *joining, const char *leaving, const char *members, int64_t version,
                      const struct client_call *call);
-int request_unwatch(zhandle_t *zh, const char *path, int type, watcher_fn watcher, void *context, bool local,
+/* The calls with `all` in their name do not ask this library first whether there is a watcher: the server says. */
+enum unwatch { UNWATCH, UNWATCH_LOCAL, UNWATCH_ALL, UNWATCH_ALL_LOCAL };
+int request_unwatch(zhandle_t *zh, const char *path, int type, watcher_fn watcher, void *context, enum unwatch how,
                     const struct client_call *call);
 int request_multi(zhandle_t *zh, struct multi_wait *m, const struct client_call *call);
 watcher_fn default_watcher(zhandle_t *zh, int watch, void **context);

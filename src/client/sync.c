@@ -152,30 +152,30 @@ int zoo_set_acl(zhandle_t *zh, const char *path, int version, const struct ACL_v
     return wait_for(zh, &w, request_set_acl(zh, path, version, acl, &call));
 }
 
-static int unwatch(zhandle_t *zh, const char *path, int type, watcher_fn watcher, void *context, int local)
+static int unwatch(zhandle_t *zh, const char *path, int type, watcher_fn watcher, void *context, enum unwatch how)
 {
     struct sync_wait w = { 0 };
     const struct client_call call = wait_call(&w, SHAPE_VOID);
-    return wait_for(zh, &w, request_unwatch(zh, path, type, watcher, context, local != 0, &call));
+    return wait_for(zh, &w, request_unwatch(zh, path, type, watcher, context, how, &call));
 }
 
 int zoo_remove_watches(zhandle_t *zh, const char *path, ZooWatcherType wtype, watcher_fn watcher, void *watcherCtx,
                        int local)
 {
-    if (watcher == NULL || wtype < ZWATCHTYPE_CHILD || wtype > ZWATCHTYPE_ANY)
+    if (wtype < ZWATCHTYPE_CHILD || wtype > ZWATCHTYPE_ANY)
         return ZBADARGUMENTS;
-    return unwatch(zh, path, (int)wtype, watcher, watcherCtx, local);
+    return unwatch(zh, path, (int)wtype, watcher, watcherCtx, local != 0 ? UNWATCH_LOCAL : UNWATCH);
 }
 
 int zoo_remove_all_watches(zhandle_t *zh, const char *path, ZooWatcherType wtype, int local)
 {
     if (wtype < ZWATCHTYPE_CHILD || wtype > ZWATCHTYPE_ANY)
         return ZBADARGUMENTS;
-    return unwatch(zh, path, (int)wtype, NULL, NULL, local);
+    return unwatch(zh, path, (int)wtype, NULL, NULL, local != 0 ? UNWATCH_ALL_LOCAL : UNWATCH_ALL);
 }
 
 int zokor_remove_watches(zhandle_t *zh, const char *path, enum zokor_watch_type type, watcher_fn watcher,
                          void *watcherCtx, int local)
 {
-    return unwatch(zh, path, (int)type, watcher, watcherCtx, local);
+    return unwatch(zh, path, (int)type, watcher, watcherCtx, local != 0 ? UNWATCH_LOCAL : UNWATCH);
 }

@@ -80,19 +80,33 @@ static size_t read_proc(pid_t pid, const char *name, char *text, size_t size)
     return n;
 }
 
-/* Is it a server of ours that runs? Not one that has ended and whose parent does not care (process 1 of a container
+/* `zokor server`, or Java's server, whose file of this name is the same. The words are parted by zeros. */
+static bool are_servers(const char *words, size_t n)
+{
+    static const char *const classes[] = { "org.apache.zookeeper.server.quorum.QuorumPeerMain",
+                                           "org.apache.zookeeper.server.ZooKeeperServerMain" };
+    size_t first = strlen(words) + 1;
+    if (first < n && strcmp(words + first, "server") == 0)
+        return true;
+    for (size_t at = first; at < n; at += strlen(words + at) + 1)
+        for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++)
+            if (strcmp(words + at, classes[i]) == 0)
+                return true;
+    return false;
+}
+
+/* Is it a server that runs? Not one that has ended and whose parent does not care (process 1 of a container
  * often does not), nor a stranger that got the number of a server that ended long ago. */
 static bool is_server(pid_t pid)
 {
-    char stat[512], words[512];
+    char stat[512], words[65536]; /* Java's list of jars is long */
     if (kill(pid, 0) != 0 && errno != EPERM)
         return false;
     const char *name_end = read_proc(pid, "stat", stat, sizeof stat) > 0 ? strrchr(stat, ')') : NULL;
     if (name_end != NULL && name_end[1] == ' ' && name_end[2] == 'Z')
         return false;
     size_t n = read_proc(pid, "cmdline", words, sizeof words);
-    size_t first = strlen(words) + 1;
-    return n == 0 || (first < n && strcmp(words + first, "server") == 0);
+    return n == 0 || are_servers(words, n);
 }
 
 /* The process that the file names, if it lives; else 0. */

@@ -15,7 +15,7 @@ static int help(void)
            "%s"
            "  --id TEXT        its name as the others see it                                       [host:process]\n"
            "\nThe command finds ZOKOR_TOKEN and ZOKOR_PATH in its environment, and gets SIGTERM as soon as the\n"
-           "connection breaks: another may lead soon. Signals are passed on to it.\n\n"
+           "connection breaks or its node is deleted: another may lead soon. Signals are passed on to it.\n\n"
            "example:\n"
            "  zokor elect /scheduler/leader -- ./scheduler\n\n"
            "Exit status: that of the command, 128 + N if signal N ended it; 124 the wait was in vain, 125 the\n"

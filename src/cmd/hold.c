@@ -79,9 +79,26 @@ static int take_option(int argc, char **argv, int *at, const struct hold_option 
     return -1;
 }
 
+static int read_settings(const struct settings_words *words)
+{
+    struct buf error, warnings;
+    buf_init(&error, SIZE_MAX / 2);
+    buf_init(&warnings, SIZE_MAX / 2);
+    settings_init(&now.settings);
+    int status = settings_read(&now.settings, words, &error, &warnings) == 0 ? CMD_OK : CMD_USAGE;
+    fprintf(stderr, "%.*s", (int)warnings.n, warnings.n > 0 ? (const char *)warnings.p : "");
+    if (status != CMD_OK)
+        (void)cmd_usage_error("%.*s", (int)error.n, (const char *)error.p);
+    buf_fini(&error);
+    buf_fini(&warnings);
+    return status;
+}
+
 int hold_parse(int argc, char **argv, const struct hold_option *options, size_t count, struct hold_args *args)
 {
-    *args = (struct hold_args){ .servers = getenv("ZOKOR_SERVERS"), .session_ms = SESSION_MS, .wait_s = -1 };
+    *args = (struct hold_args){
+        .servers = getenv("ZOKOR_SERVERS"), .session_ms = SESSION_MS, .wait_s = -1, .words = argv + 1
+    };
     const struct hold_option common[] = {
         { .name = "--servers", .value = &args->servers },
         { .name = "--auth", .value = &args->auth },
@@ -104,15 +121,15 @@ int hold_parse(int argc, char **argv, const struct hold_option *options, size_t 
                 return rc < 0
                            ? cmd_usage_error("%s: unknown option '%s'; see zokor %s --help", argv[0], argv[i], argv[0])
                            : rc;
-        } else if (args->words_count == (int)ARRAY_COUNT(args->words)) {
-            return cmd_usage_error("%s: '%s' is one argument too many", argv[0], argv[i]);
         } else {
             args->words[args->words_count++] = argv[i];
         }
     }
     if (args->servers == NULL || args->servers[0] == 0)
         args->servers = "127.0.0.1:2181";
-    return CMD_OK;
+    if (args->auth != NULL && strchr(args->auth, ':') == NULL)
+        return cmd_usage_error("--auth wants SCHEME:TEXT, not '%s'", args->auth);
+    return read_settings(&args->connect);
 }
 
 int hold_wait_ms(const struct hold_args *args)
@@ -137,18 +154,16 @@ static void *signal_main(void *arg)
         if (sigwait(set, &sig) != 0)
             continue;
         pthread_mutex_lock(&now.lock);
-        pid_t child = now.child;
-        void (*cancel)(void *) = now.cancel;
-        void *context = now.context;
-        if (child > 0)
-            (void)kill(child, sig);
+        bool ends = sig != SIGUSR1 && sig != SIGUSR2, alone = ends && now.child <= 0 && now.cancel == NULL;
+        if (ends)
+            now.signal = sig;
+        if (now.child > 0)
+            (void)kill(now.child, sig);
+        else if (ends && now.cancel != NULL)
+            now.cancel(now.context); /* with the lock: what it is about is not freed meanwhile */
         pthread_mutex_unlock(&now.lock);
-        if (child > 0 || sig == SIGUSR1 || sig == SIGUSR2)
-            continue;
-        now.signal = sig;
-        if (cancel == NULL)
+        if (alone)
             end_all(sig);
-        cancel(context);
     }
     return NULL;
 }
@@ -188,21 +203,6 @@ static zhandle_t *make_handle(const char *hosts, watcher_fn watcher, int timeout
     return settings_open(context, hosts, watcher, timeout_ms, watcher_context, flags, NULL);
 }
 
-static int read_settings(const struct settings_words *words)
-{
-    struct buf error, warnings;
-    buf_init(&error, SIZE_MAX / 2);
-    buf_init(&warnings, SIZE_MAX / 2);
-    settings_init(&now.settings);
-    int rc = settings_read(&now.settings, words, &error, &warnings);
-    fprintf(stderr, "%.*s", (int)warnings.n, warnings.n > 0 ? (const char *)warnings.p : "");
-    if (rc != 0)
-        (void)cmd_usage_error("%.*s", (int)error.n, (const char *)error.p);
-    buf_fini(&error);
-    buf_fini(&warnings);
-    return rc;
-}
-
 /* A login that was refused is refused by every server. */
 static int wait_connected(struct zokor_framework *f)
 {
@@ -221,17 +221,9 @@ struct zokor_framework *hold_open(const struct hold_args *args)
     struct zokor_auth auth = { .scheme = NULL };
     char *scheme = NULL;
     const char *colon = args->auth == NULL ? NULL : strchr(args->auth, ':');
-    if (args->auth != NULL && colon == NULL) {
-        cmd_usage_error("--auth wants SCHEME:TEXT, not '%s'", args->auth);
-        return NULL;
-    }
     if (colon != NULL) {
         scheme = strndup(args->auth, (size_t)(colon - args->auth));
         auth = (struct zokor_auth){ .scheme = scheme, .auth = colon + 1, .auth_len = (int)strlen(colon + 1) };
-    }
-    if (read_settings(&args->connect) != 0) {
-        mem_free(scheme);
-        return NULL;
     }
     zoo_set_debug_level(ZOO_LOG_LEVEL_ERROR);
     int error = watch_signals();
@@ -325,6 +317,8 @@ int hold_run(char **command, int64_t token, const char *path, const char *input,
     }
     if (child > 0 && now.lost)
         (void)kill(child, SIGTERM);
+    if (child > 0 && now.signal != 0)
+        (void)kill(child, now.signal);
     pthread_mutex_unlock(&now.lock);
     if (input != NULL) {
         close(ends[0]);

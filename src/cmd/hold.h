@@ -28,11 +28,12 @@ struct hold_args {
     int session_ms;
     int wait_s; /* --wait; -1: for ever */
     int words_count;
-    char *words[8]; /* what is no option, up to -- */
+    char **words;   /* what is no option, up to --; in the place of the arguments */
     char **command; /* after --; NULL: none */
 };
 
-/* Reads the arguments; CMD_OK, or CMD_USAGE after a message. --help is not an option here: hold_asks_help. */
+/* Reads the arguments and the files that they name; CMD_OK, or CMD_USAGE after a message. --help is not an option here:
+ * hold_asks_help. */
 int hold_parse(int argc, char **argv, const struct hold_option *options, size_t count, struct hold_args *args);
 bool hold_asks_help(int argc, char **argv);
 /* The lines about the common options. */
@@ -40,10 +41,10 @@ extern const char hold_options_help[];
 
 /* Takes care of signals from here on, and connects. NULL after a message. On SIGINT, SIGTERM and SIGHUP `cancel` is
  * called (by a thread of its own), or if there is none the session is ended, with everything that it holds, and the
- * program. While a command runs, all signals go to it instead. */
+ * program. While a command runs, all signals go to it instead; one that was just too early for that, too. */
 struct zokor_framework *hold_open(const struct hold_args *args);
 void hold_on_signal(void (*cancel)(void *context), void *context);
-/* The signal that ended the waiting, 0: none yet. */
+/* The signal that ended the waiting, or was passed on to a command; 0: none yet. */
 int hold_signal(void);
 int hold_wait_ms(const struct hold_args *args);
 

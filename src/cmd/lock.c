@@ -12,7 +12,7 @@ static int help(void)
         "%s"
         "\nThe command finds in its environment ZOKOR_TOKEN, a number that grows from holder to holder (let what it\n"
         "writes to refuse lower ones than it has seen), and ZOKOR_PATH. Signals are passed on to it. If the lock is\n"
-        "lost, because the session ended, it gets SIGTERM.\n\n"
+        "lost, because the session ended or its node was deleted, it gets SIGTERM.\n\n"
         "example:\n"
         "  zokor lock /backup/lock --wait 60 -- ./backup.sh\n\n"
         "Exit status: that of the command, 128 + N if signal N ended it; 124 the wait was in vain, 125 the lock was\n"

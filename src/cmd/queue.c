@@ -1,6 +1,7 @@
 /* zokor queue: puts into and takes from Curator's queues. */
 #include "cmd/hold.h"
 #include "base/buf.h"
+#include "base/mem.h"
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -27,7 +28,8 @@ static int help(void)
            "put puts each DATA (without any: standard input) into the queue at PATH. take prints the next item with a\n"
            "line end, waiting for one; with a command it runs that with the item on its standard input: if its status\n"
            "is 0 the item is done, otherwise it is put back. Until then others cannot have it, unless this program\n"
-           "dies. Programs with Apache Curator's queues, and strings as items, take part.\n\n"
+           "dies. A signal is passed on to the command, and take ends when that has ended. Programs with Apache\n"
+           "Curator's queues, and strings as items, take part.\n\n"
            "%s"
            "  --kind KIND      fifo, simple, id, priority or delay                                 [fifo]\n"
            "  --lock PATH      who takes an item holds a lock below PATH until it is done\n"
@@ -84,14 +86,14 @@ static int put_one(const struct queue_args *a, const char *data, size_t n)
     return zokor_queue_put(a->queue, data, (int)n, &put);
 }
 
-static int put_input(const struct queue_args *a)
+static int put_lines(const struct queue_args *a)
 {
     char *line = NULL;
     size_t room = 0;
     ssize_t n;
     int rc = ZOK;
-    while (rc == ZOK && (n = getdelim(&line, &room, a->lines ? '\n' : -1, stdin)) >= 0) {
-        if (a->lines && n > 0 && line[n - 1] == '\n')
+    while (rc == ZOK && (n = getline(&line, &room, stdin)) >= 0) {
+        if (n > 0 && line[n - 1] == '\n')
             n--;
         rc = n > INPUT_BYTES_MAX ? ZBADARGUMENTS : put_one(a, line, (size_t)n);
     }
@@ -99,13 +101,26 @@ static int put_input(const struct queue_args *a)
     return rc;
 }
 
+/* All of it, whatever bytes there are. */
+static int put_input(const struct queue_args *a)
+{
+    char *all = mem_alloc(INPUT_BYTES_MAX + 1);
+    size_t n = fread(all, 1, INPUT_BYTES_MAX + 1, stdin);
+    int rc = ferror(stdin) ? ZSYSTEMERROR : n > INPUT_BYTES_MAX ? ZBADARGUMENTS : put_one(a, all, n);
+    mem_free(all);
+    return rc;
+}
+
 static int put(const struct queue_args *a)
 {
     int rc = ZOK;
-    if (a->common.words_count == 2)
-        rc = put_input(a);
+    char *const *more = a->common.command; /* what follows -- may begin with a dash */
+    if (a->common.words_count == 2 && more == NULL)
+        rc = a->lines ? put_lines(a) : put_input(a);
     for (int i = 2; i < a->common.words_count && rc == ZOK; i++)
         rc = put_one(a, a->common.words[i], strlen(a->common.words[i]));
+    for (; more != NULL && *more != NULL && rc == ZOK; more++)
+        rc = put_one(a, *more, strlen(*more));
     return rc == ZOK ? CMD_OK : hold_failed("put into", a->common.words[1], rc);
 }
 

@@ -13,7 +13,7 @@ static int help(void)
         "%s"
         "  --leases N       how many may run at once\n"
         "\nThe command finds ZOKOR_TOKEN and ZOKOR_PATH in its environment. Signals are passed on to it. If the lease\n"
-        "is lost, because the session ended, it gets SIGTERM.\n\n"
+        "is lost, because the session ended or its node was deleted, it gets SIGTERM.\n\n"
         "example:\n"
         "  zokor semaphore /downloads --leases 3 -- curl -O https://example.org/file\n\n"
         "Exit status: that of the command, 128 + N if signal N ended it; 124 the wait was in vain, 125 the lease\n"

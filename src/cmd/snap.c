@@ -17,7 +17,7 @@ static const char help_text[] =
     "       zokor snap compare -l LEFT -r RIGHT -b BYTES -n NODES [-d] [-i]\n"
     "                                                    what differs, as Apache's zkSnapshotComparer.sh\n"
     "       zokor snap diff LEFT RIGHT [PATH]            what differs, node by node: data, ACLs, stats, sessions\n"
-    "       zokor snap export FILE [PATH]                everything as JSON, one object a line\n"
+    "       zokor snap export [--for-import] FILE [PATH] everything as JSON, one object a line\n"
     "\n"
     "Snapshots (snapshot.ZXID in dataDir/version-2) of this server and of Apache's, plain, .gz or .snappy, hold the "
     "whole\n"
@@ -30,6 +30,7 @@ static const char help_text[] =
     "  zokor snap compare -l snapshot.3c -r snapshot.9f -b 1000 -n 10\n"
     "  zokor snap diff server1/snapshot.9f server2/snapshot.9f     are two members the same?\n"
     "  zokor snap export snapshot.3c /app | jq -r .path\n"
+    "  zokor snap export --for-import snapshot.3c /app | zokor cli import -\n"
     "\n"
     "show:    -d shows data in base64; -json shows names and sizes as the program ncdu reads them.\n"
     "summary: PATH is where to begin (/); DEPTH how many levels below it are shown (0: all); what is deeper is "
@@ -39,7 +40,9 @@ static const char help_text[] =
     "         they were compared; -i asks which depth or path to show.\n"
     "diff:    - is only in LEFT, + only in RIGHT, ~ in both. Two members' snapshots with one zxid have no "
     "differences.\n"
-    "export:  first the snapshot, then sessions, then nodes; data in base64.\n"
+    "export:  first the snapshot, then sessions, then nodes; data in base64. --for-import: as the cli's import reads "
+    "it,\n"
+    "         with containers and times to live, without sessions, ephemeral nodes and /zookeeper.\n"
     "\n"
     "Exit status: 0 done, 1 damaged or not there, 2 wrong arguments. diff: 0 the same, 1 different, 2 failed.\n";
 
@@ -183,8 +186,13 @@ static int diff(const struct snap_context *c, int argc, char **argv)
 
 static int export(const struct snap_context *c, int argc, char **argv)
 {
+    bool for_import = argc > 1 && strcmp(argv[1], "--for-import") == 0;
+    argc -= for_import;
+    argv += for_import;
     if (argc < 2 || argc > 3)
         return cmd_usage_error("snap export: FILE, and perhaps PATH, are expected");
+    if (for_import)
+        return snap_export_subtree(c, argv[1], argc > 2 ? argv[2] : NULL);
     return snap_export(c, argv[1], argc > 2 ? argv[2] : NULL);
 }
 

@@ -9,6 +9,7 @@
 #include <zokor/cache.h>
 #include <zokor/discovery.h>
 
+#define SLICE_MS 200
 #define DATA_BYTES_MAX 200 /* of a line for people */
 
 static int help(void)
@@ -131,6 +132,15 @@ static void cancel(void *context)
     end(context);
 }
 
+/* In slices: a signal ends it. */
+static int await(struct watching *w, struct zokor_cache *cache, int wait_ms)
+{
+    int rc = ZOPERATIONTIMEOUT;
+    for (int waited = 0; rc == ZOPERATIONTIMEOUT && !w->ended && (wait_ms < 0 || waited <= wait_ms); waited += SLICE_MS)
+        rc = zokor_cache_wait(cache, SLICE_MS);
+    return w->ended && rc == ZOPERATIONTIMEOUT ? ZOK : rc;
+}
+
 int cmd_watch(int argc, char **argv)
 {
     static struct watching w;
@@ -155,7 +165,7 @@ int cmd_watch(int argc, char **argv)
     zokor_cache_listen(cache, on_change, &w);
     hold_on_signal(cancel, &w);
     int rc = zokor_cache_start(cache);
-    rc = rc != ZOK ? rc : zokor_cache_wait(cache, hold_wait_ms(&args));
+    rc = rc != ZOK ? rc : await(&w, cache, hold_wait_ms(&args));
     if (rc != ZOK)
         status = hold_failed("watch", args.words[0], rc);
     while (rc == ZOK && !w.ended)

@@ -74,6 +74,22 @@ static int auth_digest(struct core *c, struct conn *k, struct slice secret)
     return auth_add(k, slice_str("digest"), slice_of(id, id_n));
 }
 
+/* EnsembleAuthenticationProvider: the client says whom it means to talk to. A wrong name closes the connection without
+ * an answer, so that it tries another server: an error would end its session for good. */
+static int auth_ensemble(struct core *c, struct slice name)
+{
+    if (name.n == 0 || c->opt.ensemble_names == NULL) {
+        c->stats.ensemble_auth_skipped++;
+        return 0;
+    }
+    if (auth_scheme_listed(c->opt.ensemble_names, name)) {
+        c->stats.ensemble_auth_well++;
+        return 0;
+    }
+    c->stats.ensemble_auth_failed++;
+    return ERR_CLOSED;
+}
+
 int auth_request(struct core *c, struct conn *k, struct wire_reader *r)
 {
     struct wire_auth_request q = wire_get_auth_request(r);
@@ -84,6 +100,8 @@ int auth_request(struct core *c, struct conn *k, struct wire_reader *r)
         rc = auth_digest(c, k, q.auth);
     else if (r->err == 0 && slice_eq_str(q.scheme, "x509") && auth_has_scheme(k->auth, q.scheme))
         rc = 0; /* as X509AuthenticationProvider, which looks at the certificate again */
+    else if (r->err == 0 && c->opt.ensemble_auth && slice_eq_str(q.scheme, "ensemble"))
+        rc = auth_ensemble(c, q.auth);
     if (rc != 0)
         log_warn("auth.failed", "scheme=%.*s conn=%u", SLICE_ARG(q.scheme), k->id);
     return rc;

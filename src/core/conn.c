@@ -445,7 +445,10 @@ static void dispatch(struct core *c, struct conn *k, const struct op_row *row, i
         return;
     if (row->writes) {
         c->stats.writes++;
-        if (LIKELY(ensemble_leads(c)))
+        int refused = UNLIKELY(c->opt.eager_acl_check) ? eager_judge(c, k, row->code, frame) : 0;
+        if (refused != 0)
+            pipeline_defer(c, k, frame, refused);
+        else if (LIKELY(ensemble_leads(c)))
             pipeline_write(c, k, xid, row, frame);
         else
             forward_write(c, k, xid, row->code, frame);
@@ -474,6 +477,10 @@ static bool request(struct core *c, struct conn *k, struct slice frame)
         struct wire_reader r = wire_reader_of(slice_of(frame.p + 8, frame.n - 8));
         int rc = code == WIRE_OP_AUTH ? auth_request(c, k, &r) : 0;
         static const uint8_t null_token[4] = { 0xff, 0xff, 0xff, 0xff };
+        if (rc == ERR_CLOSED) {
+            conn_close(c, k);
+            return false;
+        }
         conn_reply(c, k, xid, 0, rc, slice_of(null_token, code == WIRE_OP_AUTH ? 0 : 4), c->now_ms);
         if (rc == 0)
             return true;

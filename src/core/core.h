@@ -23,7 +23,7 @@ struct core_throttle {
     int64_t tokens, fill_time_ms, fill_count, freeze_time_ms;
     double drop_increase, drop_decrease, decrease_ratio;
     bool weighted; /* connection_throttle_weight_enabled */
-    int64_t global_session_weight, renew_weight;
+    int64_t global_session_weight, local_session_weight, renew_weight;
 };
 
 struct core_options {
@@ -38,13 +38,17 @@ struct core_options {
     size_t frame_bytes_max;       /* jute.maxbuffer */
     size_t txn_bytes_max;         /* jute.maxbuffer + extrasize: a larger txn is refused with -5 */
     bool skip_acl;
+    bool eager_acl_check; /* enableEagerACLCheck */
     bool enforce_quota;
     bool extended_types;
+    bool ttl_353; /* emulate353TTLNodes */
     bool digest_enabled;
     bool reconfig_enabled;
     bool digest_auth_enabled;         /* DigestAuthenticationProvider.enabled */
     const char *digest_algorithm;     /* "SHA1"; an OpenSSL name */
     const char *super_digest;         /* "super:<base64>", or NULL */
+    bool ensemble_auth;               /* the scheme "ensemble" is known: clients say whom they mean to talk to */
+    const char *ensemble_names;       /* ensembleAuthName, comma separated; NULL: any name is right */
     bool enforce_auth;                /* enforce.auth.enabled */
     const char *enforce_auth_schemes; /* comma separated */
     int64_t container_check_interval_ms, container_max_per_minute, container_never_used_ms;

@@ -100,6 +100,7 @@ void images_read(struct core *c, bool first, int64_t zxid)
         tree_image_free(e->image);
         e->image = tree_image_new(&(struct tree_options){ .hash_key = rng_u64(&c->rng),
                                                           .extended_types = c->opt.extended_types,
+                                                          .ttl_353 = c->opt.ttl_353,
                                                           .digest_enabled = c->opt.digest_enabled },
                                   c->opt.txn_bytes_max);
     }

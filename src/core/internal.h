@@ -345,6 +345,7 @@ void namespaces_quota_exceeded(struct core *c, struct slice path);
 
 /* throttle.c */
 bool throttle_admits(struct core *c, bool renews_session);
+int eager_judge(struct core *c, const struct conn *k, int32_t op, struct slice frame);
 
 /* session.c */
 void session_table_init(struct core *c);

@@ -4,13 +4,6 @@
 #include "core/internal.h"
 #include <stdio.h>
 
-static bool is_ephemeral(const struct core *c, int64_t owner)
-{
-    if (owner == 0 || owner == WIRE_OWNER_CONTAINER)
-        return false;
-    return !(c->opt.extended_types && (owner & WIRE_OWNER_TTL_MASK) == WIRE_OWNER_TTL_MASK);
-}
-
 /* False also when the whole transaction would outgrow what a reader of the log accepts. */
 static bool fits(const struct core *c, size_t path_n, size_t data_n, size_t acl_n)
 {
@@ -172,7 +165,7 @@ int prep_create(struct prep *p, struct wire_reader *r, struct txn_op *op)
     struct view node = overlay_view(c, path);
     if (node.exists)
         return ERR_NODE_EXISTS;
-    if (is_ephemeral(c, parent.stat.ephemeral_owner))
+    if (tree_owner_is_session(c->tree, parent.stat.ephemeral_owner))
         return ERR_NO_CHILDREN_FOR_EPHEMERALS;
     if ((rc = check_quota(p, path, 1, (int64_t)q.data.n)) != 0)
         return rc;
@@ -280,7 +273,7 @@ static bool may_be_reaped(const struct prep *p, const struct wire_stat_persisted
 {
     if (s->ephemeral_owner == WIRE_OWNER_CONTAINER)
         return s->cversion > 0 || p->core->opt.container_never_used_ms > 0;
-    return (s->ephemeral_owner & WIRE_OWNER_TTL_MASK) == WIRE_OWNER_TTL_MASK &&
+    return tree_owner_is_ttl(p->core->tree, s->ephemeral_owner) &&
            p->time_ms - s->mtime > (s->ephemeral_owner & WIRE_TTL_MS_MAX);
 }
 

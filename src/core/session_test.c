@@ -204,6 +204,31 @@ static void tokens_limit_how_fast_clients_connect(void **state)
     shell_fini(&s);
 }
 
+static void local_sessions_have_their_own_weight(void **state)
+{
+    (void)state;
+    for (int local = 0; local < 2; local++) {
+        struct core_options o = shell_options();
+        o.local_sessions = local == 1;
+        o.connection_throttle = (struct core_throttle){ .tokens = 4,
+                                                        .fill_time_ms = 1000000,
+                                                        .fill_count = 1,
+                                                        .freeze_time_ms = -1,
+                                                        .weighted = true,
+                                                        .global_session_weight = 3,
+                                                        .local_session_weight = 2,
+                                                        .renew_weight = 1 };
+        struct shell s;
+        shell_init(&s, &o);
+        assert_int_not_equal(shell_connect(&s, 1), 0);
+        assert_true(shell_accept(&s, 2));
+        uint8_t request[45] = { [27] = 16 };
+        shell_frame(&s, 2, slice_of(request, sizeof request));
+        assert_int_equal(s.closed[2], local == 0);
+        shell_fini(&s);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -215,6 +240,7 @@ int main(void)
         cmocka_unit_test(a_shorter_timeout_counts_at_once),
         cmocka_unit_test(silent_connections_are_closed),
         cmocka_unit_test(addresses_have_their_limit),
+        cmocka_unit_test(local_sessions_have_their_own_weight),
         cmocka_unit_test(tokens_limit_how_fast_clients_connect),
         cmocka_unit_test(mass_expiry_is_spread_and_complete),
     };

@@ -49,7 +49,10 @@ static bool admits(struct core *c, bool renews_session)
     if (!t->begun) {
         *t = (struct throttle){ .begun = true, .tokens = o->tokens, .filled_ms = c->now_ms, .frozen_ms = c->now_ms };
     }
-    int64_t need = !o->weighted ? 1 : renews_session ? o->renew_weight : o->global_session_weight;
+    int64_t need = !o->weighted            ? 1
+                   : renews_session        ? o->renew_weight
+                   : c->opt.local_sessions ? o->local_session_weight
+                                           : o->global_session_weight;
     refill(c);
     if (dropped(c) || t->tokens < need)
         return false;

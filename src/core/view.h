@@ -37,6 +37,7 @@ struct core_stats {
     int64_t pending_syncs; /* of a leader: sync requests that wait for a quorum */
     int64_t leading_ms;    /* how long it has led, 0 if it does not */
     int64_t auth_failed, connections_rejected, sessions_expired, connections_dropped;
+    int64_t ensemble_auth_well, ensemble_auth_failed, ensemble_auth_skipped; /* of the scheme "ensemble" */
     int64_t handshakes_expired, unsuccessful_handshakes, digest_mismatches;
     int64_t reads, writes, txns_committed, snapshots_taken, large_requests_rejected, throttled_ops;
     int64_t response_bytes_last, response_bytes_min, response_bytes_max; /* -1 before the first */

@@ -155,11 +155,48 @@ static int file_remove(struct fs *fs, const char *name)
     return unlink(name) < 0 ? err_of_errno() : 0;
 }
 
-static int file_make_dir(struct fs *fs, const char *name)
+/* Some file systems (CIFS, 9p, FUSE) know no sync of directories: names are as durable there as they make them. */
+static int file_sync_dir(struct fs *fs, const char *dir)
 {
     (void)fs;
-    char path[PATH_BYTES_MAX];
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return err_of_errno();
+    int rc = fsync(fd) == 0 || errno == EINVAL || errno == EOPNOTSUPP ? 0 : err_of_errno();
+    (void)close(fd);
+    return rc;
+}
+
+/* The name of what was just made in the directory above it. */
+static int sync_parent(struct fs *fs, char *path)
+{
+    char *slash = strrchr(path, '/');
+    if (slash == NULL)
+        return file_sync_dir(fs, ".");
+    if (slash == path)
+        return file_sync_dir(fs, "/");
+    *slash = '\0';
+    int rc = file_sync_dir(fs, path);
+    *slash = '/';
+    return rc;
+}
+
+/* 0: it is there. */
+static int make_one_dir(struct fs *fs, char *path)
+{
     struct stat st;
+    if (mkdir(path, DIR_MODE) == 0) {
+        int rc = sync_parent(fs, path);
+        return rc == ERR_ACCESS ? 0 : rc; /* one that we may write to and not read */
+    }
+    if (errno != EEXIST)
+        return err_of_errno();
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode) ? 0 : ERR_EXISTS;
+}
+
+static int file_make_dir(struct fs *fs, const char *name)
+{
+    char path[PATH_BYTES_MAX];
     int n = snprintf(path, sizeof path, "%s", name);
     if (n < 0 || (size_t)n >= sizeof path)
         return ERR_TOO_LONG;
@@ -168,10 +205,9 @@ static int file_make_dir(struct fs *fs, const char *name)
             continue;
         char c = *p;
         *p = '\0';
-        if (mkdir(path, DIR_MODE) < 0 && (errno != EEXIST || stat(path, &st) < 0 || !S_ISDIR(st.st_mode)))
-            return errno == EEXIST ? ERR_EXISTS : err_of_errno();
-        if (c == '\0')
-            break;
+        int rc = make_one_dir(fs, path);
+        if (rc != 0 || c == '\0')
+            return rc;
         *p = c;
     }
     return 0;
@@ -195,17 +231,6 @@ static int file_list(struct fs *fs, const char *dir, void (*fn)(void *ctx, const
             fn(ctx, e->d_name);
     }
     (void)closedir(d);
-    return rc;
-}
-
-static int file_sync_dir(struct fs *fs, const char *dir)
-{
-    (void)fs;
-    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return err_of_errno();
-    int rc = fsync(fd) < 0 ? err_of_errno() : 0;
-    (void)close(fd);
     return rc;
 }
 

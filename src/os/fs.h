@@ -32,7 +32,7 @@ struct fs_ops {
     int (*sync)(struct fs_file *f);
     int (*rename)(struct fs *fs, const char *from, const char *to);
     int (*remove)(struct fs *fs, const char *name);
-    /* Makes a directory and its parents; there already is fine. */
+    /* Makes a directory and its parents, durably; there already is fine. */
     int (*make_dir)(struct fs *fs, const char *name);
     /* Calls fn for each entry's name (no "." and "..") in no order. ERR_NOT_FOUND if the directory is missing. */
     int (*list)(struct fs *fs, const char *dir, void (*fn)(void *ctx, const char *name), void *ctx);

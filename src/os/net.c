@@ -304,6 +304,17 @@ void net_close(int fd)
     close(fd);
 }
 
+bool net_canonical_name(const char *host, char to[NET_NAME_TEXT_BYTES])
+{
+    struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
+    struct addrinfo *found = NULL;
+    if (getaddrinfo(host, NULL, &hints, &found) != 0)
+        return false;
+    bool named = getnameinfo(found->ai_addr, found->ai_addrlen, to, NET_NAME_TEXT_BYTES, NULL, 0, NI_NAMEREQD) == 0;
+    freeaddrinfo(found);
+    return named;
+}
+
 int net_pair(int fds[2])
 {
     return socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0 ? 0 : ERR_IO;

@@ -34,6 +34,9 @@ void net_address_text(const struct net_address *a, char to[NET_ADDRESS_TEXT_BYTE
 /* The same without the port and without brackets. */
 void net_host_text(const struct net_address *a, char to[NET_ADDRESS_TEXT_BYTES]);
 
+#define NET_NAME_TEXT_BYTES 256
+/* The full name of a host: that of its first address. False: there is none. Waits for the name service. */
+bool net_canonical_name(const char *host, char to[NET_NAME_TEXT_BYTES]);
 /* Begins to connect, with TCP_NODELAY: 0 and a socket; once that is writable, net_dial_result tells how it went. Or
  * ERR_TOO_MANY_FILES, ERR_CLOSED (refused at once), ERR_IO (no way there). */
 int net_dial(const struct net_address *to, bool keepalive, int *fd);

@@ -503,3 +503,19 @@ enum tls_hello tls_looks_like_client_hello(struct slice first)
         return TLS_HELLO_NO;
     return n == sizeof begin ? TLS_HELLO_YES : TLS_HELLO_MORE;
 }
+
+enum tls_hello tls_sniff(struct tls_sniff *s, struct slice in)
+{
+    uint8_t begins[2];
+    size_t n = 0;
+    if (s->n != 0)
+        begins[n++] = s->first;
+    for (size_t i = 0; n < sizeof begins && i < in.n; i++)
+        begins[n++] = in.p[i];
+    enum tls_hello hello = tls_looks_like_client_hello(slice_of(begins, n));
+    if (hello == TLS_HELLO_MORE && n != 0) {
+        s->n = 1;
+        s->first = begins[0];
+    }
+    return hello;
+}

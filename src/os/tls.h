@@ -164,4 +164,15 @@ enum tls_hello {
  * request or a four-letter word; 16 03 would be a length over 352 MiB. At most two bytes are needed. */
 enum tls_hello tls_looks_like_client_hello(struct slice first);
 
+/* The same for bytes as they come from a socket: zeroed before the first ones. After TLS_HELLO_MORE the byte that came
+ * is kept; whoever reads on begins with tls_sniffed. */
+struct tls_sniff {
+    uint8_t n, first;
+};
+enum tls_hello tls_sniff(struct tls_sniff *s, struct slice in);
+static inline struct slice tls_sniffed(const struct tls_sniff *s)
+{
+    return slice_of(&s->first, s->n);
+}
+
 #endif

@@ -609,6 +609,18 @@ static void tells_tls_from_plain(void **state)
     assert_int_equal(tls_looks_like_client_hello(slice_str("ruok")), TLS_HELLO_NO);
     assert_int_equal(tls_looks_like_client_hello(slice_of("\0\0\0\x2d", 4)), TLS_HELLO_NO);
     assert_int_equal(tls_looks_like_client_hello(slice_of("\x16\x02", 2)), TLS_HELLO_NO);
+    /* Byte by byte: what came before is kept for who reads on. */
+    struct tls_sniff s = { 0 };
+    assert_int_equal(tls_sniff(&s, slice_of(hello, 0)), TLS_HELLO_MORE);
+    assert_int_equal(tls_sniffed(&s).n, 0);
+    assert_int_equal(tls_sniff(&s, slice_of(hello, 1)), TLS_HELLO_MORE);
+    assert_int_equal(tls_sniff(&s, slice_of(hello, 0)), TLS_HELLO_MORE);
+    assert_int_equal(tls_sniff(&s, slice_of(hello + 1, 3)), TLS_HELLO_YES);
+    assert_true(slice_eq(tls_sniffed(&s), slice_of(hello, 1)));
+    assert_int_equal(tls_sniff(&s, slice_of("\x04", 1)), TLS_HELLO_NO);
+    s = (struct tls_sniff){ 0 };
+    assert_int_equal(tls_sniff(&s, slice_str("ruok")), TLS_HELLO_NO);
+    assert_int_equal(tls_sniffed(&s).n, 0);
 }
 
 int main(void)

@@ -41,7 +41,7 @@ static int wait_for_end(struct zokor_framework *f, struct waker *w, const char *
         int rc = waker_do(w, f, &q, NULL);
         if (rc != ZOK)
             return rc == ZNONODE ? ZOK : rc;
-        bool in_time = waker_wait(w, due);
+        bool in_time = waker_wait(w, f, due);
         waker_unwatch(w, f);
         if (!in_time)
             return ZOPERATIONTIMEOUT;
@@ -154,7 +154,7 @@ static int enter(struct zokor_double_barrier *b, int timeout_ms)
         rc = waker_do(b->waker, b->f, &q, NULL);
         if (rc == ZOK || rc == ZNONODE)
             rc = try_enter(b, &entered);
-        bool in_time = rc != ZOK || entered || waker_wait(b->waker, due);
+        bool in_time = rc != ZOK || entered || waker_wait(b->waker, NULL, due);
         waker_unwatch(b->waker, b->f);
         if (!in_time)
             rc = ZOPERATIONTIMEOUT;

@@ -1,6 +1,6 @@
-/* Caches: one persistent watch, and passes that read everything again. A pass begins whenever the watch has been set;
- * nodes are read with several reads in one request. All changes are made by the event thread, in the order in which the
- * server told them; the lock is for those who look. */
+/* Caches: one persistent watch, and passes that read everything again (or watches that are called once: cache_shots.c).
+ * A pass begins whenever the watch has been set; nodes are read with several reads in one request. All changes are made
+ * by the event thread, in the order in which the server told them; the lock is for those who look. */
 #include "recipe/cache.h"
 #include "base/museum.h"
 #include <errno.h>
@@ -37,14 +37,14 @@ struct batch {
     struct zokor_read_result results[READS_MAX];
 };
 
-static void hold(struct zokor_cache *c)
+void cache_hold(struct zokor_cache *c)
 {
     pthread_mutex_lock(&c->lock);
     c->holders++;
     pthread_mutex_unlock(&c->lock);
 }
 
-static void drop(struct zokor_cache *c)
+void cache_drop(struct zokor_cache *c)
 {
     pthread_mutex_lock(&c->lock);
     bool last = --c->holders == 0;
@@ -52,6 +52,7 @@ static void drop(struct zokor_cache *c)
     if (!last)
         return;
     cache_tree_fini(&c->tree);
+    cache_tree_fini(&c->tracked);
     LIST_FOR_SAFE(it, &c->asks)
     mem_free(CONTAINER_OF(it, struct ask, link));
     LIST_FOR_SAFE(it, &c->listeners)
@@ -92,7 +93,7 @@ static struct zokor_cache_node shown(const struct cache_node *n)
     return (struct zokor_cache_node){ .path = n->path, .data = n->data, .data_len = n->data_len, .stat = n->stat };
 }
 
-static void node_gone(struct zokor_cache *c, const char *path)
+void cache_gone(struct zokor_cache *c, const char *path)
 {
     pthread_mutex_lock(&c->lock);
     struct cache_node *n = cache_tree_find(&c->tree, path);
@@ -111,7 +112,7 @@ static void node_gone(struct zokor_cache *c, const char *path)
 }
 
 /* Takes the data of the answer. */
-static void node_there(struct zokor_cache *c, const char *path, struct zokor_read_result *r)
+void cache_there(struct zokor_cache *c, const char *path, struct zokor_read_result *r)
 {
     pthread_mutex_lock(&c->lock);
     struct cache_node *n = cache_tree_make(&c->tree, path);
@@ -142,7 +143,7 @@ static int depth_of(const struct zokor_cache *c, const char *path)
     return depth;
 }
 
-static bool is_of_interest(const struct zokor_cache *c, const char *path)
+bool cache_wants(const struct zokor_cache *c, const char *path)
 {
     size_t n = strlen(c->path);
     if (strncmp(path, c->path, n) != 0 || (n > 1 && path[n] != 0 && path[n] != '/'))
@@ -153,7 +154,7 @@ static bool is_of_interest(const struct zokor_cache *c, const char *path)
     return c->options.accept == NULL || c->options.accept(path, c->options.context) != 0;
 }
 
-static bool is_descended(const struct zokor_cache *c, const char *path)
+bool cache_descends(const struct zokor_cache *c, const char *path)
 {
     return depth_of(c, path) < c->depth_max &&
            (c->options.descend == NULL || c->options.descend(path, c->options.context) != 0);
@@ -182,7 +183,7 @@ static void begin_pass(struct zokor_cache *c);
 
 /* zokor_cache_close waits until the work is left: what the program's functions use may be freed after it. False: it is
  * closed already. */
-static bool enter(struct zokor_cache *c)
+bool cache_enter(struct zokor_cache *c)
 {
     pthread_mutex_lock(&c->lock);
     bool enters = c->working = !c->closed;
@@ -190,7 +191,7 @@ static bool enter(struct zokor_cache *c)
     return enters;
 }
 
-static void leave(struct zokor_cache *c)
+void cache_leave(struct zokor_cache *c)
 {
     pthread_mutex_lock(&c->lock);
     c->working = false;
@@ -202,12 +203,14 @@ static void run_again(struct event *e)
 {
     struct zokor_cache *c = CONTAINER_OF(e, struct zokor_cache, again_event);
     c->again_armed = false;
-    if (enter(c)) {
-        if (c->failed)
+    if (cache_enter(c)) {
+        if (c->one_shot)
+            shots_again(c);
+        else if (c->failed)
             begin_pass(c);
-        leave(c);
+        cache_leave(c);
     }
-    drop(c);
+    cache_drop(c);
 }
 
 static void again_due(struct timer *t)
@@ -218,18 +221,18 @@ static void again_due(struct timer *t)
 }
 
 /* If it was for the connection's sake, the next one begins a pass before this; a timer covers the rest. */
-static void pass_failed(struct zokor_cache *c)
+void cache_pass_failed(struct zokor_cache *c)
 {
     c->failed = true;
     if (c->again_armed)
         return;
     c->again_armed = true;
-    hold(c);
+    cache_hold(c);
     c->again.run = again_due;
     client_arm(c->f->client, &c->again, TRY_AGAIN_MS);
 }
 
-static void end_pass(struct zokor_cache *c)
+void cache_end_pass(struct zokor_cache *c)
 {
     size_t count;
     pthread_mutex_lock(&c->lock);
@@ -238,7 +241,7 @@ static void end_pass(struct zokor_cache *c)
     c->in_pass = false;
     for (size_t i = 0; i < count && !c->closed; i++) {
         char *path = recipe_copy(unseen[i]->path);
-        node_gone(c, path);
+        cache_gone(c, path);
         mem_free(path);
     }
     mem_free(unseen);
@@ -257,13 +260,13 @@ static void take_children(struct zokor_cache *c, const char *path, const struct 
 {
     for (int32_t i = 0; i < names->count; i++) {
         char *child = zokor_path_join(path, names->data[i]);
-        if (is_of_interest(c, child) || is_descended(c, child))
+        if (cache_wants(c, child) || cache_descends(c, child))
             ask(c, child, false);
         mem_free(child);
     }
 }
 
-static void decompress(struct zokor_read_result *r)
+void cache_decompress(struct zokor_read_result *r)
 {
     char *plain = NULL;
     int len = -1;
@@ -277,18 +280,18 @@ static void decompress(struct zokor_read_result *r)
 static void take_result(struct zokor_cache *c, const struct ask *a, struct zokor_read_result *r)
 {
     if (r->err != ZOK) {
-        node_gone(c, a->path); /* or we may not read it any more */
+        cache_gone(c, a->path); /* or we may not read it any more */
         return;
     }
     if (a->children) {
         take_children(c, a->path, &r->children);
         return;
     }
-    bool lists = c->in_pass && r->stat.numChildren > 0 && is_descended(c, a->path);
+    bool lists = c->in_pass && r->stat.numChildren > 0 && cache_descends(c, a->path);
     if (c->options.compressed)
-        decompress(r);
-    if (is_of_interest(c, a->path))
-        node_there(c, a->path, r);
+        cache_decompress(r);
+    if (cache_wants(c, a->path))
+        cache_there(c, a->path, r);
     if (lists && !c->closed)
         ask(c, a->path, true);
 }
@@ -297,18 +300,18 @@ static void run_batch(struct event *e)
 {
     struct batch *b = CONTAINER_OF(e, struct batch, event);
     struct zokor_cache *c = b->cache;
-    if (b->pass == c->pass && enter(c)) {
+    if (b->pass == c->pass && cache_enter(c)) {
         c->requests--;
         for (int i = 0; i < b->count && b->rc == ZOK && !c->closed; i++)
             take_result(c, b->asks[i], &b->results[i]);
         if (b->rc != ZOK)
-            pass_failed(c);
+            cache_pass_failed(c);
         else if (!c->closed)
             send_more(c);
-        leave(c);
+        cache_leave(c);
     }
     batch_free(b);
-    drop(c);
+    cache_drop(c);
 }
 
 static void copy_strings(const struct String_vector *from, struct String_vector *to)
@@ -366,12 +369,12 @@ static int send_batch(struct zokor_cache *c)
     struct batch *b = batch_new(c);
     for (int i = 0; i < b->count; i++)
         reads[i] = (struct zokor_read){ .children = b->asks[i]->children, .path = b->paths[i] };
-    hold(c);
+    cache_hold(c);
     int rc = zokor_amulti_read(s->zh, b->count, reads, on_batch, b);
     session_release(s);
     if (rc != ZOK) {
         batch_free(b);
-        drop(c);
+        cache_drop(c);
     }
     return rc;
 }
@@ -382,13 +385,13 @@ static void send_more(struct zokor_cache *c)
         int rc = send_batch(c);
         if (rc != ZOK) {
             if (rc != ZCLOSING)
-                pass_failed(c);
+                cache_pass_failed(c);
             return;
         }
         c->requests++;
     }
     if (c->requests == 0 && c->in_pass && !c->failed)
-        end_pass(c);
+        cache_end_pass(c);
 }
 
 static void begin_pass(struct zokor_cache *c)
@@ -414,24 +417,47 @@ static void refuse(struct zokor_cache *c)
     pthread_mutex_unlock(&c->lock);
 }
 
+/* Nobody but us changes the watch after the start, so a stop by the program finds it or does not. */
+static struct zokor_watch *take_watch(struct zokor_cache *c)
+{
+    pthread_mutex_lock(&c->lock);
+    struct zokor_watch *w = c->watch;
+    c->watch = NULL;
+    pthread_mutex_unlock(&c->lock);
+    return w;
+}
+
+/* The server is older than persistent watches. */
+static void watch_once(struct zokor_cache *c)
+{
+    zokor_watch_stop(take_watch(c));
+    if (!cache_enter(c))
+        return;
+    c->one_shot = true;
+    shots_again(c);
+    cache_leave(c);
+}
+
 static void on_event(struct zokor_framework *f, const struct zokor_event *e, void *context)
 {
     struct zokor_cache *c = context;
     (void)f;
-    hold(c); /* a listener may close it */
+    cache_hold(c); /* a listener may close it */
     if (e->type == ZOO_SESSION_EVENT) {
         if (!SIM_BUG(recipe_cache_trusts) || !c->initialized)
             begin_pass(c);
+    } else if (e->type == ZOO_NOTWATCHING_EVENT && e->state == ZUNIMPLEMENTED) {
+        watch_once(c);
     } else if (e->type == ZOO_NOTWATCHING_EVENT) {
         refuse(c);
     } else if (e->type == ZOO_DELETED_EVENT) {
-        if (is_of_interest(c, e->path))
-            node_gone(c, e->path);
-    } else if (e->type != ZOO_CHILD_EVENT && is_of_interest(c, e->path)) {
+        if (cache_wants(c, e->path))
+            cache_gone(c, e->path);
+    } else if (e->type != ZOO_CHILD_EVENT && cache_wants(c, e->path)) {
         ask(c, e->path, false);
         send_more(c);
     }
-    drop(c);
+    cache_drop(c);
 }
 
 struct zokor_cache *zokor_cache_new(struct zokor_framework *f, const char *path,
@@ -455,7 +481,10 @@ struct zokor_cache *zokor_cache_new(struct zokor_framework *f, const char *path,
     list_init(&c->listeners);
     list_init(&c->again.link);
     list_init(&c->again_event.link);
+    list_init(&c->shots);
+    list_init(&c->unsent);
     cache_tree_init(&c->tree, c->path);
+    cache_tree_init(&c->tracked, c->path);
     return c;
 }
 
@@ -493,10 +522,19 @@ int zokor_cache_start(struct zokor_cache *c)
 {
     enum zokor_watch_mode mode = c->depth_max == 0 ? ZOKOR_WATCH_PERSISTENT : ZOKOR_WATCH_RECURSIVE;
     pthread_mutex_lock(&c->lock); /* its events wait until we know it */
-    bool first = c->watch == NULL;
-    if (first)
+    c->holders++;                 /* a listener may close it already */
+    bool first = !c->started && !c->closed;
+    c->started = true;
+    if (first && c->options.one_shot)
+        c->one_shot = c->again_armed = true;
+    else if (first)
         c->watch = zokor_watch_start(c->f, c->path, mode, on_event, c);
     pthread_mutex_unlock(&c->lock);
+    if (first && c->options.one_shot) {
+        cache_hold(c);
+        again_due(&c->again);
+    }
+    cache_drop(c);
     return first ? ZOK : ZINVALIDSTATE;
 }
 
@@ -520,9 +558,12 @@ void zokor_cache_close(struct zokor_cache *c)
     c->closed = true;
     while ((c->calling != NULL || c->working) && !client_on_event_thread(c->f->client))
         pthread_cond_wait(&c->changed, &c->lock);
+    struct zokor_watch *watch = c->watch; /* it may be a listener that closes, while the thread that started is busy */
+    c->watch = NULL;
     pthread_mutex_unlock(&c->lock);
-    zokor_watch_stop(c->watch);
+    zokor_watch_stop(watch);
+    shots_cancel(c);
     if (client_disarm(c->f->client, &c->again))
-        drop(c);
-    drop(c);
+        cache_drop(c);
+    cache_drop(c);
 }

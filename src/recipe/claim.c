@@ -94,6 +94,13 @@ static void tell(struct claim *c, bool revoked)
     pthread_cond_signal(&client->event_wake);
 }
 
+void claim_revoked(struct claim *c)
+{
+    c->revoke_waits = c->hold == ZOKOR_NOT_HELD;
+    if (!c->revoke_waits)
+        tell(c, true);
+}
+
 /* The lock is held. */
 static void lose(struct claim *c)
 {
@@ -220,7 +227,7 @@ static void own_read(struct zokor_framework *f, const struct zokor_result *r, vo
     if (r->rc == ZOK && is_own(c, r->path)) {
         c->own_watched = true;
         if (r->data_len == n && memcmp(r->data, REVOKE_MESSAGE, (size_t)n) == 0 && c->on_revoked != NULL)
-            tell(c, true);
+            claim_revoked(c);
     }
     if (r->rc == ZNONODE && is_own(c, r->path))
         unlock_gone(c);

@@ -12,6 +12,8 @@ struct waker {
     pthread_cond_t cond;
     int holders;
     bool poked, cancelled;
+    struct session *session; /* of waker_wait_soon; its thread's */
+    zhandle_t *zh;           /* that its thread awaits meanwhile, instead of sleeping here */
 };
 struct waker *waker_new(void);
 void waker_drop(struct waker *w);
@@ -19,10 +21,13 @@ void waker_poke(struct waker *w);
 /* From now on nobody sleeps here. */
 void waker_cancel(struct waker *w);
 bool waker_is_cancelled(struct waker *w);
-/* Until poked since the last call of this; false: due_ms has passed (-1: never). */
-bool waker_wait(struct waker *w, int64_t due_ms);
+/* Until poked since the last waker_reset; false: due_ms has passed (-1: never). f: the thread receives for its session
+ * meanwhile; NULL: several threads may wait here. */
+bool waker_wait(struct waker *w, struct zokor_framework *f, int64_t due_ms);
+/* What is asked for next is waited for: waker_wait with f must follow. */
+void waker_wait_soon(struct waker *w, struct zokor_framework *f);
 /* As waker_wait for ever, though cancelled. */
-void waker_wait_poked(struct waker *w);
+void waker_wait_poked(struct waker *w, struct zokor_framework *f);
 /* Forgets pokes: what is read after this sees what they were about. */
 void waker_reset(struct waker *w);
 /* A read whose watch wakes; at most one at a time is set. */
@@ -68,6 +73,7 @@ struct claim {
     void *lost_context;
     zokor_hold_fn on_revoked;
     void *revoked_context;
+    bool revoke_waits; /* it was asked to be given back before it was granted */
     bool in_call;
     pthread_t caller;
     /* On its way (claim_queue.c). */
@@ -94,6 +100,8 @@ void claim_free(struct claim *c);
 enum zokor_hold claim_hold(struct claim *c);
 /* Watches its own node: hears when it is gone, or is to be given back. */
 void claim_watch_own(struct claim *c);
+/* Its node says that it is to be given back: told now, or when it is granted. The client's lock is held. */
+void claim_revoked(struct claim *c);
 /* The node, and its way to the grant. ZOK, or an error; *made: the node was made, and is to be deleted. ZNONODE: the
  * node is gone, or its session. */
 int claim_queue_up(struct claim *c, int64_t due_ms, bool *made);

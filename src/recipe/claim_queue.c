@@ -87,6 +87,8 @@ static bool grant(struct claim *c)
     bool ours = c->owner == client->last_session_id && client->state != ZOKOR_LOST;
     if (ours)
         c->hold = zokor_framework_is_error_state(c->f, client->state) ? ZOKOR_IN_DOUBT : ZOKOR_HELD;
+    if (ours && c->revoke_waits)
+        claim_revoked(c);
     return ours;
 }
 
@@ -312,11 +314,12 @@ static void begin(struct claim *c)
     };
     lock(c);
     c->round++;
-    c->made = c->overtaken = c->hurry = c->last = c->own_asked = c->own_watched = false;
+    c->made = c->overtaken = c->hurry = c->last = c->own_asked = c->own_watched = c->revoke_waits = false;
     c->began_at = c->f->client->state_number;
     c->stage = CLAIM_ASKS;
     struct step *s = step_new(c);
     unlock(c);
+    waker_wait_soon(c->waker, c->f);
     int rc = op_start_prompt(c->f, &q, created, s, true);
     mem_free(path);
     if (rc == ZOK) {
@@ -331,7 +334,7 @@ static void begin(struct claim *c)
 /* Sleeps until there is something to do for this thread. What is under way is always waited for. */
 static enum claim_stage sleep_on(struct claim *c, int64_t due_ms, bool *poked)
 {
-    *poked = waker_wait(c->waker, due_ms);
+    *poked = waker_wait(c->waker, c->f, due_ms);
     for (;;) {
         waker_reset(c->waker);
         lock(c);
@@ -340,7 +343,7 @@ static enum claim_stage sleep_on(struct claim *c, int64_t due_ms, bool *poked)
         unlock(c);
         if (stage != CLAIM_ASKS)
             return stage;
-        waker_wait_poked(c->waker);
+        waker_wait_poked(c->waker, c->f);
     }
 }
 
@@ -392,7 +395,7 @@ static int wait_for_neighbour(struct claim *c, int verdict, const char *neighbou
         return ZOK; /* it went meanwhile */
     if (rc != ZOK)
         return rc;
-    bool in_time = waker_wait(c->waker, due_ms);
+    bool in_time = waker_wait(c->waker, c->f, due_ms);
     waker_unwatch(c->waker, c->f);
     return in_time ? ZOK : ZOPERATIONTIMEOUT;
 }
@@ -421,6 +424,17 @@ static int wait_alone(struct claim *c, int64_t due_ms)
     }
 }
 
+/* It was granted while this thread slept, which may have been long ago. */
+static bool is_still_held(struct claim *c)
+{
+    lock(c);
+    bool lost = c->hold == ZOKOR_HOLD_LOST;
+    if (lost)
+        c->hold = ZOKOR_NOT_HELD; /* nobody is told of what nobody has had */
+    unlock(c);
+    return !lost;
+}
+
 int claim_queue_up(struct claim *c, int64_t due_ms, bool *made)
 {
     bool in_time;
@@ -430,7 +444,7 @@ int claim_queue_up(struct claim *c, int64_t due_ms, bool *made)
         stage = take_over(c); /* it may have been given meanwhile */
     *made = c->made;          /* no answer changes it any more */
     if (stage == CLAIM_GIVEN)
-        return ZOK;
+        return is_still_held(c) ? ZOK : ZNONODE;
     if (stage == CLAIM_FAILED)
         return c->failure;
     if (stage != CLAIM_LOOKS && !in_time)

@@ -203,6 +203,7 @@ static struct client *client_new(const struct zokor_framework_options *o)
 
 static void client_delete(struct client *c)
 {
+    hold_forget_all(c);
     LIST_FOR_SAFE(it, &c->views)
     {
         struct zokor_framework *f = CONTAINER_OF(it, struct zokor_framework, link);
@@ -256,8 +257,11 @@ struct zokor_framework *zokor_framework_open(const struct zokor_framework_option
         error = pthread_create(&c->worker, NULL, worker_main, c);
         worker = error == 0;
     }
-    if (error == 0 && session_open(c))
+    if (error == 0 && session_open(c)) {
+        if (options->follow_ensemble)
+            ensemble_follow(c);
         return &c->root;
+    }
     error = error == 0 ? errno : error;
     pthread_mutex_lock(&c->lock);
     c->closing = true;
@@ -283,8 +287,10 @@ int zokor_framework_close(struct zokor_framework *f)
     c->closing = true;
     struct session *s = c->session;
     c->session = NULL;
-    if (s != NULL)
+    if (s != NULL) {
+        zokor_nudge(s->zh);
         list_push_back(&c->ended, &s->link);
+    }
     pthread_cond_signal(&c->worker_wake);
     pthread_cond_broadcast(&c->changed);
     while (!list_empty(&c->operations) || c->waiting > 0)

@@ -113,7 +113,9 @@ bool parents_of_namespace(struct op *op, void (*then)(struct op *))
 /* Protected creates: Curator's names, _c_<uuid>-name. */
 static void protect(struct op *op)
 {
-    uint64_t a = recipe_random(), b = recipe_random();
+    uint64_t r[2];
+    recipe_randoms(r, 2);
+    const uint64_t a = r[0], b = r[1];
     snprintf(op->protection, sizeof(op->protection), "_c_%08x-%04x-4%03x-%04x-%012llx-", (unsigned)(a >> 32),
              (unsigned)(a >> 16) & 0xffff, (unsigned)a & 0xfff, ((unsigned)(b >> 48) & 0x3fff) | 0x8000,
              (unsigned long long)(b & 0xffffffffffffu));

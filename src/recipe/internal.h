@@ -70,6 +70,7 @@ struct client {
     pthread_t worker, events;
 
     char *hosts;
+    int64_t config_version; /* that hosts are from; 0: the program's */
     int session_timeout_ms, request_timeout_ms;
     struct zokor_retry retry;
     enum zokor_error_policy error_policy;
@@ -107,6 +108,7 @@ struct auth {
 
 int64_t recipe_now_ms(void);
 uint64_t recipe_random(void);
+void recipe_randoms(uint64_t *r, size_t n);
 /* What snprintf would write, allocated. */
 char *recipe_text(const char *format, ...) PRINTF_LIKE(1, 2);
 char *recipe_copy(const char *s); /* NULL stays NULL */
@@ -127,11 +129,18 @@ bool client_disarm(struct client *c, struct timer *t);
 /* Around what waits: the end of the client waits for it. False: it is ending. */
 bool client_enter(struct client *c);
 void client_leave(struct client *c);
+void hold_forget_all(struct client *c); /* queue_hold.c: at the client's end */
 bool client_on_event_thread(const struct client *c);
 /* session.c */
 bool session_open(struct client *c);            /* not under the lock; false and errno */
 struct session *session_hold(struct client *c); /* the present one, NULL while closing */
 void session_release(struct session *s);
+/* zokor_await_soon for the present session, NULL: not now. session_await must follow. */
+struct session *session_await_soon(struct client *c);
+/* Waits until is_over says 1, in zokor_await of the session's handle (NULL: of the present one); *zh is that meanwhile,
+ * to be nudged under `lock`, which guards it. False: is_over has not said so; wait in another way. */
+bool session_await(struct client *c, struct session *s, zhandle_t **zh, pthread_mutex_t *lock,
+                   int (*is_over)(void *context), void *context, int64_t due_ms);
 void session_give_up(struct client *c); /* lock held: the session is over, a new one begins */
 void session_free(struct session *s);   /* not under the lock */
 /* Ends a session that was silent for its whole time; when to look again, or -1. If there is no session then: when to
@@ -141,6 +150,9 @@ void state_move(struct client *c, enum zokor_connection_state state); /* lock he
 void state_tell(struct client *c);                                    /* without the lock, after state_move */
 struct listener *listener_add(struct zokor_framework *f, zokor_state_fn fn, void *context, bool direct);
 void listener_remove(struct client *c, struct listener *l);
+
+/* ensemble.c: reads where the servers are now, and again whenever that changes. */
+void ensemble_follow(struct client *c);
 
 /* watch.c: watches that are called once. */
 struct watch {
@@ -188,10 +200,10 @@ struct op {
     zokor_result_fn callback;
     void *context;
     struct op_wait *wait; /* of a foreground call */
-    int64_t session_id;   /* in no other; 0: in any */
     int64_t started_ms;
     int retries;
-    int refusal; /* why the last request was not even sent */
+    int refusal;          /* why the last request was not even sent */
+    int64_t only_session; /* not 0: sent in this one or not at all, which gives ZSESSIONEXPIRED */
     struct watch *watch;
     struct zokor_result result;
     void (*answered)(struct op *op, int rc);
@@ -224,9 +236,8 @@ int op_start_prompt(struct zokor_framework *f, const struct zokor_request *q, zo
                     bool more);
 /* As zokor_framework_do; direct is about the watch. Never on a thread that `direct` callbacks run on. */
 int op_do(struct zokor_framework *f, const struct zokor_request *q, struct zokor_result *result, bool direct);
-/* About an ephemeral node of this session: ZNONODE if there is another one by now. */
-int op_do_in(struct zokor_framework *f, const struct zokor_request *q, struct zokor_result *result, bool direct,
-             int64_t session_id);
+/* The same in one session only; ZSESSIONEXPIRED: it is over, and if it was carried out at all, then in that one. */
+int op_do_in(struct zokor_framework *f, const struct zokor_request *q, struct zokor_result *result, int64_t session_id);
 /* Deletes what the protected create `of` may have left behind. */
 void op_start_cleaning(const struct op *of, const struct zokor_request *q);
 /* Whether a watch is set by a request that ended so. */

@@ -49,17 +49,45 @@ static bool rest_of_string(struct json *j)
     while (j->p < j->end && *j->p != '"') {
         if ((unsigned char)*j->p < 0x20)
             return fail(j);
-        j->p += *j->p == '\\' && j->end - j->p > 1 ? 2 : 1;
+        if (*j->p == '\\') {
+            char c = j->end - j->p > 1 ? j->p[1] : 0;
+            if (c == 0 || strchr("\"\\/bfnrtu", c) == NULL)
+                return fail(j);
+            j->p++;
+        }
+        j->p++;
     }
     return take(j, '"') || fail(j);
 }
 
-static bool number(struct json *j)
+static bool one_of(struct json *j, const char *set)
+{
+    if (j->p >= j->end || *j->p == 0 || strchr(set, *j->p) == NULL)
+        return false;
+    j->p++;
+    return true;
+}
+
+static bool digits(struct json *j)
 {
     const char *from = j->p;
-    while (j->p < j->end && *j->p != 0 && strchr("+-.0123456789eE", *j->p) != NULL)
-        j->p++;
-    return j->p > from || fail(j);
+    while (one_of(j, "0123456789"))
+        ;
+    return j->p > from;
+}
+
+/* By the grammar: what others' parsers would stumble over is none. */
+static bool number(struct json *j)
+{
+    (void)one_of(j, "-");
+    bool good = one_of(j, "0") || digits(j);
+    if (good && one_of(j, "."))
+        good = digits(j);
+    if (good && one_of(j, "eE")) {
+        (void)one_of(j, "+-");
+        good = digits(j);
+    }
+    return good || fail(j);
 }
 
 static bool skip(struct json *j, int depth);

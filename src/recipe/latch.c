@@ -169,6 +169,62 @@ static void join_later(struct timer *t)
     step_free(s);
 }
 
+/* The answer's step and the watch's of one request. */
+struct pair {
+    struct step *answer, *watch;
+};
+
+static void pair_watch(struct zokor_leader_latch *l, const char *path, zokor_event_fn fired, zokor_result_fn read)
+{
+    struct pair *p = mem_zalloc(sizeof(*p));
+    lock(l);
+    p->answer = step_new(l);
+    p->watch = step_new(l);
+    unlock(l);
+    const struct zokor_request q = { .operation = ZOKOR_GET, .path = path, .watch = fired, .watch_context = p->watch };
+    if (op_start(l->f, &q, read, p, true) != ZOK) {
+        step_free(p->watch);
+        step_free(p->answer);
+        mem_free(p);
+    }
+}
+
+static void watch_own(struct zokor_leader_latch *l, int64_t round);
+
+/* Somebody has deleted our node, or changed it. */
+static void own_fired(struct zokor_framework *f, const struct zokor_event *e, void *context)
+{
+    struct step *s = context;
+    (void)f;
+    if (e->type == ZOO_DELETED_EVENT)
+        rejoin(s->latch, s->round);
+    else if (e->type != ZOO_SESSION_EVENT)
+        watch_own(s->latch, s->round);
+    step_free(s);
+}
+
+static void own_read(struct zokor_framework *f, const struct zokor_result *r, void *context)
+{
+    struct pair *p = context;
+    (void)f;
+    if (!op_sets_watch(ZOKOR_GET, r->rc))
+        step_free(p->watch);
+    if (r->rc == ZNONODE)
+        rejoin(p->answer->latch, p->answer->round);
+    step_free(p->answer);
+    mem_free(p);
+}
+
+static void watch_own(struct zokor_leader_latch *l, int64_t round)
+{
+    lock(l);
+    char *path = l->closed || l->round != round ? NULL : recipe_copy(l->path);
+    unlock(l);
+    if (path != NULL)
+        pair_watch(l, path, own_fired, own_read);
+    mem_free(path);
+}
+
 static void joined(struct zokor_framework *f, const struct zokor_result *r, void *context)
 {
     struct step *s = context;
@@ -189,10 +245,12 @@ static void joined(struct zokor_framework *f, const struct zokor_result *r, void
         client_arm(f->client, &s->timer, AGAIN_MS);
         return;
     }
-    if (r->rc == ZOK && mine)
+    if (r->rc == ZOK && mine) {
         look(l);
-    else if (r->rc == ZOK)
+        watch_own(l, s->round);
+    } else if (r->rc == ZOK) {
         discard(l, r->path); /* it came too late */
+    }
     step_free(s);
 }
 
@@ -245,13 +303,9 @@ static void neighbour_fired(struct zokor_framework *f, const struct zokor_event 
     step_free(s);
 }
 
-struct neighbour {
-    struct step *answer, *watch;
-};
-
 static void neighbour_read(struct zokor_framework *f, const struct zokor_result *r, void *context)
 {
-    struct neighbour *n = context;
+    struct pair *n = context;
     struct zokor_leader_latch *l = n->answer->latch;
     (void)f;
     if (!op_sets_watch(ZOKOR_GET, r->rc))
@@ -266,20 +320,8 @@ static void neighbour_read(struct zokor_framework *f, const struct zokor_result 
 /* The lock is not held. */
 static void watch_neighbour(struct zokor_leader_latch *l, const char *child)
 {
-    struct neighbour *n = mem_zalloc(sizeof(*n));
     char *path = zokor_path_join(l->folder, child);
-    lock(l);
-    n->answer = step_new(l);
-    n->watch = step_new(l);
-    unlock(l);
-    const struct zokor_request q = {
-        .operation = ZOKOR_GET, .path = path, .watch = neighbour_fired, .watch_context = n->watch
-    };
-    if (op_start(l->f, &q, neighbour_read, n, true) != ZOK) {
-        step_free(n->watch);
-        step_free(n->answer);
-        mem_free(n);
-    }
+    pair_watch(l, path, neighbour_fired, neighbour_read);
     mem_free(path);
 }
 

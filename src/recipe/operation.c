@@ -6,7 +6,9 @@
 #include <string.h>
 
 struct op_wait {
-    sem_t done; /* posted without the lock: the caller needs that at once */
+    sem_t done;           /* posted without the lock: the caller needs that at once */
+    zhandle_t *zh;        /* in which the caller waits meanwhile; the lock */
+    atomic_bool finished; /* `done` is, or will be, posted */
     struct zokor_result *result;
     int rc;
 };
@@ -96,6 +98,10 @@ void op_finish(struct op *op, int rc)
         pthread_cond_signal(&c->event_wake);
         op = NULL;
     }
+    if (w != NULL) {
+        atomic_store(&w->finished, true);
+        zokor_nudge(w->zh);
+    }
     pthread_mutex_unlock(&c->lock);
     if (op == NULL)
         return;
@@ -138,11 +144,10 @@ static void refused(struct timer *t)
     answer(op, op->refusal);
 }
 
-/* A request about a node of one session has nothing to look for in another. */
 static bool is_of_session(const struct op *op, const struct session *s)
 {
     pthread_mutex_lock(&op->client->lock);
-    bool is = op->session_id == 0 || op->session_id == s->id;
+    bool is = op->only_session == 0 || op->only_session == s->id;
     pthread_mutex_unlock(&op->client->lock);
     return is;
 }
@@ -153,8 +158,9 @@ void op_send(struct op *op, int (*send)(struct op *, zhandle_t *), void (*answer
     int rc = ZCONNECTIONLOSS;
     op->answered = answered;
     if (s != NULL && !is_of_session(op, s)) {
+        op->retry = zokor_retry_never();
+        rc = ZSESSIONEXPIRED;
         session_release(s);
-        rc = ZNONODE;
     } else if (s != NULL) {
         if (op->watch != NULL) {
             watch_unset(op->watch);
@@ -538,8 +544,19 @@ int op_start_prompt(struct zokor_framework *f, const struct zokor_request *q, zo
     return enter_prompt(op, is_open, ZOKOR_PROMPT_WATCHES | (more ? ZOKOR_PROMPT_MORE : ZOKOR_PROMPT));
 }
 
-static int wait_for(struct client *c, struct op_wait *w, int rc)
+static int is_done(void *context)
 {
+    struct op_wait *w = context;
+    return atomic_load(&w->finished);
+}
+
+/* s: of session_await_soon, or NULL. */
+static int wait_for(struct client *c, struct session *s, struct op_wait *w, int rc)
+{
+    if (rc != ZOK)
+        atomic_store(&w->finished, true);
+    if (rc == ZOK || s != NULL)
+        (void)session_await(c, s, &w->zh, &c->lock, is_done, w, -1);
     while (rc == ZOK && sem_wait(&w->done) != 0) {
         /* interrupted by a signal */
     }
@@ -552,13 +569,8 @@ static int wait_for(struct client *c, struct op_wait *w, int rc)
     return rc != ZOK ? rc : w->rc;
 }
 
-int op_do(struct zokor_framework *f, const struct zokor_request *q, struct zokor_result *result, bool direct)
-{
-    return op_do_in(f, q, result, direct, 0);
-}
-
-int op_do_in(struct zokor_framework *f, const struct zokor_request *q, struct zokor_result *result, bool direct,
-             int64_t session_id)
+static int do_waiting(struct zokor_framework *f, const struct zokor_request *q, struct zokor_result *result,
+                      bool direct, int64_t only_session)
 {
     struct op *op;
     struct op_wait w = { .result = result };
@@ -566,14 +578,25 @@ int op_do_in(struct zokor_framework *f, const struct zokor_request *q, struct zo
         *result = (struct zokor_result){ .data_len = -1 };
     int rc = op_new(f, q, &op);
     if (rc == ZOK) {
-        op->session_id = session_id;
         if (op->watch != NULL)
             op->watch->direct = direct;
-        rc = wait_for(f->client, &w, enter_waiting(op, &w));
+        op->only_session = only_session;
+        struct session *s = session_await_soon(f->client);
+        rc = wait_for(f->client, s, &w, enter_waiting(op, &w));
     }
     if (result != NULL)
         result->rc = rc;
     return rc;
+}
+
+int op_do(struct zokor_framework *f, const struct zokor_request *q, struct zokor_result *result, bool direct)
+{
+    return do_waiting(f, q, result, direct, 0);
+}
+
+int op_do_in(struct zokor_framework *f, const struct zokor_request *q, struct zokor_result *result, int64_t session_id)
+{
+    return do_waiting(f, q, result, false, session_id);
 }
 
 int zokor_framework_do(struct zokor_framework *f, const struct zokor_request *request, struct zokor_result *result)

@@ -24,6 +24,7 @@ struct setting {
     struct zokor_watch *owner;
     int64_t number; /* of the session */
     bool given_up;  /* its request timed out: if it is set after all, nobody listens */
+    bool is_set;    /* under the client's lock: so whoever stops it unsets it; before, its answer does */
 };
 
 struct told {
@@ -130,15 +131,16 @@ static void on_set(int rc, const void *data)
     struct client *c = w->view->client;
     pthread_mutex_lock(&c->lock);
     bool stopped = w->stopped;
+    s->is_set = rc == ZOK && !stopped;
     if (rc == ZOK)
         w->set_in = s->number;
-    else if (w->tried_in == s->number)
+    else if (w->tried_in == s->number && rc != ZUNIMPLEMENTED) /* such a server ends the connection, every time */
         w->tried_in = 0;
     pthread_mutex_unlock(&c->lock);
     if (rc == ZOK && !stopped)
         tell(w, ZOO_SESSION_EVENT, ZOO_CONNECTED_STATE, w->path, -1);
     else if (rc == ZUNIMPLEMENTED || rc == ZNOAUTH)
-        tell(w, ZOO_NOTWATCHING_EVENT, 0, w->path, -1);
+        tell(w, ZOO_NOTWATCHING_EVENT, rc, w->path, -1);
     if (rc == ZREQUESTTIMEOUT) {
         s->given_up = true; /* this thread's, as is the watcher's call */
         set(w);
@@ -227,6 +229,8 @@ void zokor_watch_stop(struct zokor_watch *w)
                 mine = CONTAINER_OF(one, struct setting, watch);
         }
     }
+    if (mine != NULL && !mine->is_set)
+        mine = NULL; /* its answer is on the way, and may free it at any time from now on */
     pthread_mutex_unlock(&c->lock);
     if (mine != NULL)
         unset(mine, session);

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #define AHEAD_MAX 64 /* few, so that what was put back is not passed over for long */
+#define AGAIN_MS 20  /* when the end of a hold of ours is not yet known */
 #define MISSES_MAX 3 /* of these in a row: others take, too, and it is time to look again */
 
 struct zokor_queue {
@@ -17,6 +18,7 @@ struct zokor_queue {
     atomic_bool cancelled;
     pthread_mutex_t lock;
     struct list wakers; /* struct waiting */
+    struct list holds;  /* queue_hold.c; the client's lock */
     /* The next names of the last look, so that a long queue is not listed for every item; from ahead_at on. */
     char *ahead[AHEAD_MAX];
     int ahead_at, ahead_count;
@@ -43,6 +45,7 @@ struct zokor_queue *zokor_queue_new(struct zokor_framework *f, const char *path,
     q->lock_path = o->lock_path == NULL ? NULL : zokor_path_join(o->lock_path, "");
     pthread_mutex_init(&q->lock, NULL);
     list_init(&q->wakers);
+    list_init(&q->holds);
     return q;
 }
 
@@ -50,7 +53,7 @@ void zokor_queue_free(struct zokor_queue *q)
 {
     if (q == NULL)
         return;
-    hold_end_all(q->f, q);
+    hold_end_all(q->f, &q->holds);
     while (q->ahead_at < q->ahead_count)
         mem_free(q->ahead[q->ahead_at++]);
     pthread_mutex_destroy(&q->lock);
@@ -158,7 +161,7 @@ static int until(struct zokor_queue *q, int timeout_ms, int (*try)(struct zokor_
         int64_t wait_end = v->due_ms < 0 ? -1 : recipe_now_ms() + v->due_ms - wall_ms();
         if (wait_end < 0 || (end >= 0 && end < wait_end))
             wait_end = end;
-        bool poked = waker_wait(w.waker, wait_end);
+        bool poked = waker_wait(w.waker, q->f, wait_end);
         waker_unwatch(w.waker, q->f);
         waker_unwatch(w.waker, q->f);
         if (!poked && end >= 0 && recipe_now_ms() >= end) {
@@ -186,13 +189,15 @@ static void take_data(struct zokor_queue *q, const char *name, const char *data,
     item->count = 1;
 }
 
-/* ZNODEEXISTS: somebody else has it. A node of our own session that no thread knows of is one whose reply was lost. */
+/* ZNODEEXISTS: somebody else has it; ZNOTHING: as hold_begin. A node of our own session that no thread knows of is one
+ * whose reply was lost. */
 static int lock_item(struct zokor_queue *q, const char *path, struct Stat *stat)
 {
-    if (!hold_begin(q->f, q, path))
-        return ZNODEEXISTS;
+    int rc = hold_begin(q->f, &q->holds, path);
+    if (rc != ZOK)
+        return rc;
     struct zokor_result r;
-    int rc = zokor_framework_do(
+    rc = zokor_framework_do(
         q->f,
         &(struct zokor_request){
             .operation = ZOKOR_CREATE, .path = path, .mode = ZOO_EPHEMERAL, .flags = ZOKOR_CONTAINER_PARENTS },
@@ -206,15 +211,15 @@ static int lock_item(struct zokor_queue *q, const char *path, struct Stat *stat)
             rc = ZNODEEXISTS;
     }
     if (rc == ZOK)
-        hold_made(q->f, path, stat->ephemeralOwner);
-    else if (zokor_is_retryable(rc))
+        hold_set(q->f, path, stat->ephemeralOwner);
+    if (zokor_is_retryable(rc))
         hold_release(q->f, path, false);
     else if (rc != ZOK)
         hold_end(q->f, path);
     return rc;
 }
 
-/* ZNONODE: somebody else was faster. */
+/* ZNONODE: somebody else was faster. ZNOTHING: as hold_begin. */
 static int take_one(struct zokor_queue *q, const char *name, bool only_look, struct zokor_item *item)
 {
     bool locks = q->lock_path != NULL && !only_look;
@@ -282,7 +287,7 @@ static void keep_ahead(struct zokor_queue *q, struct view *v, int32_t from)
 static int take_ahead(struct zokor_queue *q, struct zokor_item *item)
 {
     int rc = ZNONODE;
-    for (int misses = 0; rc == ZNONODE && misses < MISSES_MAX && !q->cancelled; misses++) {
+    for (int misses = 0; (rc == ZNONODE || rc == ZNOTHING) && misses < MISSES_MAX && !q->cancelled; misses++) {
         pthread_mutex_lock(&q->lock);
         char *name = q->ahead_at < q->ahead_count ? q->ahead[q->ahead_at++] : NULL;
         pthread_mutex_unlock(&q->lock);
@@ -291,7 +296,13 @@ static int take_ahead(struct zokor_queue *q, struct zokor_item *item)
         rc = take_one(q, name, false, item);
         mem_free(name);
     }
-    return rc;
+    return rc == ZNOTHING ? ZNONODE : rc;
+}
+
+static void again_at(struct view *v, int64_t due_ms)
+{
+    if (v->due_ms < 0 || due_ms < v->due_ms)
+        v->due_ms = due_ms;
 }
 
 static int try_take(struct zokor_queue *q, struct view *v)
@@ -299,7 +310,7 @@ static int try_take(struct zokor_queue *q, struct view *v)
     for (int32_t i = 0; i < v->names.count; i++) {
         const char *name = v->names.data[i];
         if (q->kind == ZOKOR_QUEUE_DELAY && item_due_ms(name) > wall_ms()) {
-            v->due_ms = item_due_ms(name); /* and all that follow are later */
+            again_at(v, item_due_ms(name)); /* and all that follow are later */
             break;
         }
         if (is_in(&v->locked, name) || (v->id != NULL && !has_id(name, v->id)))
@@ -307,7 +318,9 @@ static int try_take(struct zokor_queue *q, struct view *v)
         int rc = take_one(q, name, v->only_look, v->item);
         if (rc == ZOK && v->keeps)
             keep_ahead(q, v, i + 1);
-        if (rc != ZNONODE)
+        if (rc == ZNOTHING)
+            again_at(v, wall_ms() + AGAIN_MS);
+        else if (rc != ZNONODE)
             return rc;
     }
     return ZNONODE;
@@ -410,17 +423,18 @@ static int finish(struct zokor_queue *q, const struct zokor_item *item, const ch
 {
     char *path = zokor_path_join(q->path, item->name), *lock = zokor_path_join(q->lock_path, item->name);
     struct zokor_transaction *t = zokor_transaction_new();
-    zokor_transaction_delete(t, lock, -1); /* fails if the hold was lost */
+    zokor_transaction_delete(t, lock, -1);    /* fails if the hold was lost, as long as it is done in our session: */
+    int64_t session = hold_owner(q->f, lock); /* in another one it would be the node of who has it now */
     zokor_transaction_delete(t, path, -1);
     if (data != NULL) {
         char *again = recipe_text("%.*s", (int)(strlen(path) - 10), path); /* without its sequence */
         zokor_transaction_create(t, again, data, len, ZOO_PERSISTENT_SEQUENTIAL, 0, NULL);
         mem_free(again);
     }
-    /* In another session the lock is not ours, whoever has made one of this name meanwhile. */
-    int rc = op_do_in(q->f, &(struct zokor_request){ .operation = ZOKOR_TRANSACTION, .transaction = t }, NULL, false,
-                      hold_owner(q->f, lock));
+    int rc = op_do_in(q->f, &(struct zokor_request){ .operation = ZOKOR_TRANSACTION, .transaction = t }, NULL, session);
     zokor_transaction_free(t);
+    if (rc == ZSESSIONEXPIRED)
+        rc = ZNONODE;
     if (rc == ZNONODE) { /* a try whose reply was lost may have done it */
         int there = zokor_framework_exists(q->f, path, NULL);
         rc = there == ZNONODE ? ZOK : there == ZOK ? ZNONODE : there;

@@ -5,17 +5,18 @@
 #include "recipe/internal.h"
 #include <zokor/queue.h>
 
-/* queue_hold.c: path is that of the item's node below the lock path. */
-/* False: a thread of this client has it. */
-bool hold_begin(struct zokor_framework *f, const struct zokor_queue *q, const char *path);
-/* Its node was made in this session. */
-void hold_made(struct zokor_framework *f, const char *path, int64_t owner);
-/* 0: not known. */
+/* queue_hold.c: path is that of the item's node below the lock path; holds: the list of the queue. */
+/* ZNODEEXISTS: a thread of this client has it. ZNOTHING: not any more, but its node is still being looked for, and
+ * nothing that a watch sees may come of it: to be tried again soon. */
+int hold_begin(struct zokor_framework *f, struct list *holds, const char *path);
+/* It has its node, which is this session's. */
+void hold_set(struct zokor_framework *f, const char *path, int64_t owner);
+/* Whose session its node is of; 0: nobody here knows. */
 int64_t hold_owner(struct zokor_framework *f, const char *path);
 /* Its node is certainly gone, or was never made. */
 void hold_end(struct zokor_framework *f, const char *path);
-/* What q holds is its own affair no more. */
-void hold_end_all(struct zokor_framework *f, const struct zokor_queue *q);
+/* What a queue holds is its own affair no more. Also after the framework's end. */
+void hold_end_all(struct zokor_framework *f, struct list *holds);
 /* Deletes its node in the background, if it is ours; nobody here gets it before. is_made: it is known to have been. */
 void hold_release(struct zokor_framework *f, const char *path, bool is_made);
 

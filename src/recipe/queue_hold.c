@@ -14,14 +14,16 @@
 struct hold {
     struct list link; /* in client.held */
     struct zokor_framework *f;
-    const struct zokor_queue *queue; /* NULL: being released, and the queue may be gone */
-    char *path;                      /* of the node */
-    int64_t owner;                   /* its session; 0: not known */
+    struct list of_queue; /* in the queue's holds; alone: being released, and the queue may be gone */
+    bool released;
+    char *path;    /* of the node */
+    int64_t owner; /* the session of the node; 0: not yet known */
 };
 
 static void free_hold(struct hold *h)
 {
     list_remove(&h->link);
+    list_remove(&h->of_queue);
     mem_free(h->path);
     mem_free(h);
 }
@@ -38,20 +40,22 @@ static struct hold *find(struct zokor_framework *f, const char *path)
     return NULL;
 }
 
-bool hold_begin(struct zokor_framework *f, const struct zokor_queue *q, const char *path)
+int hold_begin(struct zokor_framework *f, struct list *holds, const char *path)
 {
     pthread_mutex_lock(&f->client->lock);
-    bool is_free = find(f, path) == NULL;
-    if (is_free) {
+    const struct hold *there = find(f, path);
+    int rc = there == NULL ? ZOK : there->released ? ZNOTHING : ZNODEEXISTS;
+    if (there == NULL) {
         struct hold *h = mem_zalloc(sizeof(*h));
-        *h = (struct hold){ .f = f, .queue = q, .path = recipe_copy(path) };
+        *h = (struct hold){ .f = f, .path = recipe_copy(path) };
         list_push_back(&f->client->held, &h->link);
+        list_push_back(holds, &h->of_queue);
     }
     pthread_mutex_unlock(&f->client->lock);
-    return is_free;
+    return rc;
 }
 
-void hold_made(struct zokor_framework *f, const char *path, int64_t owner)
+void hold_set(struct zokor_framework *f, const char *path, int64_t owner)
 {
     pthread_mutex_lock(&f->client->lock);
     struct hold *h = find(f, path);
@@ -78,16 +82,20 @@ void hold_end(struct zokor_framework *f, const char *path)
     pthread_mutex_unlock(&f->client->lock);
 }
 
-void hold_end_all(struct zokor_framework *f, const struct zokor_queue *q)
+void hold_end_all(struct zokor_framework *f, struct list *holds)
 {
+    if (list_empty(holds))
+        return; /* also when the framework is no more */
     pthread_mutex_lock(&f->client->lock);
-    LIST_FOR_SAFE(it, &f->client->held)
-    {
-        struct hold *h = CONTAINER_OF(it, struct hold, link);
-        if (h->queue == q)
-            free_hold(h);
-    }
+    LIST_FOR_SAFE(it, holds)
+    free_hold(CONTAINER_OF(it, struct hold, of_queue));
     pthread_mutex_unlock(&f->client->lock);
+}
+
+void hold_forget_all(struct client *c)
+{
+    LIST_FOR_SAFE(it, &c->held)
+    free_hold(CONTAINER_OF(it, struct hold, link));
 }
 
 static void released(struct hold *h)
@@ -152,7 +160,8 @@ void hold_release(struct zokor_framework *f, const char *path, bool is_made)
         h = NULL;
     }
     if (h != NULL)
-        h->queue = NULL;
+        h->released = true;
+    list_remove(&h->of_queue);
     pthread_mutex_unlock(&f->client->lock);
     /* Whether it was made says only a write: a server that is behind would say that it is not there. */
     if (h != NULL)

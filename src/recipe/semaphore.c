@@ -104,7 +104,9 @@ void zokor_semaphore_on_lost(struct zokor_semaphore *s, zokor_hold_fn fn, void *
     s->lost_context = context;
 }
 
-static int acquire_one(struct zokor_semaphore *s, struct zokor_lease **out, int64_t due)
+/* ZNONODE: it was lost before it could be handed out, while the lock was given back, which takes long without a
+ * connection. */
+static int try_one(struct zokor_semaphore *s, struct zokor_lease **out, int64_t due)
 {
     struct claim *gate = claim_new(s->f, s->locks, "lock-", NULL, 0, judge_first, NULL);
     struct zokor_lease *lease = mem_zalloc(sizeof(*lease));
@@ -122,6 +124,10 @@ static int acquire_one(struct zokor_semaphore *s, struct zokor_lease **out, int6
     list_remove(&lease->link);
     pthread_mutex_unlock(&s->lock);
     (void)claim_release(gate); /* guaranteed */
+    if (rc == ZOK && claim_hold(lease->claim) == ZOKOR_HOLD_LOST) {
+        (void)claim_release(lease->claim);
+        rc = ZNONODE;
+    }
 out:
     claim_free(gate);
     if (rc != ZOK) {
@@ -131,6 +137,17 @@ out:
     }
     *out = lease;
     return rc;
+}
+
+static int acquire_one(struct zokor_semaphore *s, struct zokor_lease **out, int64_t due)
+{
+    for (;;) {
+        int rc = try_one(s, out, due);
+        if (rc != ZNONODE)
+            return rc;
+        if (due >= 0 && recipe_now_ms() >= due)
+            return ZOPERATIONTIMEOUT;
+    }
 }
 
 int zokor_semaphore_acquire(struct zokor_semaphore *s, int n, struct zokor_lease **leases, int timeout_ms)

@@ -1,6 +1,7 @@
 /* Sessions, one after the other, and what is said of the connection. */
 #include "recipe/internal.h"
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 
 #define REOPEN_MS 1000 /* after a handle could not be made */
@@ -171,9 +172,14 @@ static void on_session_event(zhandle_t *zh, int type, int state, const char *pat
 static zhandle_t *make_handle(struct client *c, struct session *s)
 {
     int flags = ZOO_NO_LOG_CLIENTENV | (c->can_be_read_only ? ZOO_READONLY : 0);
-    if (c->make_handle != NULL)
-        return c->make_handle(c->hosts, on_session_event, c->session_timeout_ms, s, flags, c->make_context);
-    return zookeeper_init(c->hosts, on_session_event, c->session_timeout_ms, NULL, s, flags);
+    char *hosts = zokor_framework_hosts(&c->root); /* they may be changed meanwhile */
+    zhandle_t *zh = c->make_handle != NULL
+                        ? c->make_handle(hosts, on_session_event, c->session_timeout_ms, s, flags, c->make_context)
+                        : zookeeper_init(hosts, on_session_event, c->session_timeout_ms, NULL, s, flags);
+    int error = errno;
+    mem_free(hosts);
+    errno = error;
+    return zh;
 }
 
 bool session_open(struct client *c)
@@ -235,8 +241,59 @@ void session_release(struct session *s)
     pthread_mutex_unlock(&c->lock);
 }
 
+struct awaited {
+    struct client *client;
+    const struct session *session;
+    int (*is_over)(void *context);
+    void *context;
+    bool over;
+};
+
+static int is_over_or_gone(void *context)
+{
+    struct awaited *a = context;
+    a->over = a->is_over(a->context) != 0;
+    if (a->over)
+        return 1;
+    pthread_mutex_lock(&a->client->lock);
+    bool gone = a->client->session != a->session; /* the worker waits for those who hold it */
+    pthread_mutex_unlock(&a->client->lock);
+    return gone;
+}
+
+struct session *session_await_soon(struct client *c)
+{
+    struct session *s = session_hold(c);
+    if (s == NULL || zokor_await_soon(s->zh) == ZOK)
+        return s;
+    session_release(s);
+    return NULL;
+}
+
+bool session_await(struct client *c, struct session *s, zhandle_t **zh, pthread_mutex_t *lock,
+                   int (*is_over)(void *context), void *context, int64_t due_ms)
+{
+    if (s == NULL)
+        s = session_hold(c);
+    if (s == NULL)
+        return false;
+    struct awaited a = { .client = c, .session = s, .is_over = is_over, .context = context };
+    int64_t left_ms = due_ms < 0 ? -1 : due_ms - recipe_now_ms();
+    left_ms = due_ms >= 0 && left_ms < 0 ? 0 : left_ms;
+    pthread_mutex_lock(lock);
+    *zh = s->zh;
+    pthread_mutex_unlock(lock);
+    (void)zokor_await(s->zh, is_over_or_gone, &a, left_ms > INT_MAX ? INT_MAX : (int)left_ms);
+    pthread_mutex_lock(lock);
+    *zh = NULL;
+    pthread_mutex_unlock(lock);
+    session_release(s);
+    return a.over;
+}
+
 void session_give_up(struct client *c)
 {
+    zokor_nudge(c->session->zh);
     list_push_back(&c->ended, &c->session->link);
     c->session = NULL; /* the worker begins another */
     c->reopen_at_ms = 0;

@@ -1,6 +1,7 @@
 #include "recipe/shared.h"
 #include <stdlib.h>
 #include <string.h>
+#include <zokor/cache.h>
 
 struct zokor_shared_value {
     struct zokor_framework *f;
@@ -8,6 +9,7 @@ struct zokor_shared_value {
     zokor_shared_value_fn fn;
     void *context;
     struct zokor_watch *watch;
+    struct zokor_cache *cache; /* instead of it, where the server has no such watches; tells of changes only */
     pthread_mutex_t lock;
     char *data;
     int data_len;
@@ -53,6 +55,28 @@ static int read_value(struct zokor_shared_value *v, bool *is_new)
     return rc;
 }
 
+static void on_event(struct zokor_framework *f, const struct zokor_event *e, void *context);
+
+static void on_cache(struct zokor_cache *c, const struct zokor_cache_event *event, void *context)
+{
+    struct zokor_shared_value *v = context;
+    const struct zokor_event changed = { .type = ZOO_CHANGED_EVENT };
+    (void)c;
+    if (event->now != NULL)
+        on_event(v->f, &changed, v);
+}
+
+/* The server is older than persistent watches. It may be asked again in the next session. */
+static void use_cache(struct zokor_shared_value *v)
+{
+    if (v->cache != NULL)
+        return;
+    const struct zokor_cache_options o = { .kind = ZOKOR_CACHE_NODE, .one_shot = 1 };
+    v->cache = zokor_cache_new(v->f, v->path, &o);
+    zokor_cache_listen(v->cache, on_cache, v);
+    (void)zokor_cache_start(v->cache);
+}
+
 static void on_event(struct zokor_framework *f, const struct zokor_event *e, void *context)
 {
     struct zokor_shared_value *v = context;
@@ -60,6 +84,8 @@ static void on_event(struct zokor_framework *f, const struct zokor_event *e, voi
     char *data;
     int n;
     (void)f;
+    if (e->type == ZOO_NOTWATCHING_EVENT && e->state == ZUNIMPLEMENTED)
+        use_cache(v);
     if (e->type == ZOO_CHILD_EVENT || read_value(v, &is_new) != ZOK || !is_new || v->fn == NULL)
         return;
     int version = zokor_shared_value_get(v, &data, &n);
@@ -91,6 +117,7 @@ void zokor_shared_value_free(struct zokor_shared_value *v)
     if (v == NULL)
         return;
     zokor_watch_stop(v->watch);
+    zokor_cache_close(v->cache);
     pthread_mutex_destroy(&v->lock);
     mem_free(v->path);
     mem_free(v->data);

@@ -15,11 +15,18 @@ int64_t recipe_now_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+void recipe_randoms(uint64_t *r, size_t n)
+{
+    if (getrandom(r, n * sizeof(*r), 0) == (ssize_t)(n * sizeof(*r)))
+        return;
+    for (size_t i = 0; i < n; i++)
+        r[i] = ((uint64_t)recipe_now_ms() + i) * 0x9e3779b97f4a7c15u;
+}
+
 uint64_t recipe_random(void)
 {
-    uint64_t r = 0;
-    if (getrandom(&r, sizeof(r), 0) != (ssize_t)sizeof(r))
-        r = (uint64_t)recipe_now_ms() * 0x9e3779b97f4a7c15u;
+    uint64_t r;
+    recipe_randoms(&r, 1);
     return r;
 }
 

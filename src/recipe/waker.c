@@ -22,20 +22,29 @@ void waker_drop(struct waker *w)
     mem_free(w);
 }
 
+/* Gives the lock back. */
+static void unlock_waking(struct waker *w)
+{
+    bool elsewhere = w->zh != NULL;
+    if (elsewhere)
+        zokor_nudge(w->zh);
+    pthread_mutex_unlock(&w->lock); /* first: who wakes up needs it */
+    if (!elsewhere)
+        pthread_cond_broadcast(&w->cond);
+}
+
 void waker_poke(struct waker *w)
 {
     pthread_mutex_lock(&w->lock);
     w->poked = true;
-    pthread_mutex_unlock(&w->lock); /* first: who wakes up needs it */
-    pthread_cond_broadcast(&w->cond);
+    unlock_waking(w);
 }
 
 void waker_cancel(struct waker *w)
 {
     pthread_mutex_lock(&w->lock);
     w->cancelled = true;
-    pthread_cond_broadcast(&w->cond);
-    pthread_mutex_unlock(&w->lock);
+    unlock_waking(w);
 }
 
 bool waker_is_cancelled(struct waker *w)
@@ -53,9 +62,36 @@ void waker_reset(struct waker *w)
     pthread_mutex_unlock(&w->lock);
 }
 
-bool waker_wait(struct waker *w, int64_t due_ms)
+void waker_wait_soon(struct waker *w, struct zokor_framework *f)
+{
+    w->session = session_await_soon(f->client);
+}
+
+static int is_woken(void *context)
+{
+    struct waker *w = context;
+    pthread_mutex_lock(&w->lock);
+    bool is = w->poked || w->cancelled;
+    pthread_mutex_unlock(&w->lock);
+    return is;
+}
+
+static int is_poked(void *context)
+{
+    struct waker *w = context;
+    pthread_mutex_lock(&w->lock);
+    bool is = w->poked;
+    pthread_mutex_unlock(&w->lock);
+    return is;
+}
+
+bool waker_wait(struct waker *w, struct zokor_framework *f, int64_t due_ms)
 {
     bool in_time = true;
+    struct session *s = w->session;
+    w->session = NULL;
+    if (f != NULL && session_await(f->client, s, &w->zh, &w->lock, is_woken, w, due_ms))
+        return true;
     pthread_mutex_lock(&w->lock);
     while (!w->poked && !w->cancelled && in_time)
         in_time = recipe_cond_wait(&w->cond, &w->lock, due_ms);
@@ -64,8 +100,10 @@ bool waker_wait(struct waker *w, int64_t due_ms)
     return in_time;
 }
 
-void waker_wait_poked(struct waker *w)
+void waker_wait_poked(struct waker *w, struct zokor_framework *f)
 {
+    if (session_await(f->client, NULL, &w->zh, &w->lock, is_poked, w, -1))
+        return;
     pthread_mutex_lock(&w->lock);
     while (!w->poked)
         pthread_cond_wait(&w->cond, &w->lock);

@@ -167,8 +167,10 @@ bool watch_cancel(struct zokor_framework *f, zokor_event_fn fn, void *context)
     LIST_FOR(it, &s->watches)
     {
         struct watch *one = CONTAINER_OF(it, struct watch, link);
-        if (w == NULL && !one->pending && one->fn == fn && one->context == context)
+        if (!one->pending && one->fn == fn && one->context == context) {
             w = one;
+            break;
+        }
     }
     bool found = w != NULL;
     char *path = found ? recipe_copy(w->path) : NULL;

@@ -11,6 +11,7 @@
 
 #define BODY_SLICE_BYTES (256u * 1024)
 #define HISTORY_MIN 500
+#define CLOCK_BEHIND_S_MAX (10 * 365 * 86400) /* further ahead a file's time is a mistake of its own */
 
 static char *join(const char *a, const char *b)
 {
@@ -66,23 +67,36 @@ static int lock_dir(const char *dir)
                                    : "the directory cannot be opened: check its owner and permissions");
 }
 
-/* Apache's db.autocreate=false: an empty directory is only believed to be new if an operator says so by the file
- * "initialize", which is used up by that. */
-static int check_new_database(const struct config *config, struct fs *fs, const struct boot *b)
+static bool take_mark(struct fs *fs, const char *dir)
 {
-    if (b->found.snapshot_zxid >= 0 || b->found.txn_count != 0)
-        return 0;
-    char *mark = join(config->data_dir, "initialize");
+    char *mark = join(dir, "initialize");
     bool marked = file_exists(fs, mark);
-    int rc = 0;
     if (marked)
         (void)fs->ops->remove(fs, mark);
-    else if (!config->db_autocreate)
-        rc = fail_dir(b->snap_dir, ERR_NOT_FOUND,
-                      "there is no database and zookeeper.db.autocreate=false: bring the "
-                      "data back, or make the file dataDir/initialize to start with an empty one");
     mem_free(mark);
-    return rc;
+    return marked;
+}
+
+/* Apache's db.autocreate=false: an empty directory is only believed to be new if an operator says so by the file
+ * "initialize", which each start uses up. Its server looks for that in dataLogDir, its script puts it into dataDir. A
+ * member of an ensemble goes on without a vote until a leader has sent it everything. */
+static int check_new_database(struct boot *b, const struct config *config, struct fs *fs)
+{
+    bool marked = take_mark(fs, config->data_log_dir);
+    marked = take_mark(fs, config->data_dir) || marked;
+    if (b->found.snapshot_zxid >= 0 || b->found.txn_count != 0 || marked || config->db_autocreate)
+        return 0;
+    if (!config->distributed)
+        return fail_dir(b->snap_dir, ERR_NOT_FOUND,
+                        "there is no database and zookeeper.db.autocreate=false: bring the "
+                        "data back, or make the file dataDir/initialize to start with an empty one");
+    b->untrusted = true;
+    log_warn(
+        "server.untrusted",
+        "path=%s reason=\"there is no database and zookeeper.db.autocreate=false\" action=\"no vote until a leader "
+        "has sent one\" next=\"for a new ensemble make the file dataDir/initialize on every member and start again\"",
+        b->snap_dir);
+    return 0;
 }
 
 static void note_loaded(void *ctx)
@@ -101,6 +115,7 @@ struct store_recover_options boot_recover_options(const struct config *config, u
     return (struct store_recover_options){
         .tree = { .hash_key = hash_key,
                   .extended_types = config->extended_types,
+                  .ttl_353 = config->emulate_353_ttl,
                   .digest_enabled = config->digest_enabled },
         .trust_empty_snapshot = config->snapshot_trust_empty,
         .record_bytes_max = boot_record_bytes_max(config),
@@ -200,11 +215,46 @@ int boot_write_tree(struct tree *tree, const struct config *config, struct fs *f
     return rc;
 }
 
+struct newest {
+    const char *dir;
+    int64_t seconds;
+};
+
+static void note_time(void *ctx, const char *name)
+{
+    struct newest *n = ctx;
+    char *path = join(n->dir, name);
+    int64_t seconds = process_file_seconds(path);
+    mem_free(path);
+    if (seconds > n->seconds)
+        n->seconds = seconds;
+}
+
+/* Session ids begin with the time, and were logged when they were given: with a clock behind the newest of the files
+ * they might come again, also those that only older logs name, or none that is left. */
+static void look_at_clock(struct boot *b, struct fs *fs, uint8_t server_id)
+{
+    struct newest n = { .dir = b->log_dir };
+    int64_t now_ms = clock_wall_ms();
+    (void)fs->ops->list(fs, b->log_dir, note_time, &n);
+    n.dir = b->snap_dir;
+    (void)fs->ops->list(fs, b->snap_dir, note_time, &n);
+    int64_t behind_s = n.seconds + 1 - now_ms / 1000;
+    if (behind_s <= 1 || behind_s > CLOCK_BEHIND_S_MAX)
+        return;
+    uint64_t first = ((uint64_t)(n.seconds + 1) * 1000) << 24 >> 8;
+    int64_t id = (int64_t)((uint64_t)server_id << 56 | first);
+    log_warn("server.clock", "behind_s=%lld action=\"session ids go on from the time of the newest file\"",
+             (long long)behind_s);
+    if (b->found.past_session_id == 0 || id > b->found.past_session_id)
+        b->found.past_session_id = id;
+}
+
 /* Logs alone do not say whether an older snapshot was lost: a directory that serves always has one (Apache refuses
  * logs without a snapshot, and so do we at the next start). */
 static int first_snapshot(struct boot *b, const struct config *config, struct fs *fs)
 {
-    if (b->found.snapshot_zxid >= 0)
+    if (b->found.snapshot_zxid >= 0 || b->untrusted)
         return 0;
     struct store_error err = { "" };
     int rc = boot_write_tree(b->found.tree, config, fs, b->snap_dir, b->codec, b->found.last_zxid, &err);
@@ -239,7 +289,9 @@ int boot_run(struct boot *b, const struct config *config, struct fs *fs, uint64_
     if (rc == 0)
         rc = recover(b, config, fs, hash_key);
     if (rc == 0)
-        rc = check_new_database(config, fs, b);
+        rc = check_new_database(b, config, fs);
+    if (rc == 0)
+        look_at_clock(b, fs, config->distributed ? (uint8_t)config->my_id : 1);
     if (rc == 0)
         rc = first_snapshot(b, config, fs);
     if (rc != 0)

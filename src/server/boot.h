@@ -16,6 +16,7 @@ struct boot {
     char *snap_dir, *log_dir; /* version-2 included */
     struct store_dirs dirs;
     struct store_recovered found;
+    bool untrusted; /* of a member: there is nothing, and nobody has said that there need be nothing */
     enum snapshot_codec codec;
     struct store_epochs epochs; /* of a member of an ensemble */
     struct boot_past *past;     /* ring: the last transactions of the log, of a member of an ensemble */

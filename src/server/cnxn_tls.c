@@ -118,14 +118,7 @@ void cnxn_tls_expire(struct cnxn *c, int64_t now_ms)
 /* A port for both: true when it is TLS from here on, or more bytes must come (*in is then empty). */
 static bool sniff(struct cnxn *c, struct slice *in)
 {
-    struct cnxn_tls *t = c->tls;
-    uint8_t begins[2];
-    size_t n = 0;
-    if (t->first_n != 0)
-        begins[n++] = t->first;
-    for (size_t i = 0; n < sizeof begins && i < in->n; i++)
-        begins[n++] = in->p[i];
-    switch (tls_looks_like_client_hello(slice_of(begins, n))) {
+    switch (tls_sniff(&c->tls->sniffed, *in)) {
     case TLS_HELLO_YES:
         if (!begin(c)) {
             cnxn_break(c);
@@ -133,8 +126,6 @@ static bool sniff(struct cnxn *c, struct slice *in)
         }
         return true;
     case TLS_HELLO_MORE:
-        t->first_n = 1;
-        t->first = begins[0];
         *in = slice_of(in->p, 0);
         return true;
     case TLS_HELLO_NO:
@@ -145,13 +136,12 @@ static bool sniff(struct cnxn *c, struct slice *in)
 
 static void become_plain(struct cnxn *c, struct slice in)
 {
-    uint8_t first = c->tls->first;
-    bool has_first = c->tls->first_n != 0;
+    struct tls_sniff sniffed = c->tls->sniffed;
     cnxn_tls_count_plain(c->front, &c->tls->peer);
     mem_free(c->tls);
     c->tls = NULL;
-    if (has_first)
-        cnxn_take(c, &first, 1);
+    if (sniffed.n != 0)
+        cnxn_take(c, &sniffed.first, sniffed.n);
     cnxn_take(c, in.p, in.n);
 }
 
@@ -198,9 +188,10 @@ void cnxn_tls_bytes(struct cnxn *c)
         return;
     buf_reset(&f->tls_plain);
     int rc = 0;
-    if (c->tls->first_n != 0) {
-        c->tls->first_n = 0;
-        rc = feed(c, slice_of(&c->tls->first, 1));
+    if (c->tls->sniffed.n != 0) {
+        struct tls_sniff sniffed = c->tls->sniffed;
+        c->tls->sniffed.n = 0;
+        rc = feed(c, tls_sniffed(&sniffed));
     }
     if (rc == 0)
         rc = feed(c, in);

@@ -10,7 +10,7 @@ struct cnxn_tls {
     struct tls_conn *conn; /* NULL: the first bytes have not said yet whether this is TLS */
     struct net_address peer;
     bool established;
-    uint8_t first_n, first; /* a byte that may begin TLS, and was taken from the socket */
+    struct tls_sniff sniffed; /* a byte that may begin TLS, and was taken from the socket */
 };
 
 /* port is FRONT_TLS or FRONT_EITHER. False: no memory, or too many handshakes are under way. */

@@ -39,6 +39,23 @@ static bool shares_port(const struct config *c)
            strcmp(c->metrics_host, admin_address(c)) == 0;
 }
 
+static bool admin_speaks_tls(const struct config *c)
+{
+    return c->admin_enabled && (c->admin_unified || c->admin_force_https);
+}
+
+int64_t http_ports_files_max(const struct config *c)
+{
+    bool prometheus = wants_prometheus(c);
+    int64_t ports = c->admin_enabled;
+    if (prometheus && c->metrics_port >= 0 && !shares_port(c))
+        ports++;
+    if (prometheus && c->metrics_https_port >= 0)
+        ports++;
+    bool tls = admin_speaks_tls(c) || (prometheus && c->metrics_https_port >= 0);
+    return ports * HTTP_FILES_MAX + (tls ? 2 * (int64_t)LIMIT_HTTPS_CONNS : 0);
+}
+
 /* ---- sockets ---- */
 
 static int check_class(const struct config *c)
@@ -51,11 +68,6 @@ static int check_class(const struct config *c)
     log_error("metrics.config", "metricsProvider.className=%s next=\"it is not known here; known are %s, %s, %s\"",
               c->metrics_class, known[0], known[1], known[2]);
     return SERVER_EXIT_USAGE;
-}
-
-static bool admin_speaks_tls(const struct config *c)
-{
-    return c->admin_enabled && (c->admin_unified || c->admin_force_https);
 }
 
 /* One port for plain connections and TLS. */

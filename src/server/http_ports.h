@@ -51,6 +51,8 @@ struct http_ports {
 /* Opens the sockets that the configuration wants. 0, or an exit code, the reason was logged: a metrics port that cannot
  * be had stops the start, as in Apache; the admin port is only missed. */
 int http_ports_listen(struct http_ports *p, const struct config *config);
+/* Descriptors that the ports of this configuration may take. */
+int64_t http_ports_files_max(const struct config *config);
 /* Requests are answered from here on; the first time starts the threads. 0, or an exit code. */
 int http_ports_attach(struct http_ports *p, const struct http_ports_server *server);
 

@@ -30,6 +30,8 @@
 /* Descriptors that no client gets: log and snapshot files (two of each while they roll), directories being synced,
  * threads' own, and a margin. Accepting stops before these are touched. */
 #define LIMIT_FDS_RESERVED 32
+/* And those of one net thread: what its loop waits on, and is woken by. */
+#define LIMIT_FDS_THREAD 6
 /* Connections that have not sent one whole frame may hold one slot in so many; above that, or when no slot is free,
  * the oldest of them makes room if it is older than FRESH_MS, else accepting pauses for ACCEPT_PAUSE_MS. */
 #define LIMIT_FRESH_SHARE 10u
@@ -51,6 +53,8 @@
 #define LIMIT_IMAGE_SAVED_BYTES (512u * 1024 * 1024)
 /* Transactions kept in memory for servers that are behind, whatever commitLogCount says. */
 #define LIMIT_HISTORY_BYTES (64u * 1024 * 1024)
+/* Packets of a connection between servers that are remembered each way, whatever messageTracker.BufferSize says. */
+#define LIMIT_PEER_PACKETS 10000u
 /* Accepted links a port: so many, and two for every member. */
 #define LIMIT_PEER_STRANGERS 32u
 /* Failed TLS handshakes are told one in so long, with the number of those that were not. */

@@ -2,8 +2,19 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "os/clock.h"
+#include "os/direct.h"
 #include "os/thread.h"
 #include <stdatomic.h>
+
+/* A batch up to this goes past the thread. More is work that the owner is better spared. */
+#define OWN_COUNT_MAX 16
+#define OWN_BYTES_MAX (16u * 1024)
+/* After so many refusals in a row (a file system that journals data, somebody who reads the log all the time) the next
+ * batches are not tried. */
+#define OWN_REFUSALS_MAX 8
+#define OWN_REST_BATCHES 1000
+/* One up to this, and the zeros ahead of it, go past the page cache when the thread writes it. */
+#define DIRECT_BYTES_MAX (32u * 1024 + TXNLOG_AHEAD_BYTES)
 
 struct batch {
     struct core_append *items;
@@ -13,7 +24,14 @@ struct batch {
 
 struct logger {
     struct logger_options opt;
-    struct txnlog *log; /* the thread's alone */
+    /* Of the thread while it does not sleep; of the owner while `lent`. */
+    struct txnlog *log;
+    struct direct *direct;   /* NULL: not here */
+    uint64_t direct_file;    /* which one is open; 0: none */
+    uint64_t direct_refused; /* this one does not qualify */
+    struct batch own;        /* what the owner has begun to write */
+    int64_t own_began_ms;
+    int own_refusals, own_rest;
     struct thread thread;
     struct mutex mutex; /* guards what follows up to the atomics */
     struct doorbell work;
@@ -21,6 +39,7 @@ struct logger {
     struct logger_job *jobs, **jobs_last; /* to be run */
     struct logger_job *done, **done_last;
     bool sleeping, stopping;
+    bool lent; /* the thread sleeps on, whatever comes */
     struct store_error error;
     struct logger_figures figures;
     atomic_int err;
@@ -56,22 +75,59 @@ static void tell_slow(struct logger *l, int64_t took_ms, const struct batch *b)
              (unsigned long long)txnlog_file_bytes(l->log));
 }
 
-/* One batch to the disk. */
-static int write_batch(struct logger *l, const struct batch *b)
+static void append_batch(struct logger *l, const struct batch *b)
 {
-    struct store_error err = { "" };
     for (size_t i = 0; i < b->count; i++) {
         const struct core_append *a = &b->items[i];
         txnlog_append(l->log, a->zxid, blob_slice(a->txn));
         if (a->roll_after)
             txnlog_roll(l->log);
     }
-    int64_t began_ms = clock_mono_ms();
-    int rc = txnlog_flush(l->log, &err);
-    if (rc != 0) {
-        fail(l, rc, &err);
-        return rc;
+}
+
+/* The file that the log writes is open for writing past the page cache. */
+static bool direct_ready(struct logger *l, const struct txnlog_piece *piece)
+{
+    if (l->direct_file == piece->file)
+        return true;
+    if (l->direct_refused == piece->file)
+        return false;
+    int rc = direct_open(l->direct, piece->path);
+    l->direct_file = rc == 0 ? piece->file : 0;
+    l->direct_refused = rc == 0 ? 0 : piece->file;
+    return rc == 0;
+}
+
+static void direct_forget(struct logger *l)
+{
+    if (l->direct != NULL)
+        direct_close(l->direct);
+    l->direct_file = l->direct_refused = 0;
+}
+
+/* A page in the cache would make the owner's writes wait, so the thread's small ones leave none behind either. */
+static bool write_direct(struct logger *l, int *rc, struct store_error *err)
+{
+    struct txnlog_piece piece;
+    if (l->direct == NULL || !txnlog_offer(l->log, true, &piece) || piece.n > DIRECT_BYTES_MAX ||
+        !direct_ready(l, &piece))
+        return false;
+    *rc = direct_write(l->direct, piece.offset, piece.p, piece.n);
+    if (*rc == ERR_INVALID) {
+        l->direct_refused = piece.file;
+        l->direct_file = 0;
+        return false;
     }
+    if (*rc == 0)
+        txnlog_took(l->log);
+    else
+        txnlog_refused(l->log, *rc, err);
+    return true;
+}
+
+/* A batch is durable. */
+static void written(struct logger *l, const struct batch *b, int64_t began_ms)
+{
     int64_t ended_ms = clock_mono_ms(), took_ms = ended_ms - began_ms;
     mutex_lock(&l->mutex);
     summary_add(&l->figures.sync_ms, took_ms);
@@ -81,11 +137,27 @@ static int write_batch(struct logger *l, const struct batch *b)
     mutex_unlock(&l->mutex);
     if (took_ms > l->opt.slow_sync_ms)
         tell_slow(l, took_ms, b);
-    /* Stored first, then looked: logger_tell_syncs does it the other way round. */
     atomic_store(&l->synced, b->items[b->count - 1].zxid);
+}
+
+/* One batch to the disk. */
+static void write_batch(struct logger *l, const struct batch *b)
+{
+    struct store_error err = { "" };
+    int rc = 0;
+    append_batch(l, b);
+    int64_t began_ms = clock_mono_ms();
+    if (!write_direct(l, &rc, &err))
+        rc = txnlog_flush(l->log, &err);
+    if (rc != 0) {
+        fail(l, rc, &err);
+        return;
+    }
+    /* What is durable is stored first, then it is looked who wants to know: logger_tell_syncs does it the other way
+     * round. */
+    written(l, b, began_ms);
     if (atomic_load(&l->tells_syncs))
         l->opt.changed(l->opt.ctx);
-    return 0;
 }
 
 static void run_jobs(struct logger *l, struct logger_job *job)
@@ -93,6 +165,7 @@ static void run_jobs(struct logger *l, struct logger_job *job)
     while (job != NULL && atomic_load(&l->err) == 0) {
         struct logger_job *next = job->next;
         if (job->closes_log) {
+            direct_forget(l);
             txnlog_free(l->log);
             l->log = txnlog_new(l->opt.fs, &l->opt.log);
         }
@@ -114,7 +187,7 @@ static void logger_main(void *ctx)
     struct batch mine = { 0 };
     mutex_lock(&l->mutex);
     for (;;) {
-        while (l->waiting.count == 0 && l->jobs == NULL && !l->stopping) {
+        while (l->lent || (l->waiting.count == 0 && l->jobs == NULL && !l->stopping)) {
             l->sleeping = true;
             mutex_unlock(&l->mutex);
             doorbell_wait(&l->work);
@@ -130,7 +203,7 @@ static void logger_main(void *ctx)
         l->jobs_last = &l->jobs;
         mutex_unlock(&l->mutex);
         if (b.count != 0 && atomic_load(&l->err) == 0)
-            (void)write_batch(l, &b);
+            write_batch(l, &b);
         batch_unref(&b);
         mine = b;
         run_jobs(l, jobs);
@@ -145,6 +218,8 @@ struct logger *logger_new(const struct logger_options *options)
     struct logger *l = mem_zalloc(sizeof *l);
     l->opt = *options;
     l->log = txnlog_new(options->fs, &options->log);
+    if (options->direct)
+        l->direct = direct_new();
     l->jobs_last = &l->jobs;
     l->done_last = &l->done;
     mutex_init(&l->mutex);
@@ -154,17 +229,160 @@ struct logger *logger_new(const struct logger_options *options)
     return l;
 }
 
+/* With the mutex: the thread is to be woken, and it counts as awake from now on. */
+static bool must_ring(struct logger *l)
+{
+    bool ring = l->sleeping && !l->lent && (l->waiting.count != 0 || l->jobs != NULL || l->stopping);
+    if (ring)
+        l->sleeping = false;
+    return ring;
+}
+
+/* ---- writes of the owner ---- */
+
+/* And in one file: none but the last may end it. */
+static bool is_small(const struct batch *b, size_t *bytes)
+{
+    *bytes = 0;
+    if (b->count > OWN_COUNT_MAX)
+        return false;
+    for (size_t i = 0; i < b->count; i++) {
+        if (b->items[i].roll_after && i + 1 < b->count)
+            return false;
+        *bytes += blob_slice(b->items[i].txn).n;
+    }
+    return *bytes <= OWN_BYTES_MAX;
+}
+
+/* With the mutex: what waits becomes the owner's, and the log with it. */
+static bool borrow(struct logger *l)
+{
+    size_t bytes;
+    if (l->direct == NULL || !l->sleeping || l->lent || l->jobs != NULL || l->stopping || l->waiting.count == 0 ||
+        atomic_load(&l->err) != 0 || !is_small(&l->waiting, &bytes) ||
+        !txnlog_would_offer(l->log, l->waiting.count, bytes))
+        return false;
+    if (l->own_rest > 0) {
+        l->own_rest--;
+        return false;
+    }
+    struct batch empty = l->own;
+    l->own = l->waiting;
+    l->waiting = empty;
+    l->lent = true;
+    return true;
+}
+
+/* What was borrowed goes back to the front of what waits. */
+static void give_back(struct logger *l)
+{
+    txnlog_withdraw(l->log);
+    if (++l->own_refusals >= OWN_REFUSALS_MAX)
+        l->own_rest = OWN_REST_BATCHES;
+    mutex_lock(&l->mutex);
+    struct batch *w = &l->waiting, *o = &l->own;
+    if (o->cap - o->count < w->count) {
+        o->cap = (o->count + w->count) * 2;
+        o->items = mem_realloc(o->items, o->cap * sizeof *o->items);
+    }
+    if (w->count != 0)
+        memcpy(o->items + o->count, w->items, w->count * sizeof *w->items);
+    struct batch all = *o, empty = *w;
+    all.count += empty.count;
+    empty.count = 0;
+    l->waiting = all;
+    l->own = empty;
+    l->lent = false;
+    bool ring = must_ring(l);
+    mutex_unlock(&l->mutex);
+    if (ring)
+        doorbell_ring(&l->work);
+}
+
+static void begin_own(struct logger *l)
+{
+    struct txnlog_piece piece;
+    append_batch(l, &l->own);
+    l->own_began_ms = clock_mono_ms();
+    if (!txnlog_offer(l->log, false, &piece) || !direct_ready(l, &piece) ||
+        direct_begin(l->direct, piece.offset, piece.p, piece.n) != 0)
+        give_back(l);
+}
+
+/* Something waits, or the owner has given back the log: whoever can goes on. */
+static void go_on(struct logger *l)
+{
+    mutex_lock(&l->mutex);
+    bool own = borrow(l);
+    bool ring = !own && must_ring(l);
+    mutex_unlock(&l->mutex);
+    if (own)
+        begin_own(l);
+    if (ring)
+        doorbell_ring(&l->work);
+}
+
+static void own_ended(struct logger *l, int rc)
+{
+    struct store_error err = { "" };
+    if (rc == ERR_BUSY) {
+        give_back(l);
+        return;
+    }
+    if (rc == 0) {
+        l->own_refusals = 0;
+        txnlog_took(l->log);
+        written(l, &l->own, l->own_began_ms);
+    } else {
+        txnlog_refused(l->log, rc, &err);
+        mutex_lock(&l->mutex);
+        l->error = err;
+        mutex_unlock(&l->mutex);
+        atomic_store(&l->err, rc);
+    }
+    batch_unref(&l->own);
+    mutex_lock(&l->mutex);
+    l->lent = false;
+    mutex_unlock(&l->mutex);
+    go_on(l);
+}
+
+int logger_bell(const struct logger *l)
+{
+    return l->direct != NULL ? direct_bell(l->direct) : -1;
+}
+
+void logger_answer(struct logger *l)
+{
+    direct_take_bell(l->direct);
+}
+
+void logger_collect(struct logger *l)
+{
+    int rc;
+    if (l->direct != NULL && direct_ended(l->direct, false, &rc))
+        own_ended(l, rc);
+}
+
+/* ---- the owner's side ---- */
+
 void logger_free(struct logger *l)
 {
+    int rc;
     if (l == NULL)
         return;
     mutex_lock(&l->mutex);
     l->stopping = true;
+    bool lent = l->lent;
     mutex_unlock(&l->mutex);
+    if (lent && direct_ended(l->direct, true, &rc))
+        own_ended(l, rc);
     doorbell_ring(&l->work);
     thread_join(&l->thread);
     batch_unref(&l->waiting);
     mem_free(l->waiting.items);
+    mem_free(l->own.items);
+    direct_free(l->direct);
     txnlog_free(l->log);
     doorbell_fini(&l->work);
     mutex_fini(&l->mutex);
@@ -185,11 +403,8 @@ void logger_submit(struct logger *l, const struct core_append *appends, size_t c
     }
     memcpy(w->items + w->count, appends, count * sizeof *appends);
     w->count += count;
-    bool ring = l->sleeping;
-    l->sleeping = false;
     mutex_unlock(&l->mutex);
-    if (ring)
-        doorbell_ring(&l->work);
+    go_on(l);
 }
 
 void logger_run(struct logger *l, struct logger_job *job)
@@ -198,11 +413,8 @@ void logger_run(struct logger *l, struct logger_job *job)
     mutex_lock(&l->mutex);
     *l->jobs_last = job;
     l->jobs_last = &job->next;
-    bool ring = l->sleeping;
-    l->sleeping = false;
     mutex_unlock(&l->mutex);
-    if (ring)
-        doorbell_ring(&l->work);
+    go_on(l);
 }
 
 struct logger_job *logger_take_done(struct logger *l)

@@ -1,6 +1,10 @@
 /* logger: the thread that makes writes durable. It takes whatever waits as one batch, appends, syncs once, and tells up
  * to which zxid everything is on disk. While it syncs, the next batch gathers: under load one sync serves many writes.
  *
+ * A small batch that comes while the thread sleeps does not wake it: the owner begins a write of its own past the page
+ * cache, where the file system can (os/direct.h), and hears of its end. Two hand-overs between threads, which cost a
+ * lone write more than the disk does, fall away.
+ *
  * An error ends its work for good: a failed sync may have lost pages that the kernel calls clean, so it is never
  * tried again and nothing after it may be acknowledged. */
 #ifndef ZOKOR_SERVER_LOGGER_H
@@ -16,6 +20,7 @@ struct logger_options {
     struct fs *fs;
     struct txnlog_options log;  /* dir must live as long as the logger */
     int64_t slow_sync_ms;       /* a longer sync is told (fsync.warningthresholdms) */
+    bool direct;                /* fs is the machine's own: writes may go past it */
     void (*changed)(void *ctx); /* logger_synced or logger_error has news; called on the logger's thread */
     void *ctx;
 };
@@ -24,6 +29,14 @@ struct logger *logger_new(const struct logger_options *options);
 /* Waits until everything submitted is durable (or the log has failed), ends the thread, frees. NULL is fine. */
 void logger_free(struct logger *l);
 
+/* What follows is called on one thread, but where it says otherwise. */
+
+/* Readable when a write of the owner has ended: logger_answer and logger_collect are to be called; -1: never. */
+int logger_bell(const struct logger *l);
+void logger_answer(struct logger *l);
+/* Takes notice of a write that has ended: logger_synced or logger_error has news, without a call of `changed`. To ask
+ * costs nothing, and may find it before the bell. */
+void logger_collect(struct logger *l);
 /* Hands over appends, in order, with their references. Never waits for the disk. */
 void logger_submit(struct logger *l, const struct core_append *appends, size_t count);
 /* Work for the logger's thread: it comes after all that was submitted before, and not at all once the log has failed.

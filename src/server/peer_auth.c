@@ -16,6 +16,12 @@
 #define IN_BYTES_MAX (PEER_AUTH_TOKEN_BYTES_MAX + PEER_HELLO_BYTES_MAX + LIMIT_RECV_BYTES + TLS_RECORD_BYTES + 64u)
 #define HELD_BYTES_MAX (1024u * 1024)
 
+static const char *canonical(const struct peers *p, const char *host)
+{
+    const struct peers_options *o = &p->opt;
+    return o->canonical == NULL ? host : o->canonical(o->ctx, host);
+}
+
 /* ---- life ---- */
 
 static struct peer_auth *auth_new(struct peer_link *l)
@@ -93,7 +99,8 @@ static bool is_member_host(const struct peers *p, struct slice host)
     const struct members *m = p->opt.members(p->opt.ctx);
     for (size_t i = 0; i < m->count; i++)
         for (size_t k = 0; k < m->at[i].address_count; k++)
-            if (slice_eq_str(host, m->at[i].addresses[k].host))
+            if (slice_eq_str(host, m->at[i].addresses[k].host) ||
+                slice_eq_str(host, canonical(p, m->at[i].addresses[k].host)))
                 return true;
     return false;
 }
@@ -205,7 +212,7 @@ static void begin_login(struct peer_link *l)
         l->until_ms = loop_now_ms(p->opt.loop) + p->opt.login_ms;
         peers_sweep_soon(p);
     }
-    a->attempt = sasl_attempt_new(p->opt.sasl_dial, l->host);
+    a->attempt = sasl_attempt_new(p->opt.sasl_dial, canonical(p, l->host));
     a->waits = true;
     peer_auth_look(l);
 }

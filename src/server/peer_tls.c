@@ -129,15 +129,14 @@ void peer_tls_expire(struct peer_link *l, int64_t now_ms)
 
 static void become_plain(struct peer_link *l, struct slice in)
 {
-    uint8_t first = l->tls->first;
-    bool has_first = l->tls->first_n != 0;
+    struct tls_sniff sniffed = l->tls->sniffed;
     count_handshake_end(l);
     buf_fini(&l->tls->sealed);
     mem_free(l->tls);
     l->tls = NULL;
     log_debug("peer.plain", "link=0x%x port=%s", l->id, peer_port_text(l->port));
-    if (has_first)
-        peer_link_take(l, slice_of(&first, 1));
+    if (sniffed.n != 0)
+        peer_link_take(l, tls_sniffed(&sniffed));
     if ((l->flags & LINK_BROKEN) == 0)
         peer_link_take(l, in);
 }
@@ -145,14 +144,7 @@ static void become_plain(struct peer_link *l, struct slice in)
 /* True: this is TLS; or more bytes must come, and *in is empty. */
 static bool sniff(struct peer_link *l, struct slice *in)
 {
-    struct peer_tls *t = l->tls;
-    uint8_t begins[2];
-    size_t n = 0;
-    if (t->first_n != 0)
-        begins[n++] = t->first;
-    for (size_t i = 0; n < sizeof begins && i < in->n; i++)
-        begins[n++] = in->p[i];
-    switch (tls_looks_like_client_hello(slice_of(begins, n))) {
+    switch (tls_sniff(&l->tls->sniffed, *in)) {
     case TLS_HELLO_YES:
         if (!begin(l)) {
             refuse(l, "no memory for TLS");
@@ -160,8 +152,6 @@ static bool sniff(struct peer_link *l, struct slice *in)
         }
         return true;
     case TLS_HELLO_MORE:
-        t->first_n = 1;
-        t->first = begins[0];
         *in = slice_of(in->p, 0);
         return true;
     case TLS_HELLO_NO:
@@ -202,9 +192,10 @@ void peer_tls_bytes(struct peer_link *l, struct slice in)
     if (in.n == 0)
         return;
     buf_reset(plain);
-    if (t->first_n != 0) {
-        t->first_n = 0;
-        rc = feed(l, slice_of(&t->first, 1));
+    if (t->sniffed.n != 0) {
+        struct tls_sniff sniffed = t->sniffed;
+        t->sniffed.n = 0;
+        rc = feed(l, tls_sniffed(&sniffed));
     }
     if (rc == 0)
         rc = feed(l, in);

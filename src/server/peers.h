@@ -37,6 +37,8 @@ struct peers_options {
     const struct member *(*member)(void *ctx, int64_t sid);
     /* Who may connect: hosts of certificates are of them. Used before it returns to the loop. */
     const struct members *(*members)(void *ctx);
+    /* The name that Kerberos has for a host of a server line. NULL: the same. */
+    const char *(*canonical)(void *ctx, const char *host);
     /* No address of the election port can be listened on: the server must end. Called at most once. */
     void (*failed)(void *ctx, const char *why);
 };

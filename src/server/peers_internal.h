@@ -33,8 +33,8 @@ struct peer_tls {
     struct buf sealed;     /* records for the socket, of which sealed_at bytes were taken */
     size_t sealed_at;
     bool established;
-    bool ended, shut;       /* our last words are said; and have left */
-    uint8_t first_n, first; /* a byte that may begin TLS */
+    bool ended, shut;         /* our last words are said; and have left */
+    struct tls_sniff sniffed; /* a byte that may begin TLS */
 };
 
 /* A login on a link, until it is done. */

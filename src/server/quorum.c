@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "os/process.h"
+#include "server/canonical.h"
 #include "server/config_peers.h"
 #include "server/limits.h"
 #include "server/log_feed.h"
@@ -47,6 +48,7 @@ struct quorum {
     struct truncate_job truncate;
     struct oracle_job oracle;
     struct log_feed *feed;
+    struct canonical *canonical; /* NULL: hosts are called what the server lines call them */
     struct loop_wake feed_wake, login_wake;
 };
 
@@ -285,6 +287,12 @@ static const struct members *on_members(void *ctx)
     return zab_members(core_zab(q->opt.core(q->opt.ctx)));
 }
 
+static const char *on_canonical(void *ctx, const char *host)
+{
+    const struct quorum *q = ctx;
+    return canonical_of(q->canonical, host);
+}
+
 static void on_bind_failed(void *ctx, const char *why)
 {
     struct quorum *q = ctx;
@@ -337,6 +345,14 @@ struct members *quorum_members(const struct config *c, struct buf *why)
     return members;
 }
 
+static size_t packets_remembered(const struct config *c)
+{
+    if (!c->message_tracker)
+        return 0;
+    size_t n = (size_t)c->message_tracker_count;
+    return n < LIMIT_PEER_PACKETS ? n : LIMIT_PEER_PACKETS;
+}
+
 struct zab_options quorum_zab_options(const struct config *c, const struct boot *b, struct members *members)
 {
     return (struct zab_options){
@@ -366,6 +382,8 @@ struct zab_options quorum_zab_options(const struct config *c, const struct boot 
         .observer_masters = c->observer_master_port != 0,
         .many_addresses = c->multi_address,
         .oracle = c->oracle_path[0] != '\0',
+        .untrusted = b->untrusted,
+        .packets_remembered = packets_remembered(c),
         .last_zxid = b->found.last_zxid,
         .accepted_epoch = b->epochs.accepted,
         .current_epoch = b->epochs.current,
@@ -381,6 +399,8 @@ struct quorum *quorum_new(const struct quorum_options *options)
     q->truncate = (struct truncate_job){ .job = { .fn = truncate_log, .closes_log = true }, .quorum = q };
     q->oracle = (struct oracle_job){ .job.fn = read_oracle, .quorum = q };
     const struct members *now = zab_members(core_zab(options->core(options->ctx)));
+    if (c->quorum_sasl && c->kerberos_canonical_hosts)
+        q->canonical = canonical_new(now);
     q->members = members_ref((struct members *)(uintptr_t)now);
     const struct member *self = members_find(now, c->my_id);
     ASSERT(self != NULL); /* config_load has looked */
@@ -400,7 +420,9 @@ struct quorum *quorum_new(const struct quorum_options *options)
         .listen_all = c->quorum_listen_all,
         .keepalive = c->election_keepalive,
         .bind_tries = c->election_bind_retries,
-        .dial_ms = { [ZAB_PORT_ELECTION] = c->election_connect_timeout_ms,
+        /* 0 is Java's for ever. */
+        .dial_ms = { [ZAB_PORT_ELECTION] =
+                         c->election_connect_timeout_ms == 0 ? INT32_MAX : c->election_connect_timeout_ms,
                      [ZAB_PORT_LEARNER] = leader_ms,
                      [ZAB_PORT_OBSERVERS] = leader_ms },
         .observer_port = (uint16_t)c->observer_master_port,
@@ -417,6 +439,7 @@ struct quorum *quorum_new(const struct quorum_options *options)
         .event = on_peer_event,
         .member = on_member,
         .members = on_members,
+        .canonical = on_canonical,
         .failed = on_bind_failed,
     });
     loop_wake_open(options->loop, &q->login_wake, on_login_wake);
@@ -447,5 +470,6 @@ void quorum_free(struct quorum *q)
     peers_free(q->peers);
     tree_free(q->truncate.found.tree);
     members_unref(q->members);
+    canonical_free(q->canonical);
     mem_free(q);
 }

@@ -2,6 +2,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "server/jaas_file.h"
+#include "server/kerberos.h"
 #include "server/server.h"
 
 static int fail(const struct sasl_error *err)
@@ -31,9 +32,26 @@ static int make(struct quorum_sasl *s, const struct config *c, struct slice jaas
     return sasl_login_new(&options, &s->dial, &err) == 0 ? 0 : fail(&err);
 }
 
+/* requireKerberosConfig: Apache's KerberosName fails where the configuration has no default realm. */
+static int check_kerberos(const struct config *c)
+{
+    char realm[256], reason[300] = "";
+    if (!c->require_kerberos || kerberos_default_realm(realm, sizeof realm, reason, sizeof reason) == 0)
+        return 0;
+    log_error(
+        "server.config",
+        "requireKerberosConfig=true reason=\"%s\" next=\"write default_realm = YOUR.REALM below [libdefaults] into "
+        "the file that KRB5_CONFIG names, or /etc/krb5.conf; or take the key out\"",
+        reason);
+    return SERVER_EXIT_USAGE;
+}
+
 int quorum_sasl_init(struct quorum_sasl *s, const struct config *config, struct fs *fs)
 {
     *s = (struct quorum_sasl){ 0 };
+    int missing = check_kerberos(config);
+    if (missing != 0)
+        return missing;
     if (!config->distributed || !config->quorum_sasl)
         return 0;
     struct buf jaas;

@@ -92,7 +92,10 @@ int restore_end(struct restore *r, uint64_t hash_key)
     struct store_error err = { "" };
     struct snapshot_info info;
     struct store_recover_options o = {
-        .tree = { .hash_key = hash_key, .extended_types = c->extended_types, .digest_enabled = c->digest_enabled },
+        .tree = { .hash_key = hash_key,
+                  .extended_types = c->extended_types,
+                  .ttl_353 = c->emulate_353_ttl,
+                  .digest_enabled = c->digest_enabled },
         .record_bytes_max = (size_t)(c->jute_max_buffer_bytes + c->jute_extra_bytes),
     };
     r->fs->ops->close(r->file);

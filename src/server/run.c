@@ -53,8 +53,11 @@ struct server {
     struct http_ports *http;
     struct members *members; /* at start; NULL: a standalone server */
     struct quorum *quorum;   /* NULL: a standalone server */
-    struct loop_timer tick, purge, pace;
+    struct loop_timer tick, purge, pace, stall;
+    int64_t stall_set_ms; /* jvm.pause.monitor: when the timer was set */
+    struct summary stall_ms;
     struct loop_wake log_wake, snapshot_wake;
+    struct loop_poll log_bell; /* fn NULL: there is none */
     struct loop_signal terminate, interrupt;
     int64_t snapshot_zxid; /* of the one being written, or the last */
     int64_t began_ms;      /* of this life; started_ms: of the process */
@@ -268,6 +271,7 @@ static void await_log(struct server *s)
 static void turn(void *ctx)
 {
     struct server *s = ctx;
+    logger_collect(s->logger);
     if (logger_synced(s->logger) > s->synced_zxid)
         look_at_log(s);
     do
@@ -398,8 +402,14 @@ static void listener_add(void *ctx, int fd, const struct net_address *peer)
     add(s, fd, peer, s->config->client_unified ? FRONT_EITHER : FRONT_PLAIN);
 }
 
+/* A handshake costs more than all that a server which serves nobody could answer. */
 static void listener_add_secure(void *ctx, int fd, const struct net_address *peer)
 {
+    const struct server *s = ctx;
+    if (s->config->handshakes_early_drop && core_mode(s->core) == CORE_LOOKING) {
+        net_close(fd);
+        return;
+    }
     add(ctx, fd, peer, FRONT_TLS);
 }
 
@@ -411,9 +421,8 @@ static void log_changed(void *ctx)
     loop_wake(&s->log_wake);
 }
 
-static void on_log_wake(struct loop_wake *wake)
+static void log_news(struct server *s)
 {
-    struct server *s = CONTAINER_OF(wake, struct server, log_wake);
     struct store_error err;
     look_at_log(s);
     if (s->phase == PHASE_LEAVING || logger_error(s->logger, &err) == 0)
@@ -425,6 +434,20 @@ static void on_log_wake(struct loop_wake *wake)
     s->exit_code = SERVER_EXIT_LOG_FAILED;
     s->phase = PHASE_LEAVING;
     loop_stop(s->loop);
+}
+
+static void on_log_wake(struct loop_wake *wake)
+{
+    log_news(CONTAINER_OF(wake, struct server, log_wake));
+}
+
+static void on_log_bell(struct loop_poll *poll, unsigned events)
+{
+    struct server *s = CONTAINER_OF(poll, struct server, log_bell);
+    (void)events;
+    logger_answer(s->logger);
+    logger_collect(s->logger);
+    log_news(s);
 }
 
 /* A service manager that cannot be told is no reason to stop serving. */
@@ -474,6 +497,31 @@ static void on_purge(struct loop_timer *timer)
     }
     snapshotter_purge(s->snapshotter);
     loop_timer_set(timer, (int64_t)s->config->purge_interval_hours * 3600 * 1000);
+}
+
+/* jvm.pause.monitor: how much later than it should a timer comes, which is what every client waits, too. The numbers
+ * are those of Apache's JvmPauseMonitor. */
+static void on_stall(struct loop_timer *timer)
+{
+    struct server *s = CONTAINER_OF(timer, struct server, stall);
+    const struct config *c = s->config;
+    int64_t now_ms = clock_mono_ms(), late_ms = now_ms - s->stall_set_ms - c->stall_sleep_ms;
+    summary_add(&s->stall_ms, late_ms < 0 ? 0 : late_ms);
+    if (late_ms > c->stall_warn_ms)
+        log_warn("loop.stalled", "late_ms=%lld next=\"look at what else the machine does: steal time, swapping\"",
+                 (long long)late_ms);
+    else if (late_ms > c->stall_info_ms)
+        log_info("loop.stalled", "late_ms=%lld", (long long)late_ms);
+    s->stall_set_ms = now_ms;
+    loop_timer_set(timer, c->stall_sleep_ms);
+}
+
+static void begin_stalls(struct server *s)
+{
+    loop_timer_open(s->loop, &s->stall, on_stall);
+    s->stall_set_ms = clock_mono_ms();
+    if (s->config->stall_monitor)
+        loop_timer_set(&s->stall, s->config->stall_sleep_ms);
 }
 
 /* No new connections and requests; what is in flight is finished first. */
@@ -604,6 +652,7 @@ static void host_figures(void *ctx, struct command_figures *out)
         .started_ms = s->started_ms,
         .fsync_slow_count = logger_slow_syncs(s->logger),
         .snapshot_ms = s->snapshot_ms,
+        .stall_ms = s->stall_ms,
         .restore_ms = s->http->restore_ms,
         .snapshot_errors = s->http->host.snapshot_errors,
         .snapshots_limited = s->http->host.snapshots_limited,
@@ -659,6 +708,16 @@ static unsigned host_interest(void *ctx, uint32_t conn)
 /* ---- start ---- */
 
 /* Schemes whose ids are valid in ACLs though the core cannot prove them. */
+/* Apache knows the scheme where authProvider.N names its class; a list of names without that would be for nothing. */
+static bool knows_ensembles(const struct config *c)
+{
+    for (size_t i = 0; i < c->auth_providers.count; i++)
+        if (strcmp(c->auth_providers.at[i].value, "org.apache.zookeeper.server.auth.EnsembleAuthenticationProvider") ==
+            0)
+            return true;
+    return c->ensemble_auth_name[0] != '\0';
+}
+
 static const char *shell_schemes(const struct server *s)
 {
     bool sasl = sasl_schemes(s->config) != NULL;
@@ -682,13 +741,17 @@ static struct core_options core_options_of(const struct server *s)
         .frame_bytes_max = (size_t)(frame_max < 1024 ? 1024 : frame_max), /* the front enforces the exact limit */
         .txn_bytes_max = (size_t)(frame_max + c->jute_extra_bytes),
         .skip_acl = c->skip_acl,
+        .eager_acl_check = c->eager_acl_check,
         .enforce_quota = c->enforce_quota,
         .extended_types = c->extended_types,
+        .ttl_353 = c->emulate_353_ttl,
         .digest_enabled = c->digest_enabled,
         .reconfig_enabled = c->reconfig_enabled,
         .digest_auth_enabled = c->digest_auth,
         .digest_algorithm = c->digest_algorithm,
         .super_digest = c->super_digest[0] != '\0' ? c->super_digest : NULL,
+        .ensemble_auth = knows_ensembles(c),
+        .ensemble_names = c->ensemble_auth_name[0] != '\0' ? c->ensemble_auth_name : NULL,
         .enforce_auth = c->enforce_auth,
         .enforce_auth_schemes = c->enforce_auth_schemes,
         .container_check_interval_ms = c->container_check_ms,
@@ -713,6 +776,7 @@ static struct core_options core_options_of(const struct server *s)
             .decrease_ratio = c->connection_decrease_ratio,
             .weighted = c->connection_weights,
             .global_session_weight = c->connection_weight_global,
+            .local_session_weight = c->connection_weight_local,
             .renew_weight = c->connection_weight_renew,
         },
         .shell_schemes = shell_schemes(s),
@@ -749,9 +813,17 @@ static void start_threads(struct server *s)
                  .size_limit_bytes = c->log_size_limit_kb > 0 ? (uint64_t)c->log_size_limit_kb * 1024 : 0,
                  .force_sync = c->force_sync },
         .slow_sync_ms = c->fsync_warn_ms,
+        .direct = c->force_sync && c->log_direct,
         .changed = log_changed,
         .ctx = s,
     });
+    int bell = logger_bell(s->logger);
+    s->log_bell.fn = NULL;
+    if (bell >= 0) {
+        int rc = loop_poll_open(s->loop, &s->log_bell, bell, on_log_bell);
+        ASSERT(rc == 0);
+        loop_poll_set(&s->log_bell, LOOP_READABLE);
+    }
     s->snapshotter = snapshotter_new(&(struct snapshotter_options){
         .fs = s->fs,
         .dirs = s->boot.dirs,
@@ -785,10 +857,10 @@ static void start_serving(struct server *s, int listen_fd, int secure_fd)
                                .word = on_word,
                                .word_more = on_word_more };
     int64_t tls_handshake_ms = c->ssl_detect_ms > 0 ? c->ssl_detect_ms : TLS_HANDSHAKE_MS;
-    /* Both ports of the ensemble, and dials to every member. */
-    int64_t reserved = LIMIT_FDS_RESERVED;
-    if (c->distributed)
-        reserved += 2 * (LIMIT_PEER_STRANGERS + 2 * (int64_t)c->peer_count) + 4 * (int64_t)c->peer_count;
+    int64_t reserved = LIMIT_FDS_RESERVED + (int64_t)LIMIT_FDS_THREAD * s->net_threads + http_ports_files_max(c);
+    if (c->distributed) /* the ports between servers, and dials to every member */
+        reserved += (c->observer_master_port != 0 ? 3 : 2) * (LIMIT_PEER_STRANGERS + 2 * (int64_t)c->peer_count) +
+                    4 * (int64_t)c->peer_count;
     int64_t conns_max = files_max > 2 * reserved ? files_max - reserved : files_max / 2;
     if (s->net_threads == 0)
         front_init(&s->front, &(struct front_options){ .loop = loop,
@@ -827,6 +899,7 @@ static void start_serving(struct server *s, int listen_fd, int secure_fd)
     loop_timer_open(loop, &s->tick, on_tick);
     loop_timer_open(loop, &s->purge, on_purge);
     loop_timer_open(loop, &s->pace, on_pace);
+    begin_stalls(s);
     loop_signal_open(loop, &s->terminate, LOOP_SIGNAL_TERMINATE, on_terminate);
     loop_signal_open(loop, &s->interrupt, LOOP_SIGNAL_INTERRUPT, on_interrupt);
     loop_set_turn(loop, turn, s);
@@ -858,8 +931,11 @@ static void stop_serving(struct server *s)
     loop_timer_close(&s->tick);
     loop_timer_close(&s->purge);
     loop_timer_close(&s->pace);
+    loop_timer_close(&s->stall);
     loop_signal_close(&s->terminate);
     loop_signal_close(&s->interrupt);
+    if (s->log_bell.fn != NULL)
+        loop_poll_close(&s->log_bell, NULL);
     /* The threads may wake the loop until they have ended. */
     logger_free(s->logger);
     snapshotter_free(s->snapshotter);

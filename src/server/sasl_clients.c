@@ -60,7 +60,8 @@ const char *sasl_schemes(const struct config *config)
 static void warn_of_providers(const struct config *config)
 {
     static const char *const known[] = { PROVIDER, "org.apache.zookeeper.server.auth.DigestAuthenticationProvider",
-                                         "org.apache.zookeeper.server.auth.IPAuthenticationProvider" };
+                                         "org.apache.zookeeper.server.auth.IPAuthenticationProvider",
+                                         "org.apache.zookeeper.server.auth.EnsembleAuthenticationProvider" };
     for (size_t i = 0; i < config->auth_providers.count; i++) {
         const struct config_pair *pair = &config->auth_providers.at[i];
         bool is_known = false;

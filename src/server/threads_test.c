@@ -105,6 +105,18 @@ static struct logger *logger_open(void)
     });
 }
 
+/* Over the machine's own file system, past the page cache where that can be. */
+static struct logger *logger_open_direct(void)
+{
+    return logger_new(&(struct logger_options){
+        .fs = fs_real(),
+        .log = { .dir = dir, .prealloc_bytes = 65536, .force_sync = true },
+        .slow_sync_ms = 1000000,
+        .direct = true,
+        .changed = on_change,
+    });
+}
+
 static void submit(struct logger *l, int64_t zxid, bool roll_after)
 {
     struct core_append a = { .zxid = zxid,
@@ -118,7 +130,8 @@ static void wait_synced(struct logger *l, int64_t zxid)
     int64_t give_up_ms = clock_mono_ms() + PATIENCE_MS;
     while (logger_synced(l) < zxid) {
         assert_true(clock_mono_ms() < give_up_ms);
-        usleep(200);
+        logger_collect(l);
+        usleep(50);
     }
 }
 
@@ -224,6 +237,88 @@ static void test_log_write_fails(void **state)
 {
     (void)state;
     fail_log(&write_fails, ERR_NO_SPACE);
+}
+
+/* Small batches, which the owner writes itself, between others that are the thread's; blocks and files are filled. */
+static void test_own_writes_come_in_order(void **state)
+{
+    (void)state;
+    struct logger *l = logger_open_direct();
+    struct store_error err;
+    int64_t z = 0, rolled = 0;
+    for (int i = 0; i < 200; i++) {
+        int count = i % 10 == 9 ? 150 : 1 + i % 5;
+        for (int k = 0; k < count; k++) {
+            z++;
+            submit(l, z, i == 100 && k == 0);
+            rolled = i == 100 && k == 0 ? z : rolled;
+        }
+        if (i % 3 != 0)
+            wait_synced(l, z);
+        else
+            logger_collect(l);
+    }
+    wait_synced(l, z);
+    assert_int_equal(logger_error(l, &err), 0);
+    logger_free(l);
+    char second[32];
+    snprintf(second, sizeof second, "log.%llx", (unsigned long long)rolled + 1);
+    assert_int_equal(files("log."), 2);
+    assert_int_equal(records("log.1"), rolled);
+    assert_int_equal(records(second), z - rolled);
+}
+
+/* Wherever in a batch a file ends. */
+static void test_small_batches_roll(void **state)
+{
+    (void)state;
+    struct logger *l = logger_open_direct();
+    int64_t z = 0;
+    char name[32], path[128];
+    for (int i = 0; i < 12; i++) {
+        struct core_append a[4];
+        for (int k = 0; k < 4; k++)
+            a[k] = (struct core_append){ .zxid = ++z,
+                                         .txn = blob_dup(slice_str("a transaction's bytes")),
+                                         .roll_after = i % 4 == k && i >= 4 };
+        logger_submit(l, a, 4);
+        wait_synced(l, z);
+    }
+    logger_free(l);
+    assert_int_equal(files("log."), 8); /* the last roll comes to nothing */
+    int count = 0;
+    for (int64_t first = 1; first <= z; first++) {
+        snprintf(name, sizeof name, "log.%llx", (unsigned long long)first);
+        snprintf(path, sizeof path, "%s/%s", dir, name);
+        count += access(path, F_OK) == 0 ? records(name) : 0;
+    }
+    assert_int_equal(count, z);
+}
+
+/* Whoever reads the log brings it into the page cache, past which nothing can be begun: the thread writes. */
+static void test_the_log_is_read_meanwhile(void **state)
+{
+    (void)state;
+    struct logger *l = logger_open_direct();
+    for (int64_t z = 1; z <= 40; z++) {
+        submit(l, z, false);
+        wait_synced(l, z);
+        assert_int_equal(records("log.1"), z);
+    }
+    logger_free(l);
+    assert_int_equal(records("log.1"), 40);
+}
+
+static void test_own_write_is_waited_for_at_the_end(void **state)
+{
+    (void)state;
+    struct logger *l = logger_open_direct();
+    submit(l, 1, false);
+    wait_synced(l, 1);
+    submit(l, 2, false);
+    submit(l, 3, false);
+    logger_free(l);
+    assert_int_equal(records("log.1"), 3);
 }
 
 /* ---- snapshots ---- */
@@ -420,6 +515,27 @@ static void test_a_job_closes_the_log(void **state)
     assert_int_equal(records("log.5"), 1);
 }
 
+static void test_a_job_comes_behind_an_own_write(void **state)
+{
+    (void)state;
+    struct logger *l = logger_open_direct();
+    struct probe p = { .job = { .fn = run_probe, .closes_log = true }, .logger = l };
+    submit(l, 1, false);
+    wait_synced(l, 1);
+    submit(l, 2, false);
+    logger_run(l, &p.job);
+    wait_synced(l, 2);
+    assert_ptr_equal(wait_job(l), &p.job);
+    assert_int_equal(p.synced_then, 2);
+    submit(l, 3, false);
+    wait_synced(l, 3);
+    submit(l, 4, false);
+    wait_synced(l, 4);
+    logger_free(l);
+    assert_int_equal(records("log.1"), 2);
+    assert_int_equal(records("log.3"), 2);
+}
+
 static void test_no_job_behind_a_failure(void **state)
 {
     (void)state;
@@ -467,12 +583,17 @@ int main(void)
         TEST(test_log_free_waits_for_the_disk),
         TEST(test_log_sync_fails),
         TEST(test_log_write_fails),
+        TEST(test_own_writes_come_in_order),
+        TEST(test_small_batches_roll),
+        TEST(test_the_log_is_read_meanwhile),
+        TEST(test_own_write_is_waited_for_at_the_end),
         TEST(test_snapshot_is_saved_and_readable),
         TEST(test_failed_snapshot_leaves_nothing_and_the_next_succeeds),
         TEST(test_unfinished_snapshot_is_given_up_at_the_end),
         TEST(test_purge_keeps_the_newest),
         TEST(test_jobs_come_behind_what_was_submitted),
         TEST(test_a_job_closes_the_log),
+        TEST(test_a_job_comes_behind_an_own_write),
         TEST(test_no_job_behind_a_failure),
         TEST(test_a_snapshot_is_given_up),
     };

@@ -3,34 +3,18 @@
 #include "sim/cluster.h"
 #include <string.h>
 
-static const char *const names[DIRECTED_PACKETS] = {
-    [DIRECTED_IMAGE] = "IMAGE",
-    [PEER_REQUEST] = "REQUEST",
-    [PEER_PROPOSAL] = "PROPOSAL",
-    [PEER_ACK] = "ACK",
-    [PEER_COMMIT] = "COMMIT",
-    [PEER_PING] = "PING",
-    [PEER_REVALIDATE] = "REVALIDATE",
-    [PEER_SYNC] = "SYNC",
-    [PEER_INFORM] = "INFORM",
-    [PEER_COMMIT_AND_ACTIVATE] = "COMMITANDACTIVATE",
-    [PEER_NEWLEADER] = "NEWLEADER",
-    [PEER_FOLLOWERINFO] = "FOLLOWERINFO",
-    [PEER_UPTODATE] = "UPTODATE",
-    [PEER_DIFF] = "DIFF",
-    [PEER_TRUNC] = "TRUNC",
-    [PEER_SNAP] = "SNAP",
-    [PEER_OBSERVERINFO] = "OBSERVERINFO",
-    [PEER_LEADERINFO] = "LEADERINFO",
-    [PEER_ACKEPOCH] = "ACKEPOCH",
-    [PEER_INFORM_AND_ACTIVATE] = "INFORMANDACTIVATE",
-    [DIRECTED_ELECTION] = "ELECTION",
-};
+static const char *name_of(int packet)
+{
+    if (packet == DIRECTED_IMAGE)
+        return "IMAGE";
+    const char *name = packet == DIRECTED_ELECTION ? "ELECTION" : peer_packet_name(packet);
+    return name == NULL ? "" : name;
+}
 
 int directed_packet(const char *name)
 {
     for (int i = 0; i < DIRECTED_PACKETS; i++)
-        if (strcmp(name, names[i]) == 0)
+        if (strcmp(name, name_of(i)) == 0)
             return i;
     return -1;
 }

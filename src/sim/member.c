@@ -158,7 +158,7 @@ bool member_serves(const struct sim_member *m)
     return z == NULL || zab_leads(z) || zab_learns(z);
 }
 
-bool member_step(struct sim_member *m, struct core_event ev)
+static bool step_once(struct sim_member *m, struct core_event ev)
 {
     ev.now_ms = member_now_ms(m);
     ev.wall_ms = member_wall_ms(m);
@@ -171,6 +171,17 @@ bool member_step(struct sim_member *m, struct core_event ev)
     core_out_reset(&m->out);
     ghost_stepped(m->cluster, m);
     set_timer(m);
+    return go_on;
+}
+
+/* As in the server: what became durable without mattering is told behind the next event. */
+bool member_step(struct sim_member *m, struct core_event ev)
+{
+    bool go_on = step_once(m, ev);
+    int64_t zxid = m->untold_zxid;
+    m->untold_zxid = 0;
+    if (zxid != 0)
+        step_once(m, (struct core_event){ .type = CORE_EV_LOG_SYNCED, .zxid = zxid });
     return go_on;
 }
 
@@ -256,7 +267,10 @@ void member_log_done(struct sim_member *m)
     }
     if (zxid > m->durable_zxid)
         m->durable_zxid = zxid;
-    member_step(m, (struct core_event){ .type = CORE_EV_LOG_SYNCED, .zxid = zxid });
+    if (core_awaits_log(m->core))
+        member_step(m, (struct core_event){ .type = CORE_EV_LOG_SYNCED, .zxid = zxid });
+    else
+        m->untold_zxid = zxid;
     start_flush(m);
 }
 

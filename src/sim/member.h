@@ -59,6 +59,7 @@ struct sim_member {
     bool flushing;
     size_t flush_count; /* of waiting, that the flush under way covers */
     int64_t appended_zxid, durable_zxid;
+    int64_t untold_zxid; /* durable, but not worth an event of its own to the core; 0: none */
     int64_t stalled_until_us;
 
     struct snapshot_writer *image;

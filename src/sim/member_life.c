@@ -202,6 +202,7 @@ bool member_start(struct sim_member *m)
     m->tick_us = INT64_MAX;
     ghost_recovered(c, m, r.last_zxid);
     m->appended_zxid = m->durable_zxid = r.last_zxid;
+    m->untold_zxid = 0;
     struct zab_options z = member_zab_options(m);
     struct core_options o = core_options(m);
     o.past_session_id = r.past_session_id;

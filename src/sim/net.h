@@ -48,6 +48,7 @@ struct net {
     uint32_t *live;
     uint32_t live_count, live_cap;
     bool blocked[NET_MEMBERS_MAX][NET_MEMBERS_MAX];            /* from, to */
+    int64_t parted_us[NET_MEMBERS_MAX];                        /* until when a way from or to the member was blocked */
     int64_t refuses_until_us[NET_MEMBERS_MAX][ZAB_PORT_COUNT]; /* member, port */
     struct dice dice;
 };
@@ -68,6 +69,8 @@ void simnet_break_one(struct cluster *c, struct dice *d);
 void simnet_split(struct cluster *c, struct dice *d);
 void simnet_flap(struct cluster *c, struct dice *d);
 void simnet_heal(struct cluster *c);
+/* A way between the member and another one is blocked, or was in the last so many us. */
+bool simnet_is_parted(const struct cluster *c, uint32_t member, int64_t last_us);
 
 /* Happenings: mark is the side that is concerned. */
 void simnet_dialled(struct cluster *c, uint32_t wire);

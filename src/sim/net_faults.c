@@ -78,10 +78,27 @@ void simnet_split(struct cluster *c, struct dice *d)
     cover(&c->coverage, COVER_partitions);
 }
 
+static bool is_parted_now(const struct cluster *c, uint32_t member)
+{
+    for (uint32_t i = 0; i < c->member_count; i++)
+        if (c->net.blocked[member][i] || c->net.blocked[i][member])
+            return true;
+    return false;
+}
+
+bool simnet_is_parted(const struct cluster *c, uint32_t member, int64_t last_us)
+{
+    int64_t ended_us = c->net.parted_us[member];
+    return is_parted_now(c, member) || (ended_us != 0 && c->now_us - ended_us < last_us);
+}
+
 /* Everything flows again, at once. */
 void simnet_heal(struct cluster *c)
 {
     struct net *n = &c->net;
+    for (uint32_t i = 0; i < c->member_count; i++)
+        if (is_parted_now(c, i))
+            n->parted_us[i] = c->now_us;
     memset(n->blocked, 0, sizeof n->blocked);
     memset(n->refuses_until_us, 0, sizeof n->refuses_until_us);
     for (uint32_t i = 0; i < n->live_count; i++)

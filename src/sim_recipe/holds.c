@@ -1,5 +1,6 @@
 #include "sim_recipe/holds.h"
 #include "base/mem.h"
+#include "sim_recipe/socket.h"
 
 void holds_init(struct holds *h, const char *name, size_t limit)
 {
@@ -69,6 +70,22 @@ static void judge_together(const struct holds *h, const struct hold *mine)
                     h->limit);
 }
 
+/* Its server is cut off from others, or was just now. A follower that its leader does not hear goes on answering its
+ * clients until syncLimit is over, as Apache's does, and the leader ends their sessions meanwhile: no client can know.
+ */
+static bool is_served_apart(const struct hold *o)
+{
+    const struct cluster *c = world->c;
+    int64_t timeout_us = opt(c, OPT_timeout_ms) * 1000;
+    for (size_t i = 0; i < world->sock_count; i++) {
+        const struct sock *s = world->socks[i];
+        if (s != NULL && s->app == o->app && s->dialled && s->greeted &&
+            simnet_is_parted(c, c->cables[s->cable].member, timeout_us))
+            return true;
+    }
+    return false;
+}
+
 /* A holder whose session is over must know by now that its hold is in doubt: it hears nothing for two thirds of the
  * time after which the ensemble may end the session. */
 static void judge_told(const struct holds *h, const struct hold *mine)
@@ -78,7 +95,7 @@ static void judge_told(const struct holds *h, const struct hold *mine)
         if (was_killed(o) || (o->shared && mine->shared) || world_session_lives(o->session_id))
             continue;
         world_count(COUNT_passed_on);
-        if (now(o) == ZOKOR_HELD && !o->app->is_bold && world_now_us() > o->app->clumsy_us)
+        if (now(o) == ZOKOR_HELD && !o->app->is_bold && world_now_us() > o->app->clumsy_us && !is_served_apart(o))
             world_wrong("hold.not_told",
                         "%s: program %u is granted 0x%llx while program %u is sure of 0x%llx, and its session 0x%llx "
                         "is over",

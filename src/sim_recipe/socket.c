@@ -45,7 +45,8 @@ int sock_new(struct fiber *f, enum sock_state state)
     struct world *w = world;
     struct sock *s = mem_zalloc(sizeof *s);
     *s = (struct sock){ .app = f->app, .state = state, .open_us = FIBER_NEVER, .refuse_us = FIBER_NEVER };
-    if (state != SOCK_EVENT)
+    s->member = -1;
+    if (state != SOCK_EVENT && state != SOCK_SET)
         s->client = client_of(f);
     buf_init(&s->in, SIZE_MAX);
     buf_init(&s->seen, SIZE_MAX);
@@ -124,6 +125,10 @@ short sock_events(struct sock *s, short wanted)
     settle(s);
     if (s->state == SOCK_EVENT)
         return s->value != 0 ? wanted & POLLIN : 0;
+    if (s->state == SOCK_SET) {
+        struct sock *member = s->member < 0 ? NULL : sock_at(s->member);
+        return member != NULL && sock_events(member, s->wanted) != 0 ? wanted & POLLIN : 0;
+    }
     if (s->state == SOCK_BROKEN)
         return (short)((wanted & (POLLIN | POLLOUT)) | POLLERR | POLLHUP);
     if (s->state != SOCK_OPEN)

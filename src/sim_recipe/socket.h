@@ -7,7 +7,7 @@
 
 #define SOCKET_FIRST 1000000
 
-enum sock_state { SOCK_NEW, SOCK_OPENING, SOCK_OPEN, SOCK_BROKEN, SOCK_EVENT };
+enum sock_state { SOCK_NEW, SOCK_OPENING, SOCK_OPEN, SOCK_BROKEN, SOCK_EVENT, SOCK_SET };
 
 struct sock {
     struct app *app;
@@ -17,6 +17,8 @@ struct sock {
     int64_t open_us, refuse_us; /* when it is connected, or refused */
     int error;
     uint64_t value; /* of an event */
+    int member;     /* of an epoll set, which has one; -1: none */
+    short wanted;   /* of it, as poll has them */
     struct buf in;  /* from the member, not read yet */
     size_t in_at;
     struct buf seen; /* read: the beginning of a frame */

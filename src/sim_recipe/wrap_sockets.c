@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -194,6 +195,28 @@ WRAP(int, poll, (struct pollfd * fds, nfds_t n, int timeout_ms))
 WRAP(int, __poll_chk, (struct pollfd * fds, nfds_t n, int timeout_ms, size_t size))
 {
     return fiber_current == NULL ? __real___poll_chk(fds, n, timeout_ms, size) : poll_fiber(fds, n, timeout_ms);
+}
+
+/* ---- epoll: only as a set that poll asks ---- */
+
+WRAP(int, epoll_create1, (int flags))
+{
+    return fiber_current == NULL ? __real_epoll_create1(flags) : new_sock(SOCK_SET);
+}
+
+WRAP(int, epoll_ctl, (int set, int what, int fd, struct epoll_event *e))
+{
+    if (fiber_current == NULL)
+        return __real_epoll_ctl(set, what, fd, e);
+    struct sock *s = sock_at(set);
+    if (s == NULL || s->state != SOCK_SET || sock_at(fd) == NULL)
+        return fails(EBADF);
+    if (what == EPOLL_CTL_ADD ? s->member >= 0 : s->member != fd)
+        return fails(what == EPOLL_CTL_ADD ? ENOSPC : ENOENT);
+    s->member = what == EPOLL_CTL_DEL ? -1 : fd;
+    s->wanted = what == EPOLL_CTL_DEL || (e->events & EPOLLIN) == 0 ? 0 : POLLIN;
+    fibers_wake(&world->fibers, s->app, true);
+    return 0;
 }
 
 /* ---- names ---- */

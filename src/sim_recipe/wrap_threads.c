@@ -193,6 +193,18 @@ WRAP(int, sem_wait, (sem_t * s))
     return 0;
 }
 
+WRAP(int, sem_trywait, (sem_t * s))
+{
+    if (fiber_current == NULL)
+        return __real_sem_trywait(s);
+    if (count_of(s)->value == 0) {
+        errno = EAGAIN;
+        return -1;
+    }
+    count_of(s)->value--;
+    return 0;
+}
+
 /* ---- threads ---- */
 
 WRAP(int, pthread_create, (pthread_t * t, const pthread_attr_t *a, void *(*main)(void *), void *arg))

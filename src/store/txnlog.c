@@ -13,6 +13,7 @@
 #define TXNLOG_UNBORN_NAME "tmp-log"
 #define TXNLOG_PREALLOC_SLACK_BYTES 4096 /* disk specification 2.6 */
 #define TXNLOG_BATCH_BYTES_KEPT (4u << 20)
+#define TXNLOG_STEP_BYTES_MIN (64u << 10) /* of preallocation on a disk that is nearly full */
 
 /* Where in the batch a new file begins. */
 struct txnlog_cut {
@@ -32,7 +33,12 @@ struct txnlog {
     struct store_path path; /* of file */
     uint64_t pos;           /* bytes written */
     uint64_t size;          /* of the file, preallocation included */
+    uint64_t file_number;   /* of files so far */
+    uint64_t zeroed;        /* up to here zeros were offered */
+    uint64_t step_bytes;    /* it grows by: preAllocSize, or less where the disk has not so much left */
     bool dirty;             /* written and not synced */
+    uint8_t *memory;        /* of block */
+    uint8_t *block;         /* the block that the end of the file lies in, up to there; the rest is for an offer */
     int failed;             /* sticky */
     struct store_error failure;
 };
@@ -47,6 +53,8 @@ struct txnlog *txnlog_new(struct fs *fs, const struct txnlog_options *options)
     memcpy(l->dir, options->dir, n);
     l->options.dir = l->dir;
     l->cut_wanted = true;
+    l->memory = mem_alloc(TXNLOG_PIECE_BYTES_MAX + TXNLOG_AHEAD_BYTES + 3 * TXNLOG_BLOCK_BYTES);
+    l->block = l->memory + (TXNLOG_BLOCK_BYTES - (uintptr_t)l->memory % TXNLOG_BLOCK_BYTES);
     buf_init(&l->batch, SIZE_MAX);
     return l;
 }
@@ -58,6 +66,7 @@ void txnlog_free(struct txnlog *l)
     l->fs->ops->close(l->file);
     buf_fini(&l->batch);
     mem_free(l->cuts);
+    mem_free(l->memory);
     mem_free(l->dir);
     mem_free(l);
 }
@@ -132,20 +141,31 @@ static int txnlog_finish_file(struct txnlog *l)
     return 0;
 }
 
+static uint64_t txnlog_size_for(const struct txnlog *l, uint64_t end)
+{
+    uint64_t size = l->size;
+    while (l->pos + TXNLOG_PREALLOC_SLACK_BYTES >= size || end > size)
+        size += l->step_bytes;
+    return size;
+}
+
+/* Preallocation is for speed: where there is no room for a whole step, as on a small volume or at the end of a large
+ * one, what fits is as good. (Apache's leaves a hole and goes on, too.) */
 static int txnlog_grow(struct txnlog *l, uint64_t end)
 {
-    uint64_t step = l->options.prealloc_bytes, size = l->size;
-    if (step == 0)
+    if (l->step_bytes == 0)
         return 0;
-    while (l->pos + TXNLOG_PREALLOC_SLACK_BYTES >= size || end > size)
-        size += step;
-    if (size == l->size)
-        return 0;
-    int rc = l->fs->ops->allocate(l->file, size);
-    if (rc < 0)
-        return txnlog_fail(l, rc, "preallocate (preAllocSize)");
-    l->size = size;
-    return 0;
+    for (;;) {
+        uint64_t size = txnlog_size_for(l, end);
+        int rc = size == l->size ? 0 : l->fs->ops->allocate(l->file, size);
+        if (rc == 0) {
+            l->size = size;
+            return 0;
+        }
+        if (rc != ERR_NO_SPACE || l->step_bytes <= TXNLOG_STEP_BYTES_MIN)
+            return txnlog_fail(l, rc, "preallocate (preAllocSize)");
+        l->step_bytes = l->step_bytes / 8 < TXNLOG_STEP_BYTES_MIN ? TXNLOG_STEP_BYTES_MIN : l->step_bytes / 8;
+    }
 }
 
 static int txnlog_new_file(struct txnlog *l, int64_t zxid)
@@ -162,6 +182,10 @@ static int txnlog_new_file(struct txnlog *l, int64_t zxid)
     if (rc < 0)
         return txnlog_fail(l, rc, "create");
     l->pos = l->size = TXNLOG_HEADER_BYTES;
+    l->file_number++;
+    l->zeroed = 0;
+    memcpy(l->block, header, sizeof header);
+    l->step_bytes = l->options.prealloc_bytes;
     if ((rc = ops->write_at(l->file, 0, header, sizeof header)) < 0)
         return txnlog_fail(l, rc, "write the header");
     if ((rc = txnlog_grow(l, l->pos)) < 0)
@@ -187,6 +211,16 @@ static size_t txnlog_write_bytes(const struct txnlog *l, size_t at, size_t end)
     return n;
 }
 
+/* n bytes were written at l->pos: the last block's are kept. */
+static void txnlog_keep_end(struct txnlog *l, const uint8_t *p, size_t n)
+{
+    size_t had = l->pos % TXNLOG_BLOCK_BYTES, has = (l->pos + n) % TXNLOG_BLOCK_BYTES;
+    if (had + n < TXNLOG_BLOCK_BYTES)
+        memcpy(l->block + had, p, n);
+    else
+        memcpy(l->block, p + n - has, has);
+}
+
 /* Records of the batch from `at` to `end` go to the current file. */
 static int txnlog_write(struct txnlog *l, size_t at, size_t end)
 {
@@ -197,6 +231,7 @@ static int txnlog_write(struct txnlog *l, size_t at, size_t end)
             return rc;
         if ((rc = l->fs->ops->write_at(l->file, l->pos, l->batch.p + at, n)) < 0)
             return txnlog_fail(l, rc, "write");
+        txnlog_keep_end(l, l->batch.p + at, n);
         l->pos += n;
         l->dirty = true;
         at += n;
@@ -224,13 +259,9 @@ static int txnlog_flush_batch(struct txnlog *l)
     return txnlog_sync(l);
 }
 
-int txnlog_flush(struct txnlog *l, struct store_error *err)
+/* The batch is durable. */
+static void txnlog_flushed(struct txnlog *l)
 {
-    int rc = l->failed != 0 ? l->failed : txnlog_flush_batch(l);
-    if (rc < 0) {
-        *err = l->failure;
-        return rc;
-    }
     l->cut_count = 0;
     if (l->batch.cap > TXNLOG_BATCH_BYTES_KEPT)
         buf_fini(&l->batch);
@@ -238,5 +269,76 @@ int txnlog_flush(struct txnlog *l, struct store_error *err)
     /* Preallocation counts, as in Apache: the limit is looked at right after a sync (disk specification 1). */
     if (l->options.size_limit_bytes > 0 && txnlog_file_bytes(l) > l->options.size_limit_bytes)
         l->cut_wanted = true;
+}
+
+int txnlog_flush(struct txnlog *l, struct store_error *err)
+{
+    int rc = l->failed != 0 ? l->failed : txnlog_flush_batch(l);
+    if (rc < 0) {
+        *err = l->failure;
+        return rc;
+    }
+    txnlog_flushed(l);
     return 0;
+}
+
+/* ---- for who writes otherwise ---- */
+
+static uint64_t txnlog_block_end(uint64_t at)
+{
+    return (at + TXNLOG_BLOCK_BYTES - 1) / TXNLOG_BLOCK_BYTES * TXNLOG_BLOCK_BYTES;
+}
+
+/* n bytes fit behind the end without a new file, a longer one, or much copying. */
+static bool txnlog_fits(const struct txnlog *l, size_t n)
+{
+    return l->failed == 0 && l->file != NULL && l->cut_count == 0 && !l->dirty && l->options.force_sync && n > 0 &&
+           n <= TXNLOG_PIECE_BYTES_MAX && l->pos + TXNLOG_PREALLOC_SLACK_BYTES < l->size &&
+           txnlog_block_end(l->pos + n) <= l->size;
+}
+
+bool txnlog_would_offer(const struct txnlog *l, size_t count, size_t n)
+{
+    return l->batch.n == 0 && !l->cut_wanted && txnlog_fits(l, n + count * TXNLOG_OVERHEAD_BYTES);
+}
+
+bool txnlog_offer(struct txnlog *l, bool ahead, struct txnlog_piece *piece)
+{
+    size_t had = l->pos % TXNLOG_BLOCK_BYTES, n = l->batch.n;
+    if (!txnlog_fits(l, n))
+        return false;
+    uint64_t end = txnlog_block_end(l->pos + n);
+    if (ahead && end > l->zeroed) {
+        end = end + TXNLOG_AHEAD_BYTES <= l->size ? end + TXNLOG_AHEAD_BYTES : end;
+        l->zeroed = end;
+    }
+    *piece = (struct txnlog_piece){ .path = l->path.text,
+                                    .file = l->file_number,
+                                    .offset = l->pos - had,
+                                    .p = l->block,
+                                    .n = (size_t)(end - (l->pos - had)) };
+    memcpy(l->block + had, l->batch.p, n);
+    memset(l->block + had + n, 0, piece->n - had - n);
+    return true;
+}
+
+void txnlog_took(struct txnlog *l)
+{
+    size_t n = l->batch.n;
+    txnlog_keep_end(l, l->batch.p, n);
+    l->pos += n;
+    txnlog_flushed(l);
+}
+
+void txnlog_refused(struct txnlog *l, int rc, struct store_error *err)
+{
+    (void)txnlog_fail(l, rc, "write");
+    *err = l->failure;
+}
+
+void txnlog_withdraw(struct txnlog *l)
+{
+    ASSERT(l->failed == 0 && l->cut_count == 0);
+    buf_reset(&l->batch);
+    l->cut_wanted = false; /* before the first of it was appended it was not */
 }

@@ -38,6 +38,35 @@ void txnlog_roll(struct txnlog *l);
 /* Writes the batch and makes it durable (files, and the directory when a file is new). After any error the log must
  * not be used again: every later call returns the same error (a failed sync is never retried). */
 int txnlog_flush(struct txnlog *l, struct store_error *err);
+/* The batch as it would be written in place: whole blocks of the current file, which has them already, the records
+ * behind what the first block holds and zeros to the end of the last. The bytes lie at an address that is a multiple
+ * of a block. */
+#define TXNLOG_BLOCK_BYTES 4096
+#define TXNLOG_PIECE_BYTES_MAX (64u * 1024) /* a larger batch is not offered */
+struct txnlog_piece {
+    const char *path;
+    uint64_t file; /* another number: another file */
+    uint64_t offset;
+    const uint8_t *p;
+    size_t n;
+};
+/* The first write to a reserved block is dear: the file system notes that it holds something now. Zeros for the next
+ * blocks go with it, so that it is one in many that pays for this. */
+#define TXNLOG_AHEAD_BYTES (64u * 1024)
+/* For a caller that has a cheaper way to the disk than txnlog_flush. ahead: with zeros ahead, if there are none yet.
+ * False: the batch must be flushed (it begins or
+ * lengthens a file, is long, or there is none). After true nothing but flush and one of the next three may be called.
+ */
+bool txnlog_offer(struct txnlog *l, bool ahead, struct txnlog_piece *piece);
+/* It is written and durable: as if txnlog_flush had returned 0. */
+void txnlog_took(struct txnlog *l);
+/* It could not be written: the log has failed with rc, as in txnlog_flush. */
+void txnlog_refused(struct txnlog *l, int rc, struct store_error *err);
+/* The batch, and a roll behind it, are forgotten, to be appended again; all of it or a part or nothing may be in the
+ * file. Only where txnlog_would_offer was true. */
+void txnlog_withdraw(struct txnlog *l);
+/* Whether `count` records of n payload bytes together would be offered if they were appended now. */
+bool txnlog_would_offer(const struct txnlog *l, size_t count, size_t n);
 /* Bytes of the current file, preallocation included; 0 before the first flush. For the roll rule and `dirs`. */
 uint64_t txnlog_file_bytes(const struct txnlog *l);
 

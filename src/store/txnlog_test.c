@@ -137,6 +137,23 @@ static void preallocates_in_steps(void **state)
     txnlog_free(l);
 }
 
+/* The default of preAllocSize is larger than a small volume. */
+static void a_disk_without_room_for_a_step_is_used_up(void **state)
+{
+    struct fixture *f = *state;
+    struct txnlog *l = log_of(f, 64u << 20, 0);
+    disk_set_capacity(f->disk, 400 * 1000);
+    append_flush(f, l, 1);
+    assert_in_range(txnlog_file_bytes(l), 65536, 400 * 1000);
+    static const uint8_t payload[4000] = { 1 };
+    int64_t zxid = 1;
+    while (txnlog_flush(l, &f->err) == 0)
+        txnlog_append(l, ++zxid, slice_of(payload, sizeof payload));
+    assert_says(f->err.text, LOG1 ": cannot preallocate (preAllocSize): no space left on device");
+    assert_in_range(zxid * 4000, 300 * 1000, 400 * 1000);
+    txnlog_free(l);
+}
+
 static void rolls_inside_a_batch(void **state)
 {
     struct fixture *f = *state;
@@ -473,6 +490,97 @@ static void names(void **state)
     }
 }
 
+/* Writes an offer as its taker does. */
+static void take_offer(struct fixture *f, struct txnlog *l, bool ahead)
+{
+    struct txnlog_piece piece;
+    struct fs_file *to;
+    assert_true(txnlog_offer(l, ahead, &piece));
+    assert_int_equal(piece.offset % TXNLOG_BLOCK_BYTES, 0);
+    assert_int_equal(piece.n % TXNLOG_BLOCK_BYTES, 0);
+    assert_int_equal((uintptr_t)piece.p % TXNLOG_BLOCK_BYTES, 0);
+    assert_int_equal(fs_open(f->fs, piece.path, FS_WRITE, &to), 0);
+    assert_true(piece.offset + piece.n <= (uint64_t)f->fs->ops->size(to));
+    assert_int_equal(f->fs->ops->write_at(to, piece.offset, piece.p, piece.n), 0);
+    assert_int_equal(f->fs->ops->sync(to), 0);
+    f->fs->ops->close(to);
+    txnlog_took(l);
+}
+
+/* Whoever writes which batch, the file is the same, byte by byte. */
+static void an_offer_taken_is_a_flush(void **state)
+{
+    struct fixture *f = *state;
+    struct txnlog *l = log_of(f, 64 * 1024, 0), *plain;
+    int taken = 0, flushed = 0;
+    append_flush(f, l, 1);
+    for (int i = 0; i < 800; i++) {
+        size_t n = 0, count = 1 + (size_t)i % 3;
+        int64_t first = f->history.last + 1;
+        for (size_t k = 0; k < count; k++)
+            history_grow(&f->history, &f->rng);
+        for (int64_t z = first; z <= f->history.last; z++)
+            n += f->history.payload[z].n;
+        bool would = txnlog_would_offer(l, count, n);
+        for (int64_t z = first; z <= f->history.last; z++)
+            txnlog_append(l, z, f->history.payload[z]);
+        struct txnlog_piece piece;
+        assert_int_equal(txnlog_offer(l, false, &piece), would);
+        if (would && i % 4 == 1) { /* could not be done: the same comes again */
+            txnlog_withdraw(l);
+            for (int64_t z = first; z <= f->history.last; z++)
+                txnlog_append(l, z, f->history.payload[z]);
+        }
+        if (would && i % 4 != 3) {
+            take_offer(f, l, i % 4 == 2);
+            taken++;
+        } else {
+            assert_int_equal(txnlog_flush(l, &f->err), 0);
+            flushed++;
+        }
+    }
+    assert_true(taken > 100 && flushed > 100);
+    struct buf made = file(f, LOG1);
+    txnlog_free(l);
+    plain = log_of(f, 64 * 1024, 0);
+    for (int64_t z = 1; z <= f->history.last; z++) {
+        txnlog_append(plain, z, f->history.payload[z]);
+        assert_int_equal(txnlog_flush(plain, &f->err), 0);
+    }
+    struct buf wanted = file(f, LOG1);
+    assert_true(slice_eq(buf_slice(&made), buf_slice(&wanted)));
+    txnlog_free(plain);
+    buf_fini(&made);
+    buf_fini(&wanted);
+}
+
+static void what_is_not_offered(void **state)
+{
+    struct fixture *f = *state;
+    struct txnlog *l = log_of(f, 8192, 0);
+    struct txnlog_piece piece;
+    assert_false(txnlog_offer(l, false, &piece)); /* nothing */
+    append(f, l);
+    assert_false(txnlog_offer(l, false, &piece)); /* begins a file */
+    assert_int_equal(txnlog_flush(l, &f->err), 0);
+    uint64_t bytes = txnlog_file_bytes(l);
+    assert_false(txnlog_would_offer(l, 1, 0x7fffffff));
+    assert_false(txnlog_would_offer(l, 1, bytes)); /* lengthens it */
+    assert_true(txnlog_would_offer(l, 1, 100));
+    txnlog_roll(l);
+    assert_false(txnlog_would_offer(l, 1, 100));
+    append(f, l);
+    assert_false(txnlog_offer(l, false, &piece)); /* begins another one */
+    assert_int_equal(txnlog_flush(l, &f->err), 0);
+    append(f, l);
+    assert_true(txnlog_offer(l, false, &piece));
+    txnlog_refused(l, ERR_IO, &f->err);
+    assert_true(f->err.text[0] != '\0');
+    assert_int_equal(txnlog_flush(l, &f->err), ERR_IO); /* sticks */
+    assert_false(txnlog_would_offer(l, 1, 100));
+    txnlog_free(l);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -480,11 +588,14 @@ int main(void)
         TEST(a_batch_is_one_write_and_one_sync),
         TEST(records_are_framed),
         TEST(preallocates_in_steps),
+        TEST(a_disk_without_room_for_a_step_is_used_up),
         TEST(rolls_inside_a_batch),
         TEST(a_file_of_the_same_name_is_replaced),
         TEST(without_force_sync_nothing_is_synced),
         TEST(an_error_sticks),
         TEST(a_huge_batch_is_synced_in_pieces),
+        TEST(an_offer_taken_is_a_flush),
+        TEST(what_is_not_offered),
         TEST(a_log_cut_anywhere_is_torn),
         TEST(a_flipped_bit_is_never_swallowed),
         TEST(a_wrong_checksum_at_the_end_is_damage),

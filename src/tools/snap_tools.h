@@ -27,6 +27,8 @@ int snap_info(const struct snap_context *c, const char *name);
 /* Everything, one JSON object a line: the snapshot, sessions, nodes with data, ACL and stat. path: only what is at or
  * below it; NULL: all. */
 int snap_export(const struct snap_context *c, const char *name, const char *path);
+/* The same nodes without sessions, ephemeral nodes and the server's own, for `import` of `zokor cli`. */
+int snap_export_subtree(const struct snap_context *c, const char *name, const char *path);
 
 struct snap_compare {
     const char *left, *right;

@@ -333,6 +333,30 @@ static size_t expired(struct bench *b, int64_t wall_ms, int64_t never_used_ms, s
     return n;
 }
 
+/* emulate353TTLNodes: 3.5.3 marked them by the top bit alone. */
+static void owners(void **state)
+{
+    (void)state;
+    const struct {
+        int64_t owner;
+        bool session[3], ttl[3]; /* plain, extendedTypesEnabled, and with emulate353TTLNodes */
+    } rows[] = {
+        { 0, { false, false, false }, { false, false, false } },
+        { 0x0100000a65870000, { true, true, true }, { false, false, false } },
+        { WIRE_OWNER_CONTAINER, { false, false, false }, { false, false, false } },
+        { WIRE_OWNER_TTL_MASK | 5000, { true, false, false }, { false, true, true } },
+        { INT64_MIN | 5000, { true, true, false }, { false, false, true } },
+    };
+    for (int mode = 0; mode < 3; mode++) {
+        struct tree *t = tree_new(&(struct tree_options){ .extended_types = mode >= 1, .ttl_353 = mode == 2 });
+        for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+            assert_int_equal(tree_owner_is_session(t, rows[i].owner), rows[i].session[mode]);
+            assert_int_equal(tree_owner_is_ttl(t, rows[i].owner), rows[i].ttl[mode]);
+        }
+        tree_free(t);
+    }
+}
+
 static void containers_and_ttl(void **state)
 {
     (void)state;
@@ -498,6 +522,7 @@ int main(void)
         cmocka_unit_test(multi),
         cmocka_unit_test(sessions_and_ephemerals),
         cmocka_unit_test(dead_ephemerals),
+        cmocka_unit_test(owners),
         cmocka_unit_test(containers_and_ttl),
         cmocka_unit_test(expiry_goes_round),
         cmocka_unit_test(children_are_listed),

@@ -70,10 +70,9 @@ struct wire_stat_persisted tree_stat_persisted(const struct tree *t, node_id id)
 }
 
 struct wire_stat tree_client_stat(const struct wire_stat_persisted *s, int32_t children, int32_t data_length,
-                                  bool extended_types)
+                                  const struct tree_options *options)
 {
-    struct tree_options options = { .extended_types = extended_types };
-    bool session = owner_kind(&options, s->ephemeral_owner) == OWNER_SESSION;
+    bool session = owner_kind(options, s->ephemeral_owner) == OWNER_SESSION;
     return (struct wire_stat){
         .czxid = s->czxid,
         .mzxid = s->mzxid,
@@ -93,7 +92,7 @@ struct wire_stat tree_stat(const struct tree *t, node_id id)
 {
     struct wire_stat_persisted s = tree_stat_persisted(t, id);
     const struct node *n = node_at(t, id);
-    return tree_client_stat(&s, (int32_t)node_children(n), (int32_t)n->data_bytes, t->options.extended_types);
+    return tree_client_stat(&s, (int32_t)node_children(n), (int32_t)n->data_bytes, &t->options);
 }
 
 struct slice tree_data(const struct tree *t, node_id id)

@@ -11,12 +11,24 @@ enum owner_kind owner_kind(const struct tree_options *options, int64_t owner)
         return OWNER_NONE;
     if (owner == WIRE_OWNER_CONTAINER)
         return OWNER_CONTAINER;
+    if (options->extended_types && options->ttl_353 && owner < 0)
+        return OWNER_TTL;
     if (!options->extended_types || (owner & WIRE_OWNER_TTL_MASK) != WIRE_OWNER_TTL_MASK)
         return OWNER_SESSION;
     /* The next 16 bits select a feature; only 0, TTL, exists. A node with another one stays as it
      * is. */
     bool ttl = ((uint64_t)owner >> 40) == 0xff0000;
     return ttl ? OWNER_TTL : OWNER_NONE;
+}
+
+bool tree_owner_is_session(const struct tree *t, int64_t owner)
+{
+    return owner_kind(&t->options, owner) == OWNER_SESSION;
+}
+
+bool tree_owner_is_ttl(const struct tree *t, int64_t owner)
+{
+    return owner_kind(&t->options, owner) == OWNER_TTL;
 }
 
 static uint32_t session_hash(const struct tree *t, int64_t id)

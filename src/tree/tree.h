@@ -13,6 +13,7 @@ struct tree;
 struct tree_options {
     uint64_t hash_key;   /* seed of the name tables; from outside */
     bool extended_types; /* TTL nodes: the top byte 0xff of an owner marks them */
+    bool ttl_353;        /* and so does the top bit alone, as 3.5.3 had it: emulate353TTLNodes */
     bool digest_enabled;
 };
 
@@ -39,7 +40,10 @@ struct wire_stat_persisted tree_stat_persisted(const struct tree *t, node_id n);
 struct wire_stat tree_stat(const struct tree *t, node_id n);
 /* The client's view of a stored stat. */
 struct wire_stat tree_client_stat(const struct wire_stat_persisted *s, int32_t children, int32_t data_length,
-                                  bool extended_types);
+                                  const struct tree_options *options);
+/* What the owner field of a node in this tree says: a session, or a time to live. */
+bool tree_owner_is_session(const struct tree *t, int64_t owner);
+bool tree_owner_is_ttl(const struct tree *t, int64_t owner);
 /* The data; null stays null. Valid until the next tree_apply. */
 struct slice tree_data(const struct tree *t, node_id n);
 /* The ACL list as encoded elements. Valid until the next tree_apply. */

@@ -305,3 +305,29 @@ void peer_notification_put(struct buf *b, const struct peer_notification *n)
     wire_put_i32(b, (int32_t)n->config.n);
     buf_append_slice(b, n->config);
 }
+
+const char *peer_packet_name(int32_t type)
+{
+    static const char *const names[] = {
+        [PEER_REQUEST] = "REQUEST",
+        [PEER_PROPOSAL] = "PROPOSAL",
+        [PEER_ACK] = "ACK",
+        [PEER_COMMIT] = "COMMIT",
+        [PEER_PING] = "PING",
+        [PEER_REVALIDATE] = "REVALIDATE",
+        [PEER_SYNC] = "SYNC",
+        [PEER_INFORM] = "INFORM",
+        [PEER_COMMIT_AND_ACTIVATE] = "COMMITANDACTIVATE",
+        [PEER_NEWLEADER] = "NEWLEADER",
+        [PEER_FOLLOWERINFO] = "FOLLOWERINFO",
+        [PEER_UPTODATE] = "UPTODATE",
+        [PEER_DIFF] = "DIFF",
+        [PEER_TRUNC] = "TRUNC",
+        [PEER_SNAP] = "SNAP",
+        [PEER_OBSERVERINFO] = "OBSERVERINFO",
+        [PEER_LEADERINFO] = "LEADERINFO",
+        [PEER_ACKEPOCH] = "ACKEPOCH",
+        [PEER_INFORM_AND_ACTIVATE] = "INFORMANDACTIVATE",
+    };
+    return type > 0 && (size_t)type < ARRAY_COUNT(names) ? names[type] : NULL;
+}

@@ -32,6 +32,8 @@ enum peer_packet_type {
 };
 
 #define PEER_PROTOCOL_VERSION 0x10000
+/* "PROPOSAL"; NULL for a type that does not exist. */
+const char *peer_packet_name(int32_t type);
 
 struct peer_packet {
     int32_t type; /* any number: unknown ones are the reader's business */

@@ -8,7 +8,7 @@ static struct vote initial_vote(const struct zab *z)
     struct vote v = { .given = true, .state = PEER_LOOKING, .version = 2 };
     if (zab_is_participant(z)) {
         v.leader = z->opt.sid;
-        v.zxid = z->appended;
+        v.zxid = z->untrusted ? -1 : z->appended; /* others pass over such a vote (3.1) */
         v.peer_epoch = z->current_epoch;
     } else {
         v.leader = v.zxid = v.peer_epoch = SID_NONE;
@@ -157,7 +157,7 @@ static void decide_if_alone(struct zab *z)
 {
     struct member_set self = { 0 };
     member_set_add(&self, z->members, z->opt.sid);
-    if (members_is_quorum(z->members, &self))
+    if (!z->untrusted && members_is_quorum(z->members, &self))
         z->election.final_ms = z->now_ms;
 }
 
@@ -258,7 +258,7 @@ static bool nobody_left(const struct zab *z)
 static void check_quorum(struct zab *z)
 {
     struct election *e = &z->election;
-    if (!quorum_says(z, &e->proposal, false)) {
+    if (e->proposal.zxid == -1 || !quorum_says(z, &e->proposal, false)) {
         e->final_ms = 0;
         return;
     }

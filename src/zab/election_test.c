@@ -354,15 +354,45 @@ static void noise(void **state)
     }
 }
 
+/* db.autocreate=false and an empty directory: its vote says so, it agrees with nobody, and follows who leads. */
+static void an_empty_directory_has_no_vote(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct rig_options o = { .config = "server.2=h2:1:2\n", .sid = 2, .untrusted = true };
+    rig_init(&r, &o);
+    rig_tick(&r, 1000);
+    assert_int_equal(r.role, PEER_LOOKING); /* not even alone */
+    rig_fini(&r);
+    o.config = three;
+    rig_init(&r, &o);
+    uint32_t link = rig_peer(&r, 3);
+    struct peer_notification n = looking(2, 0, 0, 1);
+    rig_notify(&r, link, &n);
+    assert_true(rig_told(&r, link, &n));
+    assert_int_equal(n.zxid, -1);
+    rig_tick(&r, 1000);
+    assert_int_equal(r.role, PEER_LOOKING);
+    uint32_t one = dial_one(&r);
+    n = looking(3, 2, Z(2, 5), 9);
+    n.state = PEER_LEADING;
+    rig_notify(&r, link, &n);
+    n.state = PEER_FOLLOWING;
+    rig_notify(&r, one, &n);
+    assert_int_equal(r.role, PEER_FOLLOWING);
+    rig_fini(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_better_vote_wins),         cmocka_unit_test(an_observer_asks_and_does_not_answer),
-        cmocka_unit_test(nobody_is_waited_for_in_vain), cmocka_unit_test(rounds),
-        cmocka_unit_test(rounds_that_cannot_be),        cmocka_unit_test(who_cannot_be_reached_is_avoided),
-        cmocka_unit_test(a_leader_must_say_so_itself),  cmocka_unit_test(votes_of_and_for_strangers_count_nothing),
-        cmocka_unit_test(strangers_leave_room),         cmocka_unit_test(garbage_closes_the_link_and_nothing_else),
-        cmocka_unit_test(connections_come_and_go),      cmocka_unit_test(noise),
+        cmocka_unit_test(the_better_vote_wins),           cmocka_unit_test(an_observer_asks_and_does_not_answer),
+        cmocka_unit_test(nobody_is_waited_for_in_vain),   cmocka_unit_test(rounds),
+        cmocka_unit_test(rounds_that_cannot_be),          cmocka_unit_test(who_cannot_be_reached_is_avoided),
+        cmocka_unit_test(a_leader_must_say_so_itself),    cmocka_unit_test(votes_of_and_for_strangers_count_nothing),
+        cmocka_unit_test(strangers_leave_room),           cmocka_unit_test(garbage_closes_the_link_and_nothing_else),
+        cmocka_unit_test(connections_come_and_go),        cmocka_unit_test(noise),
+        cmocka_unit_test(an_empty_directory_has_no_vote),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,6 +22,7 @@
 #define RETRY_LEADER_MS_MAX 320 /* one that hangs up, or cannot be connected to: the pause doubles up to this */
 #define RETRY_LEADER_FOR_MS 1000
 #define EPOCH_MAX 0x7ffffffe      /* the epoch files hold what Java calls a positive int */
+#define EPOCH_NONE 0xffffffff     /* of Apache's server with an empty database that is not trusted: none was promised */
 #define INFO_BYTES_MAX 1024u      /* a field of the packet in which a learner says who it is */
 #define ROUND_MAX (INT64_MAX / 2) /* no server counts so many elections; one more than the largest must be a number */
 #define NOTIFICATION_MS_CAP 5000  /* a partition that heals is noticed within this */
@@ -89,6 +90,18 @@ struct election {
     int64_t start_ms; /* an observer waits until then before it looks; 0: it has begun */
 };
 
+/* ---- the last packets of a connection (packets.c) ---- */
+
+struct packet_seen {
+    int64_t at_ms, zxid;
+    int32_t type;
+};
+
+struct packets {
+    struct packet_seen *at; /* ring of packets_remembered; NULL before the first */
+    size_t count;           /* of all that were noted */
+};
+
 /* ---- leading ---- */
 
 enum learner_state {
@@ -127,6 +140,7 @@ struct learner {
     int64_t opened_ms, heard_ms;
     int64_t pings_sent, pings_answered, round_mark; /* since UPTODATE */
     struct buf held;
+    struct packets sent, got;
 };
 
 enum leading_phase {
@@ -199,6 +213,7 @@ struct learning {
     int64_t acked_zxid;
     bool image_begun;
     bool saw_newleader;
+    struct packets sent, got;
 };
 
 /* ---- the oracle of two voters (lone.c) ---- */
@@ -231,6 +246,7 @@ struct zab {
     int64_t disk_zxid, disk_epoch;         /* of an observer without a log: what its disk really holds */
     bool saving_epochs, truncating, reloading, saving_image;
     bool wants_image; /* the log cannot be cut to what the leader has: only an image helps */
+    bool untrusted;   /* see zab_options; until an image is saved */
     bool dirty;       /* the tree is not what the log would give: it must be read again before it counts */
     struct history history;
     int64_t appended, synced; /* end of the log, and its durable end */
@@ -340,6 +356,11 @@ void leader_ping_answered(struct zab *z, struct learner *f);
 void leader_recheck_round(struct zab *z);
 void leader_release_syncs(struct zab *z);
 void leader_free_syncs(struct zab *z);
+
+/* packets.c */
+void packets_note(struct zab *z, struct packets *p, int32_t type, int64_t zxid);
+/* Tells both and forgets them. */
+void packets_tell(const struct zab *z, struct packets *sent, struct packets *got, int64_t sid);
 
 /* lone.c */
 /* A quorum of these voters, or with the oracle's word. */

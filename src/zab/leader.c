@@ -11,6 +11,7 @@ static int64_t ticks(const struct zab *z, int64_t n)
 
 void leader_send(struct zab *z, struct learner *f, const struct peer_packet *p)
 {
+    packets_note(z, &f->sent, p->type, p->zxid);
     if (f->state != LEARNER_IMAGE) {
         link_send_packet(z, f->conn, p);
         return;
@@ -54,6 +55,7 @@ static void learner_free(struct zab *z, struct learner *f)
     if (f->state == LEARNER_LOG)
         zab_emit(z, ZAB_FX_LOG_DONE)->link = f->conn->id;
     leader_sync_ended(z, f);
+    packets_tell(z, &f->sent, &f->got, f->sid);
     list_remove(&f->link);
     buf_fini(&f->held);
     mem_free(f);
@@ -166,6 +168,14 @@ static void check_epoch_quorum(struct zab *z)
     struct leading *ld = &z->leading;
     if (ld->phase != LEADING_COLLECT || z->saving_epochs || !zab_is_quorum(z, &ld->epoch_from))
         return;
+    if (ld->epoch_max >= EPOCH_MAX) { /* not by living on, but by somebody who claims it on an open port */
+        log_error("zab.epochs",
+                  "accepted=%lld reason=\"no epoch is left\" next=\"restore acceptedEpoch and currentEpoch "
+                  "of every member from before; close the ports between servers to strangers\"",
+                  (long long)ld->epoch_max);
+        zab_leave_role(z, "no epoch is left");
+        return;
+    }
     ld->epoch = ld->epoch_max + (SIM_BUG(epoch_taken_twice) && ld->epoch_max > 1 ? 0 : 1);
     ld->phase = LEADING_SAVE_ACCEPTED;
     log_info("zab.epoch", "epoch=%lld", (long long)ld->epoch);
@@ -224,7 +234,10 @@ static void on_info(struct zab *z, struct learner *f, const struct peer_packet *
         leader_drop(z, f, "only observers are served on this port");
         return;
     }
-    if (ZXID_EPOCH(p->zxid) >= EPOCH_MAX) {
+    int64_t epoch = ZXID_EPOCH(p->zxid);
+    if (epoch == EPOCH_NONE)
+        epoch = 0;
+    if (epoch >= EPOCH_MAX) {
         leader_drop(z, f, "its epoch is out of range");
         return;
     }
@@ -241,7 +254,7 @@ static void on_info(struct zab *z, struct learner *f, const struct peer_packet *
     }
     f->sid = info.sid;
     f->observer = p->type == PEER_OBSERVERINFO;
-    f->accepted_epoch = ZXID_EPOCH(p->zxid);
+    f->accepted_epoch = epoch;
     f->state = LEARNER_WAIT_EPOCH;
     log_info("zab.learner", "sid=%lld kind=%s accepted_epoch=%lld", (long long)f->sid,
              f->observer ? "observer" : "follower", (long long)f->accepted_epoch);
@@ -466,6 +479,7 @@ static void on_revalidate(struct zab *z, struct learner *f, struct slice data)
 static void on_packet(struct zab *z, struct learner *f, const struct peer_packet *p)
 {
     f->heard_ms = z->now_ms;
+    packets_note(z, &f->got, p->type, p->zxid);
     if (f->state == LEARNER_NEW) {
         on_info(z, f, p);
         return;

@@ -85,6 +85,21 @@ static void propose(struct rig *r)
     rig_drain(r);
 }
 
+/* A stranger may have claimed the last but one. */
+static void behind_the_last_epoch_nobody_leads(void **state)
+{
+    (void)state;
+    struct rig r;
+    (void)elect_with(&r, &(struct rig_options){
+                             .config = three, .sid = 3, .last_zxid = Z(2, 5), .accepted = EPOCH_MAX, .current = 2 });
+    (void)join(&r, PEER_FOLLOWERINFO, 1, 2);
+    assert_int_equal(r.role, PEER_LOOKING);
+    assert_false(r.saving);
+    rig_disk(&r);
+    assert_int_equal(r.saved_accepted, EPOCH_MAX);
+    rig_fini(&r);
+}
+
 static void epochs_are_durable_before_they_are_told(void **state)
 {
     (void)state;
@@ -192,6 +207,30 @@ static void acknowledgements_in_any_order(void **state)
     assert_int_equal(r.committed, Z(3, 2));
     rig_plain(&r, two, PEER_ACK, Z(3, 3));
     assert_int_equal(r.committed, Z(3, 3));
+    rig_fini(&r);
+}
+
+static void a_leaders_log_matters_when_a_follower_has_acknowledged(void **state)
+{
+    (void)state;
+    struct rig r;
+    uint32_t one = establish(&r);
+    assert_false(zab_awaits_log(r.zab));
+    propose(&r);
+    propose(&r);
+    assert_false(zab_awaits_log(r.zab)); /* alone it is no quorum */
+    rig_log_synced(&r);
+    assert_int_equal(r.committed, Z(2, 5));
+    rig_plain(&r, one, PEER_ACK, Z(3, 1));
+    assert_int_equal(r.committed, Z(3, 1));
+    rig_plain(&r, one, PEER_ACK, Z(3, 2));
+    propose(&r);
+    rig_plain(&r, one, PEER_ACK, Z(3, 3));
+    assert_int_equal(r.committed, Z(3, 2));
+    assert_true(zab_awaits_log(r.zab)); /* the follower's acknowledgement waits for it */
+    rig_log_synced(&r);
+    assert_int_equal(r.committed, Z(3, 3));
+    assert_false(zab_awaits_log(r.zab));
     rig_fini(&r);
 }
 
@@ -349,6 +388,20 @@ static void image_slice(struct rig *r, uint32_t link, bool end)
 {
     zab_image_bytes(r->zab, link, slice_str("image"), end, &r->out);
     rig_drain(r);
+}
+
+/* Apache's server with an empty database that nobody has said to be new (db.autocreate=false): epoch -1, zxid -1. */
+static void who_is_not_trusted_gets_an_image(void **state)
+{
+    (void)state;
+    struct rig r;
+    (void)establish(&r);
+    uint32_t two = join(&r, PEER_FOLLOWERINFO, 2, -1);
+    rig_expect(&r, two, PEER_LEADERINFO, Z(3, 0));
+    ack_epoch(&r, two, -1, -1);
+    assert_int_equal(r.image_link, two);
+    assert_false(rig_link(&r, two)->closed);
+    rig_fini(&r);
 }
 
 /* What is proposed and decided while an image goes out stands behind it, and NEWLEADER behind that (3104). */
@@ -667,14 +720,17 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(epochs_are_durable_before_they_are_told),
+        cmocka_unit_test(behind_the_last_epoch_nobody_leads),
         cmocka_unit_test(a_voter_that_looks_ends_a_long_wait),
         cmocka_unit_test(who_counts_for_the_epoch),
         cmocka_unit_test(acknowledgements_in_any_order),
+        cmocka_unit_test(a_leaders_log_matters_when_a_follower_has_acknowledged),
         cmocka_unit_test(an_observer_gets_what_is_decided),
         cmocka_unit_test(what_makes_no_sense_ends_the_link),
         cmocka_unit_test(what_cannot_be_read_ends_the_link),
         cmocka_unit_test(the_same_server_twice),
         cmocka_unit_test(plans),
+        cmocka_unit_test(who_is_not_trusted_gets_an_image),
         cmocka_unit_test(an_image_while_writes_go_on),
         cmocka_unit_test(an_image_that_comes_to_nothing),
         cmocka_unit_test(an_image_may_take_longer_than_init_limit),

@@ -14,6 +14,7 @@ static bool is_observer(const struct zab *z)
 
 void learner_send(struct zab *z, int32_t type, int64_t zxid, struct slice data)
 {
+    packets_note(z, &z->learning.sent, type, zxid);
     link_send_packet(z, z->learning.conn,
                      &(struct peer_packet){ .type = type, .zxid = zxid, .data = data, .authinfo = no_ids });
 }
@@ -45,6 +46,7 @@ void learner_end(struct zab *z)
     if (z->role != PEER_FOLLOWING && z->role != PEER_OBSERVING)
         return;
     relay_end(z);
+    packets_tell(z, &ln->sent, &ln->got, ln->via);
     if (ln->conn != NULL)
         link_close(z, ln->conn);
     ln->conn = NULL;
@@ -250,7 +252,7 @@ void learner_image_saved(struct zab *z, int err)
     }
     history_restart(&z->history, ln->plan_zxid);
     zab_log_resync(z, ln->plan_zxid);
-    z->wants_image = false;
+    z->wants_image = z->untrusted = false;
     ln->image_floor = ln->plan_zxid;
     ln->phase = LEARNING_IMAGE_END;
     link_unpause(z, ln->conn);
@@ -452,6 +454,7 @@ int64_t learner_bytes(struct zab *z, struct link *l, struct slice bytes)
         if (n <= 0)
             return n < 0 ? n : (int64_t)used;
         used += (size_t)n;
+        packets_note(z, &ln->got, p.type, p.zxid);
         if (ln->phase == LEARNING_INFO)
             on_leaderinfo(z, l, &p);
         else if (ln->phase == LEARNING_BEHIND)

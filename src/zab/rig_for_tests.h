@@ -204,7 +204,9 @@ static inline void rig_drain(struct rig *r)
 static inline bool rig_step(struct rig *r, struct zab_event ev)
 {
     ev.now_ms = r->now_ms;
+    bool awaited = ev.type != ZAB_EV_LOG_SYNCED || zab_awaits_log(r->zab);
     bool go_on = zab_step(r->zab, &ev, &r->out);
+    assert_true(awaited || r->out.count == 0); /* what may come late must not matter */
     rig_drain(r);
     return go_on;
 }
@@ -420,7 +422,7 @@ struct rig_options {
     const char *config;
     int64_t sid;
     int64_t last_zxid, accepted, current;
-    bool log_sync, observer_masters, oracle;
+    bool log_sync, observer_masters, oracle, untrusted;
     int64_t epoch_wait_ms_max, syncs_max;
 };
 
@@ -451,6 +453,7 @@ static inline void rig_init(struct rig *r, const struct rig_options *o)
                                             .diff_syncs_max = o->syncs_max,
                                             .observer_masters = o->observer_masters,
                                             .oracle = o->oracle,
+                                            .untrusted = o->untrusted,
                                             .last_zxid = o->last_zxid,
                                             .accepted_epoch = o->accepted,
                                             .current_epoch = o->current },

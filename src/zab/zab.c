@@ -36,6 +36,7 @@ struct zab *zab_new(const struct zab_options *options, int64_t now_ms)
     z->role = PEER_LOOKING;
     z->settling = true;
     z->last_election_ms = -1;
+    z->untrusted = z->wants_image = options->untrusted;
     rng_init(&z->rng, options->seed);
     buf_init(&z->config_text, PEER_NOTIFICATION_BYTES_MAX);
     buf_init(&z->scratch, SIZE_MAX / 2);
@@ -188,6 +189,9 @@ static void settle(struct zab *z)
 {
     if (!z->settling || z->saving_epochs || z->truncating || z->saving_image || z->appended != z->synced)
         return;
+    /* An observer without a log that has been made a voter votes with what is on its disk. */
+    if (z->disk_zxid != z->appended && zab_is_participant(z))
+        z->dirty = true;
     if (z->dirty) {
         struct zab_fx *fx = zab_emit(z, ZAB_FX_TRUNCATE);
         fx->zxid = INT64_MAX;
@@ -471,6 +475,7 @@ void zab_propose(struct zab *z, int64_t zxid, struct blob *txn, struct zab_out *
             peer_packet_put(&z->scratch, &p);
             bytes = arena_dup(&z->out->arena, buf_slice(&z->scratch));
         }
+        packets_note(z, &f->sent, p.type, p.zxid);
         link_send(z, f->conn, bytes);
     }
     zab_call_end(z);

@@ -52,7 +52,9 @@ struct zab_options {
     bool observer_masters;  /* observerMasterPort: a follower serves observers, an observer asks followers first */
     bool many_addresses;    /* multiAddress.enabled */
     bool oracle;            /* oraclePath: of two voters one alone may go on if the oracle says so (lone.c) */
-    int64_t last_zxid;      /* end of the log, as recovered: the tree is exactly there */
+    bool untrusted; /* an empty directory that nobody has said to be new: no vote before a leader has sent an image */
+    size_t packets_remembered; /* messageTracker: of a connection, each way, told at its end; 0: none */
+    int64_t last_zxid;         /* end of the log, as recovered: the tree is exactly there */
     int64_t accepted_epoch, current_epoch;
 };
 

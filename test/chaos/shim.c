@@ -6,6 +6,8 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/aio_abi.h>
+#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -27,6 +30,8 @@ static int (*real_fsync)(int);
 static int (*real_fallocate)(int, int, off_t, off_t);
 static int (*real_ftruncate)(int, off_t);
 static ssize_t (*real_pwrite)(int, const void *, size_t, off_t);
+static ssize_t (*real_pwritev2)(int, const struct iovec *, int, off_t, int);
+static long (*real_syscall)(long, ...);
 
 static void *real(const char *name)
 {
@@ -44,6 +49,8 @@ __attribute__((constructor)) static void begin(void)
     *(void **)&real_fallocate = real("fallocate");
     *(void **)&real_ftruncate = real("ftruncate");
     *(void **)&real_pwrite = real("pwrite");
+    *(void **)&real_pwritev2 = real("pwritev2");
+    *(void **)&real_syscall = real("syscall");
     below = getenv("CHAOS_DIR");
     const char *path = getenv("CHAOS_CONTROL");
     int fd = path != NULL ? open(path, O_RDWR | O_CLOEXEC) : -1;
@@ -135,6 +142,38 @@ ssize_t pwrite(int fd, const void *from, size_t n, off_t at)
 ssize_t pwrite64(int fd, const void *from, size_t n, off_t at)
 {
     return pwrite(fd, from, n, at);
+}
+
+/* What the log writes past the page cache is written and synced in one. */
+ssize_t pwritev2(int fd, const struct iovec *from, int count, off_t at, int flags)
+{
+    return is_full(fd) || sync_fails(fd) ? -1 : real_pwritev2(fd, from, count, at, flags);
+}
+
+ssize_t pwritev64v2(int fd, const struct iovec *from, int count, off_t at, int flags)
+{
+    return pwritev2(fd, from, count, at, flags);
+}
+
+/* Such a write that nobody waits for is not begun on a slow or full disk; on a broken one it ends with an error. */
+long syscall(long number, ...)
+{
+    va_list args;
+    long a[6];
+    va_start(args, number);
+    for (int i = 0; i < 6; i++)
+        a[i] = va_arg(args, long);
+    va_end(args);
+    if (real_syscall == NULL) /* before the constructor */
+        *(void **)&real_syscall = real("syscall");
+    if (number == SYS_io_submit && (says(SYNC_DELAY_MS) != 0 || says(DISK_FULL) != 0)) {
+        errno = EAGAIN;
+        return -1;
+    }
+    long rc = real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+    if (number == SYS_io_getevents && rc == 1 && says(SYNC_FAILS) != 0)
+        ((struct io_event *)a[3])->res = -EIO;
+    return rc;
 }
 
 int fallocate(int fd, int mode, off_t at, off_t n)

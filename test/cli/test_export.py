@@ -2,6 +2,7 @@
 import json
 import os
 import random
+import subprocess
 
 import pytest
 
@@ -75,6 +76,55 @@ def test_the_root_and_what_is_the_servers(own_server, zokor):
     status, report, err = cli_tools.one_shot(b.hosts, "-q", "import", "-", stdin="\n".join(out).encode())
     assert (status, err) == (0, []) and report == ["1 nodes created, 0 updated, 0 kept, 0 failed"]
     assert cli_tools.one_shot(b.hosts, "-q", "ls", "/")[1] == ["[x, zookeeper]"]
+
+
+KINDS = """{"zokor-export":1,"root":"/k"}
+{"path":"/k","data":"","acl":["world:anyone:cdrwa"],"container":true}
+{"path":"/k/t","base64":"AAE=","acl":["world:anyone:cdrwa"],"ttl_ms":3600000}
+{"path":"/k/p","data":"plain","acl":["world:anyone:cdrwa"]}
+{"end":true,"nodes":3}
+"""
+
+
+def newest_snapshot_with_k(srv):
+    """`snap export` of it; writes until there is one."""
+    import cli_tools
+
+    folder = os.path.join(srv.data_dir, "version-2")
+    for i in range(200):
+        cli_tools.one_shot(srv.hosts, "-q", "create", "/more%d" % i)
+        names = [f for f in os.listdir(folder) if f.startswith("snapshot.") and "." not in f[9:]]
+        newest = max(names, key=lambda f: int(f[9:], 16))
+        command = [*cli_tools.zokor(), "snap", "export", "--for-import", os.path.join(folder, newest), "/k"]
+        run = subprocess.run(command, capture_output=True)
+        if run.returncode == 0 and b'"nodes":3' in run.stdout:
+            return run
+    raise AssertionError(run.stderr)
+
+
+def test_containers_and_times_to_live(own_server):
+    """They come back as what they were; the files of the server say so, and give the same export."""
+    import cli_tools
+
+    first = own_server(props={"zookeeper.snapCount": "4"})
+    done = (0, ["3 nodes created, 0 updated, 0 kept, 0 failed"], [])
+    assert cli_tools.one_shot(first.hosts, "-q", "import", "-", stdin=KINDS.encode()) == done
+    run = newest_snapshot_with_k(first)
+    exported = [json.loads(line) for line in run.stdout.splitlines()]
+    kinds = {x["path"]: (x.get("container"), x.get("ttl_ms")) for x in exported if "path" in x}
+    assert kinds == {"/k": (True, None), "/k/t": (None, 3600000), "/k/p": (None, None)}
+    second = own_server()
+    assert cli_tools.one_shot(second.hosts, "-q", "import", "-", stdin=run.stdout) == done
+    assert cli_tools.one_shot(second.hosts, "-q", "get", "/k/p")[1] == ["plain"]
+
+
+def test_a_server_without_times_to_live(own_server):
+    import cli_tools
+
+    srv = own_server(props={"zookeeper.extendedTypesEnabled": "false"})
+    status, out, err = cli_tools.one_shot(srv.hosts, "-q", "import", "-", stdin=KINDS.encode())
+    assert (status, out) == (1, ["2 nodes created, 0 updated, 0 kept, 1 failed"])
+    assert "extendedTypesEnabled=true" in err[-1], err
 
 
 def test_nodes_that_exist(tree, zk, tmp_path):

@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -378,6 +379,91 @@ static int test_prompt(zhandle_t *zh)
     return 0;
 }
 
+/* What a test of zokor_await is told, and by whom. */
+struct flag {
+    atomic_int set;
+    pthread_t by;
+};
+
+static void flag_set(struct flag *f)
+{
+    f->by = pthread_self();
+    atomic_store(&f->set, 1);
+}
+
+static int flag_is_set(void *context)
+{
+    struct flag *f = context;
+    return atomic_load(&f->set);
+}
+
+static void flags(int rc, const struct Stat *stat, const void *data)
+{
+    (void)stat;
+    if (rc == ZOK)
+        flag_set((struct flag *)data);
+}
+
+static int64_t flagged_zxid;
+
+static void flags_event(zhandle_t *zh, int type, int state, const char *path, void *context)
+{
+    (void)state;
+    (void)path;
+    flagged_zxid = zokor_zxid(zh);
+    if (type == ZOO_CHANGED_EVENT)
+        flag_set(context);
+}
+
+struct nudger {
+    zhandle_t *zh;
+    struct flag *flag;
+};
+
+static void *nudges(void *context)
+{
+    struct nudger *n = context;
+    usleep(20000); /* mostly the other sleeps by then; it is right, too, if not */
+    flag_set(n->flag);
+    zokor_nudge(n->zh);
+    return NULL;
+}
+
+/* Who waits receives for itself: completions and watchers of prompt requests, though the callback thread is busy. */
+static int test_await(zhandle_t *zh)
+{
+    static sem_t busy;
+    static struct flag answered, watched, changed, nudged, never;
+    const int prompt = ZOKOR_PROMPT | ZOKOR_PROMPT_WATCHES;
+    pthread_t thread;
+    int rc = ZINVALIDSTATE;
+    CHECK_RC(ZOK, make(zh, at("/await"), 0));
+    for (int i = 0; i < 30000 && rc == ZINVALIDSTATE; i++) { /* not yet the first time */
+        rc = zokor_await(zh, flag_is_set, &never, 1);
+        usleep(1000);
+    }
+    CHECK_RC(ZOPERATIONTIMEOUT, rc);
+    sem_init(&busy, 0, 0);
+    CHECK_RC(ZOK, zoo_aexists(zh, "/", 0, blocks, &busy));
+    CHECK(zokor_thread_prompt(prompt) == 0);
+    CHECK_RC(ZOK, zokor_await_soon(zh));
+    CHECK_RC(ZOK, zoo_awexists(zh, at("/await"), flags_event, &changed, flags, &answered));
+    CHECK_RC(ZOK, zokor_await(zh, flag_is_set, &answered, 30000));
+    CHECK(pthread_equal(answered.by, pthread_self()));
+    CHECK_RC(ZOK, zoo_aset(zh, at("/await"), "2", 1, -1, flags, &watched));
+    CHECK_RC(ZOK, zokor_await(zh, flag_is_set, &watched, 30000));
+    CHECK_RC(ZOK, zokor_await(zh, flag_is_set, &changed, 30000));
+    CHECK(flagged_zxid == -1 || flagged_zxid == zokor_last_zxid(zh));
+    CHECK(zokor_thread_prompt(0) == prompt);
+    sem_post(&busy);
+    CHECK(pthread_create(&thread, NULL, nudges, &(struct nudger){ zh, &nudged }) == 0);
+    rc = zokor_await(zh, flag_is_set, &nudged, -1);
+    CHECK(pthread_join(thread, NULL) == 0);
+    CHECK_RC(ZOK, rc);
+    CHECK_RC(ZOK, zoo_delete(zh, at("/await"), -1));
+    return 0;
+}
+
 /* A watcher that asks, as programs do: waiting inside a callback. */
 static int asked_rc = 1, asked;
 
@@ -513,6 +599,7 @@ static const struct {
     { "fork", test_fork },
     { "deadlines", test_deadlines },
     { "prompt", test_prompt },
+    { "await", test_await },
     { "asking_inside_a_watcher", test_asking_inside_a_watcher },
     { "polled", test_polled },
     { "arguments", test_arguments },

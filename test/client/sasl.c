@@ -41,16 +41,16 @@ static const char *value_of(int argc, char **argv, const char *name)
 }
 
 /* The password stands in the file backwards, and with a line's end. */
-static int decode(const char *content, size_t n, void *context, char *out, size_t size)
+static int decode(const char *content, size_t n, void *context, char *out, size_t size, size_t *out_n)
 {
     (void)context;
     while (n > 0 && content[n - 1] == '\n')
         n--;
-    if (n >= size)
-        return SASL_FAIL;
+    if (n > size)
+        return SASL_BUFOVER;
     for (size_t i = 0; i < n; i++)
         out[i] = content[n - 1 - i];
-    out[n] = '\0';
+    *out_n = n;
     return SASL_OK;
 }
 
@@ -140,6 +140,7 @@ static void again(zhandle_t *zh)
 {
     char data[8];
     int n = sizeof data;
+    printf("on %s\n", zoo_get_current_server(zh));
     printf("cut me\n"); /* whoever reads this does so now */
     for (int i = 0; i < 1000 && state_now == ZOO_CONNECTED_STATE; i++)
         nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);

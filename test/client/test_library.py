@@ -31,6 +31,7 @@ LIBRARY_GROUPS = [
     "fork",
     "deadlines",
     "prompt",
+    "await",
     "asking_inside_a_watcher",
     "polled",
     "arguments",
@@ -133,6 +134,26 @@ def test_layouts_and_constants_are_those_of_apache(plain, tmp_path):
     apache = subprocess.run([plain.compile(tmp_path / "theirs", str(source), "debian")], capture_output=True, text=True)
     assert ours.returncode == 0 and apache.returncode == 0
     assert ours.stdout == apache.stdout
+
+
+@needs_apache_library
+@needs_apache_headers
+def test_what_a_program_sees_is_what_it_sees_of_apache(plain, srv, zk, base, tmp_path):
+    """Codes, arguments of completions, events, levels of the log: one program's lines on either library."""
+    program = plain.compile(tmp_path / "beside", os.path.join(HERE, "beside.c"), "debian")
+    hosts = "%s,127.0.0.1:%d" % (srv.hosts, server_module.free_port())
+    said = {}
+    for name in ("theirs", "ours"):
+        path = base + "-" + name
+        assert zk.create(path).err == 0
+        if name == "ours":
+            run = plain.run(program, hosts, path)
+        else:
+            run = subprocess.run([program, hosts, path], stdout=subprocess.PIPE, text=True, timeout=120)
+        assert run.returncode == 0, run.stdout
+        said[name] = run.stdout.replace(path, base).splitlines()
+    assert said["ours"] == said["theirs"]
+    assert len(said["ours"]) > 110 and "nothing came" not in said["ours"]
 
 
 @needs_apache_headers

@@ -10,6 +10,7 @@ import test_sasl
 import test_sasl_kerberos
 from conftest import HERE, ROOT, missing_java
 from cutter import Cutter
+from ensemble import Ensemble, has_apache
 from server import servers_of
 
 BOB = ["user=bob", "password=" + test_sasl.USERS["bob"]]
@@ -186,6 +187,37 @@ def test_every_connection_logs_in(build, program, srv):
         child.kill()
         child.wait()
         cutter.close()
+
+
+@pytest.mark.parametrize("kinds", ["zzz", "zza"])
+def test_the_next_server_of_an_ensemble(build, program, tmp_path, kinds):
+    """The server dies; the session goes on at another one, which is told by the client who it is."""
+    if kinds == "zza" and not has_apache():
+        pytest.skip("needs java and Debian's zookeeper")
+    with servers_of("ours"):
+        props = test_sasl.sasl_props(tmp_path, sessionRequireClientSASLAuth="true")
+        with Ensemble(tmp_path / "ensemble", voters=kinds, props=props) as e:
+            e.wait_serving()
+            child = subprocess.Popen(
+                [program, ",".join(m.hosts for m in e), "zokor", *BOB],
+                env=dict(build.env(), AGAIN="1"),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+            try:
+                lines = []
+                for line in child.stdout:
+                    lines.append(line.strip())
+                    if line.startswith("on "):
+                        port = int(line.rsplit(":", 1)[1])
+                        next(m for m in e if m.port == port).kill()
+                assert child.wait(60) == 0, lines
+                assert lines.count("state 3") == 2 and "read 0" in lines and "closed 0" in lines, lines
+                assert len([x for x in lines if x.startswith("who 0 ") and "sasl:bob" in x]) == 2, lines
+            finally:
+                child.kill()
+                child.wait()
 
 
 def test_many_at_once(build, program, srv):

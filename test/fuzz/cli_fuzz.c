@@ -95,7 +95,7 @@ static void lists(const char *text)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct cli_options options;
+    struct settings settings;
     buf_init(&out, SIZE_MAX / 2);
     buf_init(&again, SIZE_MAX / 2);
     char *text = mem_alloc(size + 1);
@@ -109,11 +109,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     exports(text);
     terminal(text, size);
     buf_reset(&out);
-    options = (struct cli_options){ 0 };
-    arena_init(&options.strings, 4096);
-    cli_configuration_parse(&options, "f", text, size, &out, &again);
-    cli_flags_parse(&options, "JVMFLAGS", text, &out);
-    cli_options_fini(&options);
+    settings_init(&settings);
+    settings_parse(&settings, "f", text, size, &out, &again);
+    settings_parse_flags(&settings, "JVMFLAGS", text, &out);
+    settings_fini(&settings);
     buf_reset(&out);
     cli_client_string(text, size, &out);
     buf_reset(&out);

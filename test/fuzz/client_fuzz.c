@@ -1,6 +1,6 @@
 /* The client's side: any bytes as what a server says once there is a session. Requests of every shape wait, watchers
- * are set; whatever is delivered is read as the shape it was asked for. The first byte chooses which shape comes first.
- */
+ * are set; whatever is delivered is read as the shape it was asked for. The first byte chooses which shape comes first,
+ * and with its highest bit that the session begins with a login by SASL. */
 #include "base/err.h"
 #include "base/mem.h"
 #include "client/core.h"
@@ -28,7 +28,24 @@ static void feed(struct client_core *c, const uint8_t *p, size_t n)
     }
 }
 
-static void open_session(struct client_core *c)
+/* Steps of a login as long as the core asks for them; what they are comes of the server's bytes. */
+static void log_in(struct client_core *c, const uint8_t *p, size_t n)
+{
+    while (n > 0) {
+        size_t part = n < 12 ? n : 12;
+        struct slice token;
+        feed(c, p, part);
+        if (client_need(c, 1) == CLIENT_NEED_LOGIN) {
+            bool begins = client_login_token(c, &token);
+            enum login_state how = begins || token.n == 0 ? LOGIN_MORE : (enum login_state)(token.p[0] % 4);
+            client_login_answer(c, how, token, 1);
+        }
+        p += part;
+        n -= part;
+    }
+}
+
+static void open_session(struct client_core *c, bool logs_in)
 {
     static const uint8_t answer[] = { 0, 0, 0,  37, 0, 0, 0, 0, 0, 0, 0x27, 0x10, 0, 0, 0, 0, 0, 0, 0, 7, 0,
                                       0, 0, 16, 0,  0, 0, 0, 0, 0, 0, 0,    0,    0, 0, 0, 0, 0, 0, 0, 0 };
@@ -38,7 +55,7 @@ static void open_session(struct client_core *c)
     ASSERT(client_need(c, 1) == CLIENT_NEED_CONNECT);
     client_opened(c, 1);
     feed(c, answer, sizeof(answer));
-    ASSERT(client_state_of(c) == CLIENT_STATE_CONNECTED);
+    ASSERT(client_state_of(c) == (logs_in ? CLIENT_STATE_ASSOCIATING : CLIENT_STATE_CONNECTED));
 }
 
 static void read_body(const struct client_done *d, struct arena *arena)
@@ -78,8 +95,9 @@ static void read_body(const struct client_done *d, struct arena *arena)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    const bool logs_in = size > 0 && (data[0] & 0x80) != 0;
     const struct client_config config = {
-        .timeout_ms = 10000, .seed = 1, .chroot = slice_str("/zk"), .watcher = { nobody, NULL }
+        .timeout_ms = 10000, .seed = 1, .chroot = slice_str("/zk"), .watcher = { .fn = nobody }, .logs_in = logs_in
     };
     struct client_core *c = client_new(&config, 1);
     struct client_dones dones = { 0 };
@@ -90,20 +108,23 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     arena_init(&arena, 4096);
-    open_session(c);
+    open_session(c, logs_in);
     for (uint32_t i = 0; i < REQUESTS; i++) {
         const struct client_call call = { .fn = nobody, .tag = data[0] + i };
         const struct client_watch_wish wish = { (enum client_watch_kind)(i % CLIENT_WATCH_KINDS),
                                                 slice_str("/zk/t"),
-                                                { nobody, NULL } };
+                                                { .fn = nobody } };
         struct buf *b;
         ASSERT(client_begin(c, WIRE_OP_GET_DATA, &b) == 0);
         ASSERT(client_commit(c, &call, 0, &wish) == 0);
     }
     for (int k = 0; k < CLIENT_WATCH_KINDS; k++)
         client_watches_add(client_watch_tables(c), (enum client_watch_kind)k, slice_str("/t"),
-                           (struct client_watcher){ nobody, NULL });
-    feed(c, data + 1, size - 1);
+                           (struct client_watcher){ .fn = nobody });
+    if (logs_in)
+        log_in(c, data + 1, size - 1);
+    else
+        feed(c, data + 1, size - 1);
     client_abort(c);
     while (client_take_done(c, &dones)) {
         for (size_t i = 0; i < dones.n; i++) {

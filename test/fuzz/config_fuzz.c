@@ -1,5 +1,7 @@
-/* zoo.cfg: the input is the file; it is refused with a text or gives a configuration that `conf` can show. */
+/* zoo.cfg: the input is the file; it is refused with a text or gives a configuration that `conf` can show. And the same
+ * bytes as a JAAS file. */
 #include "base/err.h"
+#include "base/jaas.h"
 #include "server/config.h"
 
 static struct slice file;
@@ -24,5 +26,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         config_fini(&config);
     else
         ASSERT(err.text[0] != '\0');
+    struct jaas jaas;
+    struct jaas_error wrong = { .text = "" };
+    if (jaas_parse(&jaas, file, &wrong) == 0)
+        jaas_fini(&jaas);
+    else
+        ASSERT(wrong.text[0] != '\0' && wrong.line > 0);
     return 0;
 }

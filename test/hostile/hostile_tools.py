@@ -1,5 +1,7 @@
 """What the hostile tests share: is the server alive, and what does it cost?"""
+import functools
 import os
+import re
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -14,7 +16,14 @@ def is_sanitized(srv):
     """Sanitizers keep freed memory: bounds on RSS mean nothing then."""
     with open("/proc/%d/maps" % srv.pid) as f:
         text = f.read()
-    return "libasan" in text or "libtsan" in text or "libclang_rt" in text
+    return "libasan" in text or "libtsan" in text or has_sanitizer(os.readlink("/proc/%d/exe" % srv.pid))
+
+
+@functools.lru_cache(None)
+def has_sanitizer(program):
+    """clang puts its runtime into the program itself."""
+    with open(program, "rb") as f:
+        return re.search(rb"__[at]san_init", f.read()) is not None
 
 
 def rss_kb(srv, field="VmRSS"):

@@ -7,6 +7,7 @@ import pytest
 
 import zkraw
 from hostile_tools import MB, cpu_seconds, is_sanitized, rss_kb, still_serves
+from server import free_port
 from zkraw import Client, Closed, Connection, connect_request, i32, text
 
 
@@ -86,12 +87,13 @@ def test_connection_limits_under_a_storm(own_server, key, value):
     assert again.exists("/").err == 0
 
 
-def test_no_descriptors_left_while_the_log_rolls(own_server):
+@pytest.mark.parametrize("threads", [0, 4])
+def test_no_descriptors_left_while_the_log_rolls(own_server, threads):
     """Descriptors of clients run out; log and snapshot files still get theirs; accepting pauses without spinning,
     and goes on when there is room."""
     srv = own_server(
         wrapper=["prlimit", "--nofile=128:128"],
-        props={"zookeeper.snapCount": "20", "zookeeper.preAllocSize": "64"},
+        props={"zookeeper.snapCount": "20", "zookeeper.preAllocSize": "64", "zokor.net.threads": str(threads)},
     )
     writer = Client(srv.port, timeout_ms=40000)
     sockets = []
@@ -114,6 +116,36 @@ def test_no_descriptors_left_while_the_log_rolls(own_server):
     srv.start()
     with Client(srv.port) as reader:
         assert reader.get("/rolled").data == b"399"
+
+
+def test_descriptors_of_http_are_not_those_of_files(own_server):
+    """Clients have all the slots they may have, and strangers all those of the admin port: a log file still opens."""
+    port = free_port()
+    srv = own_server(
+        wrapper=["prlimit", "--nofile=400:400"],
+        props={"zookeeper.preAllocSize": "64", "zookeeper.snapCount": "20"},
+        extra=["admin.enableServer=true", "admin.serverAddress=127.0.0.1", "admin.serverPort=%d" % port],
+    )
+    writer = Client(srv.port, timeout_ms=40000)
+    sockets = []
+    for _ in range(500):
+        s = socket.create_connection(("127.0.0.1", srv.port), 10)
+        s.sendall(i32(45) + connect_request(40000))
+        sockets.append(s)
+    for _ in range(150):
+        try:
+            s = socket.create_connection(("127.0.0.1", port), 10)
+            s.sendall(b"GET /commands/ruok HTTP/1.1\r\nHost: h\r\n")
+            sockets.append(s)
+        except OSError:
+            pass
+    assert writer.create("/rolled").err == 0
+    for n in range(200):
+        assert writer.set("/rolled", b"%d" % n).err == 0
+    assert "log.failed" not in srv.log() and "snapshot.write" not in srv.log(), srv.log()[-3000:]
+    for s in sockets:
+        s.close()
+    still_serves(srv)
 
 
 def test_slots_held_by_silent_connections_go_to_clients(own_server):

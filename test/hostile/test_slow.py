@@ -63,7 +63,7 @@ def test_many_readers_of_nothing(own_server):
     for _ in range(20):
         began = time.monotonic()
         assert writer.get("/").err == 0
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 20
     if not is_sanitized(srv):
         assert rss_kb(srv) - before < 30 * 8 * MB
     for client in clients:

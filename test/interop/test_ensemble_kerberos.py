@@ -69,6 +69,18 @@ def test_they_log_in(tmp_path, kdc, kinds):
         assert "mechanism=GSSAPI" in "".join(m.log() for m in e if m.kind == "z")
 
 
+@pytest.mark.parametrize("kinds", ["zzz"] + [pytest.param(x, marks=needs_apache) for x in ("zza",)])
+def test_full_names_of_hosts(tmp_path, kdc, kinds):
+    """kerberos.canonicalizeHostNames: the server lines have addresses, the principals names."""
+    e = ensemble(kdc, tmp_path, kinds)
+    for m in e:
+        m.extra = [x.replace("=localhost:", "=127.0.0.1:") if x.startswith("server.") else x for x in m.extra]
+        m.props["zookeeper.kerberos.canonicalizeHostNames"] = "true"
+    with e:
+        e.wait_serving(START_S)
+        assert "quorum.canonical host=127.0.0.1 name=localhost" in e[1].log()
+
+
 @pytest.mark.parametrize("name, principal", [("nohost", "zkquorum"), ("elsewhere", "zkquorum/elsewhere.example")])
 def test_a_principal_must_be_on_a_host_of_the_ensemble(tmp_path, kdc, name, principal):
     """CVE-2023-44981: one without a host was let in."""

@@ -2,6 +2,7 @@
 
 Sessions live for at least their time-out; how much longer is not asserted, only that they end.
 """
+import os
 import time
 
 import pytest
@@ -277,3 +278,21 @@ def test_pipeline_is_answered_before_a_dropped_connection_is_forgotten(connect, 
     while len(zk.ls(base).children) < 50 and time.monotonic() < deadline:
         time.sleep(0.02)
     assert len(zk.ls(base).children) == 50
+
+
+@pytest.mark.ours("its ids begin with the clock alone")
+def test_ids_rise_though_the_clock_was_set_back(own_server):
+    """The files say that there was a later time: no id of that time may come again, also one that no log names."""
+    srv = own_server()
+    Client(srv.port).close()
+    srv.kill()
+    later = int(time.time()) + 86400
+    directory = os.path.join(srv.data_dir, "version-2")
+    for name in os.listdir(directory):
+        os.utime(os.path.join(directory, name), (later, later))
+    srv.start()
+    client = Client(srv.port)
+    assert (client.session_id >> 16 & 0xFFFFFFFFFF) >= (later * 1000) & 0xFFFFFFFFFF
+    assert client.session_id >> 56 == 1
+    assert "server.clock" in srv.log()
+    client.close()

@@ -4,11 +4,14 @@ import json
 import os
 import shutil
 import subprocess
+import time
 
 import pytest
 import server as server_module
 import test_sasl
-from conftest import ROOT
+import test_sasl_kerberos
+from conftest import ROOT, missing_java
+from server import servers_of
 
 _spec = importlib.util.spec_from_file_location("interop_tls", os.path.join(ROOT, "test", "interop", "test_tls.py"))
 tls = importlib.util.module_from_spec(_spec)
@@ -112,3 +115,54 @@ def test_a_lock(guarded, words):
     host = "localhost:%d" % guarded.secure_port
     run = zokor("lock", "/bench-lock", "--servers", host, *words(), "--", "echo", "held")
     assert run.returncode == 0 and run.stdout == "held\n", run.stderr
+
+
+def test_a_server_that_comes_back(tmp_path, pki, words):
+    """Every connection greets and logs in again."""
+    props = test_sasl.sasl_props(tmp_path, sessionRequireClientSASLAuth="true")
+    with tls.start(tmp_path / "server", pki, props=props) as own:
+        host = "localhost:%d" % own.secure_port
+        command = [*server_module.server_command(), "bench", "set", "--servers", host, "--json", *words(), *SHORT]
+        process = subprocess.Popen(
+            [*command, "--seconds", "3", "--give-up", "60"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        before = own.zxid()
+        while own.zxid() < before + 500:
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.05)
+        own.restart(kill=True)
+        out, err = process.communicate(timeout=120)
+        (row,) = [json.loads(line) for line in out.splitlines()]
+        assert row["operations"] > 0 and row["reconnects"] > 0, err
+        assert set(row["error_counts"]) <= {"CONNECTION_LOSS"}
+
+
+@pytest.mark.skipif(missing_java() is not None, reason=str(missing_java()))
+def test_apaches_server(tmp_path, words):
+    with servers_of("apache"):
+        server = server_module.Server(tmp_path / "server", props=test_sasl.sasl_props(tmp_path)).start()
+    try:
+        run = zokor("bench", "set", "get", "--servers", server.hosts, "--json", *words()[2:], *SHORT)
+        assert run.returncode == 0, run.stderr
+        assert all(json.loads(line)["sasl"] for line in run.stdout.splitlines())
+    finally:
+        server.kill()
+
+
+@test_sasl_kerberos.pytestmark
+def test_kerberos(tmp_path):
+    kdc = test_sasl_kerberos.Kdc(tmp_path)
+    try:
+        with server_module.Server(tmp_path / "server", **kdc.server_options()) as server:
+            env = {
+                "KRB5_CONFIG": kdc.env["KRB5_CONFIG"],
+                "KRB5CCNAME": str(tmp_path / "none"),
+                "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0",
+            }
+            jaas = kdc.jaas("Client", "bob", test_sasl_kerberos.USERS["bob"])
+            host = "localhost:%d" % server.port
+            many = ["-c", "6", "--threads", "2"]
+            run = zokor("bench", "get", "--servers", host, "--json", "--jaas", jaas, *many, *SHORT, env=env)
+            assert run.returncode == 0 and json.loads(run.stdout)["sasl"] is True, run.stderr
+    finally:
+        kdc.stop()

@@ -255,6 +255,7 @@ void persistent_node(void)
     n = zokor_persistent_node_start(f, at("/node"), ZOO_EPHEMERAL, 0, "of c", 4);
     meet(ME "-wants-it");
     EVENTUALLY(node_is("/node", "of c", 0));
+    meet(ME "-has-it-again"); /* it has to be seen before it goes */
     zokor_persistent_node_close(n);
 }
 

@@ -290,6 +290,41 @@ static void test_session_expires(void)
     proxy_end(x);
 }
 
+/* Somebody deletes the holder's node by hand, and the next one's: the holder hears of it while the connection stays, a
+ * waiter queues up again. */
+static void test_node_deleted(void)
+{
+    struct zokor_framework *f = open_direct(), *g = open_direct();
+    struct zokor_mutex *m = zokor_mutex_new(f, base), *n = zokor_mutex_new(g, base);
+    zokor_mutex_on_lost(m, on_hold, NULL);
+    EQ(ZOK, zokor_mutex_acquire(m, -1));
+    int64_t token = zokor_mutex_token(m);
+    char *node = zokor_mutex_node(m);
+    struct helper *h = start(n, -1);
+    EVENTUALLY(waiters(g) == 2);
+    struct String_vector all;
+    EQ(ZOK, zokor_mutex_participants(m, &all));
+    EQ(2, all.count);
+    SAME(node, all.data[0]);
+    EQ(ZOK, zokor_framework_delete(g, all.data[1], 0));
+    deallocate_String_vector(&all);
+    EQ(0, atomic_load(&told));
+    EQ(ZOK, zokor_framework_delete(g, node, 0));
+    EVENTUALLY(atomic_load(&told) == 1);
+    CHECK(atomic_load(&told_token) == token);
+    EQ(ZOKOR_HOLD_LOST, zokor_mutex_hold(m));
+    EVENTUALLY(atomic_load(&h->got) == 1);
+    EQ(1, waiters(g)); /* with a node, not on the strength of the one that is gone */
+    CHECK(h->token > token);
+    EQ(ZOK, zokor_mutex_release(m));
+    EQ(ZOK, finish(h));
+    free(node);
+    zokor_mutex_free(m);
+    zokor_mutex_free(n);
+    EQ(ZOK, zokor_framework_close(f));
+    EQ(ZOK, zokor_framework_close(g));
+}
+
 static void count_reconnections(struct zokor_framework *f, enum zokor_connection_state state, void *context)
 {
     (void)f;
@@ -370,6 +405,22 @@ static void test_revocation(void)
         deallocate_String_vector(&paths);
         EQ(ZOK, zokor_mutex_release(m));
     }
+    /* Whoever is asked while it waits hears of it when there is something to give back. */
+    struct zokor_mutex *n = zokor_mutex_new(g, base);
+    EQ(ZOK, zokor_mutex_acquire(n, -1));
+    struct helper *h = start(m, -1);
+    EVENTUALLY(waiters(g) == 2);
+    EQ(ZOK, zokor_mutex_participants(n, &paths));
+    EQ(ZOK, zokor_revoke(g, paths.data[1]));
+    deallocate_String_vector(&paths);
+    for (int i = 0; i < 3; i++) /* the waiter's connection tells it, and it looks, before this is answered */
+        EQ(ZOK, zokor_framework_exists(f, base, NULL));
+    EQ(ZOK, zokor_mutex_release(n));
+    EVENTUALLY(atomic_load(&h->got) == 1);
+    EVENTUALLY(atomic_load(&told) == 3);
+    CHECK(atomic_load(&told_token) == h->token);
+    EQ(ZOK, finish(h));
+    zokor_mutex_free(n);
     zokor_mutex_free(m);
     EQ(ZOK, zokor_framework_close(f));
     EQ(ZOK, zokor_framework_close(g));
@@ -624,6 +675,7 @@ int main(int argc, char **argv)
         { "lost_replies", test_lost_replies },
         { "holder_reconnects", test_holder_reconnects },
         { "session_expires", test_session_expires },
+        { "node_deleted", test_node_deleted },
         { "guarded_transaction", test_guarded_transaction },
         { "waiter_reconnects", test_waiter_reconnects },
         { "revocation", test_revocation },

@@ -206,10 +206,65 @@ static void test_group(void)
     EQ(ZOK, zokor_framework_close(other));
 }
 
+#define CHUNK 10
+
+/* Two that share a node, and a thread for each: no number twice, and one change for ten of them. */
+static struct zokor_framework *numbers;
+
+static void *take_numbers(void *arg)
+{
+    struct zokor_cached_long *c = arg;
+    char tail[48];
+    int64_t last = -1, value;
+    for (int i = 0; i < 5 * CHUNK; i++) {
+        EQ(ZOK, zokor_cached_long_next(c, &value));
+        CHECK(value > last);
+        last = value;
+        snprintf(tail, sizeof(tail), "/got/%lld", (long long)value);
+        EQ(ZOK, zokor_framework_create(numbers, at(tail), NULL, 0, 0, ZOKOR_PARENTS, NULL));
+    }
+    return NULL;
+}
+
+static void test_cached_numbers(void)
+{
+    struct zokor_framework *f = numbers = open_direct();
+    pthread_t t[2];
+    struct zokor_cached_long *c[2];
+    struct Stat stat;
+    int64_t v;
+    for (int i = 0; i < 2; i++)
+        CHECK((c[i] = zokor_cached_long_new(f, at("/ids"), NULL, CHUNK)) != NULL);
+    for (int i = 0; i < 2; i++)
+        pthread_create(&t[i], NULL, take_numbers, c[i]);
+    for (int i = 0; i < 2; i++)
+        pthread_join(t[i], NULL);
+    EQ(2 * 5 * CHUNK, count_children(f, at("/got")));
+    EQ(ZOK, zokor_atomic_long_get(f, at("/ids"), &v));
+    EQ(2 * 5 * CHUNK, v);
+    EQ(ZOK, zokor_framework_exists(f, at("/ids"), &stat));
+    EQ(9, stat.version); /* a create and nine changes */
+    zokor_cached_long_free(c[0]);
+    zokor_cached_long_free(c[1]);
+    c[0] = zokor_cached_int_new(f, at("/small"), NULL, 3);
+    for (int i = 0; i < 4; i++) {
+        EQ(ZOK, zokor_cached_long_next(c[0], &v));
+        EQ(i, v);
+    }
+    EQ(ZDATAINCONSISTENCY, zokor_atomic_long_add(f, at("/small"), NULL, 1, NULL, NULL)); /* it has four bytes */
+    zokor_cached_long_free(c[0]);
+    CHECK(zokor_cached_long_new(f, "no", NULL, 1) == NULL && zokor_cached_long_new(f, "/no", NULL, 0) == NULL);
+    EQ(ZOK, zokor_framework_close(f));
+}
+
 static const struct test tests[] = {
-    { "atomic", test_atomic }, { "comes_back", test_comes_back },
-    { "names", test_names },   { "left_behind", test_left_behind },
-    { "ttl", test_ttl },       { "group", test_group },
+    { "cached_numbers", test_cached_numbers },
+    { "atomic", test_atomic },
+    { "comes_back", test_comes_back },
+    { "names", test_names },
+    { "left_behind", test_left_behind },
+    { "ttl", test_ttl },
+    { "group", test_group },
 };
 
 int main(int argc, char **argv)

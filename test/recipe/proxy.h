@@ -26,6 +26,8 @@ struct proxy {
     int shut;          /* nobody gets through */
     int frozen;        /* connections stay, nothing moves */
     int lose;          /* the reply to the next request of this type is lost, with the connection; 0: none */
+    int old;           /* as Apache's servers before 3.6: what they do not know they refuse, and end the connection */
+    int refusals;      /* how many */
     int notifications; /* frames of events that passed */
     int lost;          /* how many were */
     int ended;
@@ -62,6 +64,25 @@ static inline int proxy_write(int fd, const unsigned char *p, size_t n)
     return 0;
 }
 
+/* Requests that servers before 3.6 do not know: several reads in one, SetWatches2, AddWatch. */
+static inline int proxy_is_new(int32_t type)
+{
+    return type == 22 || type == 105 || type == 106;
+}
+
+/* Answers "unimplemented" to the frame. What the client still sends is read, so that the answer gets there. */
+static inline int proxy_refuse(struct proxy_link *l, const unsigned char *frame)
+{
+    unsigned char answer[20] = { [3] = 16, [16] = 0xff, [17] = 0xff, [18] = 0xff, [19] = 0xfa };
+    char rest[4096];
+    memcpy(answer + 4, frame + 4, 4);
+    if (proxy_write(l->client, answer, sizeof(answer)) == 0 && shutdown(l->client, SHUT_WR) == 0) {
+        while (recv(l->client, rest, sizeof(rest), 0) > 0)
+            ;
+    }
+    return -1;
+}
+
 /* Passes whole frames; -1: the link ends. */
 static inline int proxy_pass(struct proxy_link *l, struct pipe_end *e, int from, int to, int is_request)
 {
@@ -82,9 +103,13 @@ static inline int proxy_pass(struct proxy_link *l, struct pipe_end *e, int from,
             int cut = !is_request && l->has_doomed && proxy_i32(e->p + 4) == l->doomed;
             l->proxy->lost += cut;
             l->proxy->notifications += !is_request && proxy_i32(e->p + 4) == -1;
+            int refuse = is_request && l->proxy->old && n >= 12 && proxy_is_new(proxy_i32(e->p + 8));
+            l->proxy->refusals += refuse;
             pthread_mutex_unlock(&l->proxy->lock);
             if (cut)
                 return -1;
+            if (refuse)
+                return proxy_refuse(l, e->p);
         }
         if (proxy_write(to, e->p, n) < 0)
             return -1;
@@ -244,6 +269,21 @@ static inline int proxy_lost(struct proxy *x)
     int lost = x->lost;
     pthread_mutex_unlock(&x->lock);
     return lost;
+}
+
+static inline void proxy_make_old(struct proxy *x)
+{
+    pthread_mutex_lock(&x->lock);
+    x->old = 1;
+    pthread_mutex_unlock(&x->lock);
+}
+
+static inline int proxy_refusals(struct proxy *x)
+{
+    pthread_mutex_lock(&x->lock);
+    int n = x->refusals;
+    pthread_mutex_unlock(&x->lock);
+    return n;
 }
 
 static inline int proxy_notifications(struct proxy *x)

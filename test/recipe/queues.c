@@ -180,9 +180,9 @@ static void test_lock(void)
     int64_t token = item.token;
     empty(theirs);
     EQ(ZOPERATIONTIMEOUT, zokor_queue_take(mine, &again, 0));
+    EQ(ZOK, zokor_framework_close(other)); /* a queue holds the item until its session ends */
     zokor_item_free(&item);
-    zokor_queue_free(theirs);
-    EQ(ZOK, zokor_framework_close(other));
+    zokor_queue_free(theirs); /* after its framework */
     EQ(ZOK, zokor_queue_take(mine, &again, WAIT_MS));
     CHECK(again.token > token);
     EQ(ZOK, zokor_queue_again(mine, &again));
@@ -285,9 +285,88 @@ static void test_cuts(void)
     proxy_end(x);
 }
 
+static struct zokor_item taken; /* whose hold will be lost */
+static atomic_int done_rc = 1;
+
+static void *says_done(void *q)
+{
+    atomic_store(&done_rc, zokor_queue_done(q, &taken));
+    return NULL;
+}
+
+/* Whose session is over says done, before it knows (`early`) or after: the item is somebody else's by now, and so is
+ * the node that holds it. */
+static void done_without_hold(int early)
+{
+    struct proxy *x = proxy_start(port);
+    struct zokor_framework *f = open_through(x->port, 4000), *g = open_direct();
+    const struct zokor_queue_options o = { .lock_path = at(early ? "/locks-early" : "/locks") };
+    const char *path = at(early ? "/early" : "/late");
+    struct zokor_queue *q = zokor_queue_new(f, path, &o), *other = zokor_queue_new(g, path, &o);
+    struct zokor_item item;
+    pthread_t t;
+    int size = 0;
+    atomic_store(&done_rc, 1);
+    put(other, "mine", NULL);
+    EQ(ZOK, zokor_queue_take(q, &taken, WAIT_MS));
+    proxy_shut(x, 1);
+    if (early) {
+        EVENTUALLY(zokor_framework_state(f) == ZOKOR_SUSPENDED);
+        EQ(0, pthread_create(&t, NULL, says_done, q));
+    }
+    EQ(ZOK, zokor_queue_take(other, &item, WAIT_MS));
+    proxy_shut(x, 0);
+    EVENTUALLY(zokor_framework_is_connected(f));
+    if (!early)
+        EQ(0, pthread_create(&t, NULL, says_done, q));
+    EQ(0, pthread_join(t, NULL));
+    EQ(ZNONODE, atomic_load(&done_rc));
+    EQ(ZOK, zokor_queue_size(other, &size));
+    EQ(1, size);
+    EQ(1, count_children(g, o.lock_path));
+    EQ(ZOK, zokor_queue_done(other, &item));
+    EQ(ZOK, zokor_queue_size(other, &size));
+    EQ(0, size);
+    EQ(0, count_children(g, o.lock_path));
+    zokor_queue_free(q);
+    zokor_queue_free(other);
+    EQ(ZOK, zokor_framework_close(f));
+    EQ(ZOK, zokor_framework_close(g));
+    proxy_end(x);
+}
+
+static void test_lost_hold(void)
+{
+    done_without_hold(0);
+    done_without_hold(1);
+}
+
+/* The item of a hold that was lost is there for the same process, too, though no change says so. */
+static void test_take_again(void)
+{
+    struct zokor_framework *f = open_direct();
+    const struct zokor_queue_options o = { .lock_path = at("/locks") };
+    struct zokor_queue *q = zokor_queue_new(f, at("/q"), &o);
+    struct zokor_item item;
+    put(q, "work", NULL);
+    for (int i = 0; i < 300; i++) {
+        EQ(ZOK, zokor_queue_take(q, &item, WAIT_MS));
+        char *lock = zokor_path_join(at("/locks"), item.name);
+        EQ(ZOK, zokor_framework_delete(f, lock, 0));
+        free(lock);
+        EQ(ZNONODE, zokor_queue_done(q, &item));
+    }
+    takes(q, "work");
+    zokor_queue_free(q);
+    EQ(ZOK, zokor_framework_close(f));
+}
+
 static const struct test tests[] = {
-    { "fifo", test_fifo },   { "simple", test_simple }, { "priority", test_priority },   { "id", test_id },
-    { "delay", test_delay }, { "lock", test_lock },     { "consumers", test_consumers }, { "cuts", test_cuts },
+    { "fifo", test_fifo },           { "simple", test_simple },
+    { "priority", test_priority },   { "id", test_id },
+    { "delay", test_delay },         { "lock", test_lock },
+    { "consumers", test_consumers }, { "cuts", test_cuts },
+    { "lost_hold", test_lost_hold }, { "take_again", test_take_again },
 };
 
 int main(int argc, char **argv)

@@ -53,7 +53,19 @@ static void test_json(void)
     memcpy(deep, "{\"x\":", 5);
     CHECK(zokor_instance_decode(deep, sizeof(deep)) == NULL);
     int n;
-    CHECK(zokor_instance_encode(&(struct zokor_instance){ .name = "n", .id = "i", .payload = "{" }, &n) == NULL);
+    static const char *const bad[] = { "{",  "1-2",     "01",     ".5",   "1.",  "-",
+                                       "1e", "\"\\q\"", "\"\\\"", "[1,]", "tru", "1 2" };
+    for (size_t b = 0; b < sizeof(bad) / sizeof(bad[0]); b++) {
+        struct zokor_instance with = { .name = "n", .id = "i", .payload = (char *)bad[b] };
+        CHECK(zokor_instance_encode(&with, &n) == NULL);
+    }
+    static const char *const good[] = { "-0.5e+10", "0", "120", "\"\\u00e9\\n\"", "[1, -2]", " true " };
+    for (size_t g = 0; g < sizeof(good) / sizeof(good[0]); g++) {
+        struct zokor_instance with = { .name = "n", .id = "i", .payload = (char *)good[g] };
+        char *encoded = zokor_instance_encode(&with, &n);
+        CHECK(encoded != NULL && strstr(encoded, good[g]) != NULL);
+        free(encoded);
+    }
 }
 
 static struct zokor_instance instance(const char *id, int at_port)

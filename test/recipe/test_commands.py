@@ -30,7 +30,7 @@ def zokor(srv, base):
         running.append(p)
         return p
 
-    run.start, run.binary = start, binary
+    run.start, run.binary, run.servers = start, binary, srv.hosts
     yield run
     for p in running:
         p.kill()
@@ -107,6 +107,19 @@ def test_a_lost_lock_ends_the_command(zokor, base, zk):
     assert holder.returncode == 125 and "ends\n" in out and "is lost" in out
 
 
+@pytest.mark.parametrize("command,more", HOLDERS)
+def test_a_deleted_node_ends_the_command(zokor, base, zk, command, more):
+    path = base + "/h"
+    script = "trap 'echo ends; exit 0' TERM; echo in; while :; do sleep 0.05; done"
+    holder = zokor.start(command, path, *more, "--", "sh", "-c", script)
+    assert holder.stdout.readline() == "in\n"
+    folder = path + "/leases" if command == "semaphore" else path
+    (node,) = zk.ls(folder).children
+    zk.delete(folder + "/" + node)
+    out = holder.communicate(timeout=SECONDS)[0]
+    assert holder.returncode == 125 and "ends\n" in out and "is lost" in out
+
+
 def test_barrier(zokor, base):
     path = base + "/b"
     assert zokor("barrier", "set", path).returncode == 0
@@ -130,6 +143,37 @@ def test_queue(zokor, base):
     for item, priority in (("later", "5"), ("first", "-3"), ("soon", "0")):
         assert zokor("queue", "put", base + "/p", "--kind", "priority", "--priority", priority, item).returncode == 0
     assert zokor("queue", "take", base + "/p", "--kind", "priority", "--count", "3").stdout == "first\nsoon\nlater\n"
+
+
+def test_queue_takes_any_bytes_and_any_number(zokor, base, zk):
+    path = base + "/q"
+    data = bytes(range(256)) * 300
+    put = subprocess.run([zokor.binary, "queue", "put", path, "--servers", zokor.servers], input=data, timeout=SECONDS)
+    assert put.returncode == 0 and len(zk.ls(path).children) == 1
+    take = [zokor.binary, "queue", "take", path, "--servers", zokor.servers, "--", "cat"]
+    assert subprocess.run(take, stdout=subprocess.PIPE, timeout=SECONDS).stdout == data
+    words = ["item %d" % i for i in range(20)]
+    assert zokor("queue", "put", path, *words, "--", "-dash", "--").returncode == 0
+    assert zokor("queue", "take", path, "--count", "22").stdout.splitlines() == [*words, "-dash", "--"]
+    assert zokor("queue", "put", path, input="").returncode == 0
+    assert zokor("queue", "take", path).stdout == "\n", "an empty item is one, too"
+
+
+def test_a_signal_ends_a_taker_that_works(zokor, base, zk):
+    path = base + "/q"
+    assert zokor("queue", "put", path, "one", "two").returncode == 0
+    taker = zokor.start("queue", "take", path, "--count", "0", "--", "sh", "-c", "echo in; exec sleep 60")
+    assert taker.stdout.readline() == "in\n"
+    taker.send_signal(signal.SIGTERM)
+    assert taker.communicate(timeout=SECONDS)[0] == "", "no other item was taken"
+    assert taker.returncode == 128 + signal.SIGTERM
+    assert len(zk.ls(path).children) == 2, "and this one was put back"
+
+
+def test_wrong_options_are_usage_errors(zokor, tmp_path):
+    for more in (["--auth", "nobody"], ["--client-configuration", str(tmp_path / "none")]):
+        wrong = zokor("lock", "/x", *more, "--", "true")
+        assert wrong.returncode == 2 and "zokor: " in wrong.stderr
 
 
 def test_services(zokor, base):

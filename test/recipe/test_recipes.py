@@ -5,7 +5,7 @@ import re
 import pytest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-PROGRAMS = ["framework", "locks", "leaders", "caches", "nodes", "queues", "services", "stress"]
+PROGRAMS = ["framework", "ensemble", "locks", "leaders", "caches", "nodes", "queues", "services", "stress"]
 
 
 def names_in(name):

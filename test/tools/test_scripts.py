@@ -4,6 +4,8 @@ import shutil
 import signal
 import stat
 import subprocess
+import sys
+import threading
 
 import pytest
 from conftest import ENVIRONMENT, GOLDEN, ROOT
@@ -414,3 +416,24 @@ def test_stop_spares_a_stranger(background):
     finally:
         stranger.kill()
         stranger.wait()
+
+
+def test_stop_ends_a_java_server(background):
+    """What Apache's zkServer.sh has started has its number in the same file."""
+    background.data.mkdir()
+    words = ["java", "-c", "import time; time.sleep(1000)", "-cp", "x.jar:" * 4000]
+    words += ["org.apache.zookeeper.server.quorum.QuorumPeerMain", "zoo.cfg"]
+    java = subprocess.Popen(words, executable=sys.executable)
+    try:
+        (background.data / "zookeeper_server.pid").write_text(str(java.pid))
+        status, said, _ = background("start")
+        assert (status, said) == (1, "Starting zookeeper ... already running as process %d.\n" % java.pid)
+        # It is a child of this test, which sees to it that it does not stay a zombie.
+        reaper = threading.Thread(target=java.wait)
+        reaper.start()
+        assert background("stop") == (0, "Stopping zookeeper ... STOPPED\n", "")
+        reaper.join(10)
+        assert java.returncode == -signal.SIGTERM
+    finally:
+        java.kill()
+        java.wait()

@@ -206,6 +206,28 @@ def test_export_agrees_with_what_clients_saw(tool):
     assert all(row["path"].startswith("/m") for row in below) and len(below) == 6
 
 
+def test_export_for_import(tool):
+    """As `import` reads it: no sessions, no ephemeral nodes, and what a server does not tell its clients."""
+    run = tool("snap", "export", "--for-import", SMALL)
+    lines = [json.loads(line) for line in run.stdout.splitlines()]
+    whole = [json.loads(line) for line in tool("snap", "export", SMALL).stdout.splitlines()]
+    assert lines[0] == {"zokor-export": 1, "root": "/"} and lines[-1] == {"end": True, "nodes": len(lines) - 2}
+    nodes = {row["path"]: row for row in lines[1:-1]}
+    kept = {row["path"]: row for row in whole
+            if "path" in row and row["kind"] != "ephemeral" and not (row["path"] + "/").startswith("/zookeeper/")}
+    assert set(nodes) == set(kept) and list(nodes)[0] == "/"
+    for path, row in kept.items():
+        assert nodes[path].get("base64", nodes[path].get("data")) == row["data"], path
+        assert nodes[path].get("container") == (True if row["kind"] == "container" else None), path
+        assert nodes[path].get("ttl_ms") == row.get("ttl_ms"), path
+        assert [a.rsplit(":", 1)[0] for a in nodes[path]["acl"]] == [a["scheme"] + ":" + a["id"] for a in row["acl"]]
+    assert nodes["/cont"]["container"] and nodes["/ttl"]["ttl_ms"] == 3600000
+    ephemerals = sum(row.get("kind") == "ephemeral" for row in whole)
+    assert "%d ephemeral nodes are left out" % ephemerals in run.stderr.decode()
+    assert tool("snap", "export", "--for-import", SMALL, "/nope").returncode == 1
+    assert tool("snap", "export", "--for-import").returncode == 2
+
+
 def test_a_deep_tree(tool, tmp_path):
     """Nothing recurses: a path of many parts is shown like any other."""
     import struct

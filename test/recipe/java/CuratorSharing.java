@@ -317,6 +317,7 @@ final class CuratorSharing {
         CuratorContender.meet("c-wants-it");
         n.close();
         nodeIs("/node", "of c", 0);
+        CuratorContender.meet("c-has-it-again");
     }
 
     private static String services(ServiceCache<String> c) {
