@@ -159,9 +159,10 @@ void hold_release(struct zokor_framework *f, const char *path, bool is_made)
         free_hold(h);
         h = NULL;
     }
-    if (h != NULL)
+    if (h != NULL) {
         h->released = true;
-    list_remove(&h->of_queue);
+        list_remove(&h->of_queue);
+    }
     pthread_mutex_unlock(&f->client->lock);
     /* Whether it was made says only a write: a server that is behind would say that it is not there. */
     if (h != NULL)
