@@ -85,8 +85,9 @@ int zokor_semaphore_mutex_release(struct zokor_semaphore_mutex *m);
 enum zokor_hold zokor_semaphore_mutex_hold(struct zokor_semaphore_mutex *m);
 int64_t zokor_semaphore_mutex_token(struct zokor_semaphore_mutex *m);
 
-/* Several locks as one (InterProcessMultiLock): all or none. They are taken in the order given; two programs that use
- * the same ones must use the same order. The mutexes stay the caller's. */
+/* Several locks as one (InterProcessMultiLock): all or none, and all in one session: if the first ones are lost while
+ * the last one is waited for, it begins anew. They are taken in the order given; two programs that use the same ones
+ * must use the same order. The mutexes stay the caller's. */
 int zokor_multi_lock_acquire(struct zokor_mutex *const *locks, int count, int timeout_ms);
 /* All of them, whatever happens; the first error. */
 int zokor_multi_lock_release(struct zokor_mutex *const *locks, int count);

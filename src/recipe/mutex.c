@@ -1,4 +1,5 @@
 #include "recipe/lock.h"
+#include "base/museum.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -208,18 +209,39 @@ int zokor_revoke(struct zokor_framework *f, const char *path)
     return zokor_framework_set(f, path, "__REVOKE__", 10, -1);
 }
 
-int zokor_multi_lock_acquire(struct zokor_mutex *const *locks, int count, int timeout_ms)
+static int acquire_each(struct zokor_mutex *const *locks, int count, int64_t due)
 {
-    int64_t due = due_of(timeout_ms);
     for (int i = 0; i < count; i++) {
         int64_t left = due < 0 ? -1 : due - recipe_now_ms();
         int rc = zokor_mutex_acquire(locks[i], due >= 0 && left < 0 ? 0 : (int)left);
         if (rc != ZOK) {
-            (void)zokor_multi_lock_release(locks, i);
+            (void)zokor_multi_lock_release(locks, SIM_BUG(recipe_multi_left) ? 0 : i);
             return rc;
         }
     }
     return ZOK;
+}
+
+/* While a lock is waited for, the session of those before it may end. */
+static bool are_of_one_session(struct zokor_mutex *const *locks, int count)
+{
+    for (int i = 1; i < count && !SIM_BUG(recipe_multi_apart); i++) {
+        if (mutex_claim(locks[i])->owner != mutex_claim(locks[i - 1])->owner)
+            return false;
+    }
+    return true;
+}
+
+int zokor_multi_lock_acquire(struct zokor_mutex *const *locks, int count, int timeout_ms)
+{
+    int64_t due = due_of(timeout_ms);
+    int rc;
+    while ((rc = acquire_each(locks, count, due)) == ZOK && !are_of_one_session(locks, count)) {
+        (void)zokor_multi_lock_release(locks, count);
+        if (due >= 0 && recipe_now_ms() >= due)
+            return ZOPERATIONTIMEOUT;
+    }
+    return rc;
 }
 
 int zokor_multi_lock_release(struct zokor_mutex *const *locks, int count)

@@ -182,6 +182,17 @@ void judge_empty(const struct model *m, const char *path)
                     n->child_first->path, n->children, path);
 }
 
+void judge_row(struct zokor_framework *f, const char *path)
+{
+    const struct zokor_request sync = { .operation = ZOKOR_SYNC, .path = path };
+    struct String_vector names;
+    if (zokor_framework_do(f, &sync, NULL) != ZOK || zokor_framework_children(f, path, &names) != ZOK)
+        return;
+    if (names.count > 0)
+        world_wrong("leak.row", "%s stands in %s at rest, and nobody wants it", names.data[0], path);
+    deallocate_String_vector(&names);
+}
+
 void judge_failure(const char *what, int rc)
 {
     world_tell("%s ends with %d", what, rc);

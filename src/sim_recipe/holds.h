@@ -41,6 +41,9 @@ const struct app *holds_target(const struct holds *h);
 
 /* Nothing is left below the node; it may itself be gone. */
 void judge_empty(const struct model *m, const char *path);
+/* At rest: nobody has a node there, though the sessions of those who had one still live. A connection that fails now
+ * says nothing. */
+void judge_row(struct zokor_framework *f, const char *path);
 /* May a recipe's call end so when the connection is bad? Counts it. */
 void judge_failure(const char *what, int rc);
 
