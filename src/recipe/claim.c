@@ -184,11 +184,11 @@ static int acquire(struct claim *c, int64_t due_ms)
         rc = waker_is_cancelled(c->waker) ? ZCLOSING : claim_queue_up(c, due_ms, &made);
         if (rc != ZOK && made) /* also a node of a session that is over: it may be there for a while, in others' way */
             (void)delete_node(c);
-    } while (rc == ZNONODE && made && (due_ms < 0 || recipe_now_ms() < due_ms));
+    } while (rc == ZNONODE && made && c->under == NULL && (due_ms < 0 || recipe_now_ms() < due_ms));
     if (rc == ZOK)
         return ZOK;
     stop_listening(c);
-    return rc == ZNONODE && made ? ZOPERATIONTIMEOUT : rc;
+    return rc == ZNONODE && made && c->under == NULL ? ZOPERATIONTIMEOUT : rc;
 }
 
 int claim_acquire(struct claim *c, int64_t due_ms)

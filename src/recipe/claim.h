@@ -60,6 +60,8 @@ struct claim {
     /* CLAIM_GRANTED, the index of the neighbour to wait for, or CLAIM_WATCH_ALL. */
     claim_judge_fn judge;
     void *judge_context;
+    /* NULL, or one that is granted: this one counts only in its session. */
+    const struct claim *under;
     struct waker *waker;
     struct listener *listener;
     pthread_t thread; /* that acquires it */
@@ -92,7 +94,7 @@ struct claim {
 struct claim *claim_new(struct zokor_framework *f, const char *folder, const char *name, const void *data, int data_len,
                         claim_judge_fn judge, void *judge_context);
 /* Waits until granted. ZOK, or an error and nothing is left. due_ms: recipe_now_ms, -1: never. ZOPERATIONTIMEOUT;
- * ZCLOSING after waker_cancel. */
+ * ZCLOSING after waker_cancel. ZNONODE: of a claim under another one, whose session is over. */
 int claim_acquire(struct claim *c, int64_t due_ms);
 /* Gives it back; also what was lost. */
 int claim_release(struct claim *c);

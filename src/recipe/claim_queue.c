@@ -116,7 +116,8 @@ static struct verdict judge(struct claim *c, struct String_vector *children)
     struct verdict v = { .rc = ZNONODE };
     claim_sort(children, c->name);
     lock(c);
-    int ours = c->owner == c->f->client->last_session_id ? index_of(children, c->path) : -1;
+    bool counts = c->owner == c->f->client->last_session_id && (c->under == NULL || c->under->owner == c->owner);
+    int ours = counts ? index_of(children, c->path) : -1;
     unlock(c);
     if (ours < 0)
         return v;

@@ -1,6 +1,7 @@
 /* Leases: a node each below "leases", and whoever wants one first takes the lock below "locks": so only one process
  * watches the leases. */
 #include "recipe/lock.h"
+#include "base/museum.h"
 #include "recipe/shared.h"
 #include <stdlib.h>
 #include <string.h>
@@ -105,7 +106,8 @@ void zokor_semaphore_on_lost(struct zokor_semaphore *s, zokor_hold_fn fn, void *
 }
 
 /* ZNONODE: it was lost before it could be handed out, while the lock was given back, which takes long without a
- * connection. */
+ * connection. Or the lock was lost: whoever has it now waits for a lease, too, and two nodes that are no leases yet
+ * would wait for each other. */
 static int try_one(struct zokor_semaphore *s, struct zokor_lease **out, int64_t due)
 {
     struct claim *gate = claim_new(s->f, s->locks, "lock-", NULL, 0, judge_first, NULL);
@@ -113,6 +115,8 @@ static int try_one(struct zokor_semaphore *s, struct zokor_lease **out, int64_t 
     lease->claim = claim_new(s->f, s->leases, "lease-", s->data, s->data_len, judge_lease, s);
     lease->claim->on_lost = s->on_lost;
     lease->claim->lost_context = s->lost_context;
+    if (!SIM_BUG(recipe_lease_alone))
+        lease->claim->under = gate;
     int rc = claim_acquire(gate, due);
     if (rc != ZOK)
         goto out;

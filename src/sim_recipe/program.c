@@ -23,11 +23,22 @@ struct zokor_framework *program_open(struct app *a)
     }
     if (dice_one_in(&a->dice, 6))
         o.request_timeout_ms = (int)dice_between(&a->dice, 500, 5000);
+    a->is_hasty = o.request_timeout_ms != 0;
     a->is_bold = dice_one_in(&a->dice, 6);
     o.error_policy = a->is_bold ? ZOKOR_ERRORS_SESSION : ZOKOR_ERRORS_STANDARD;
     struct zokor_framework *f = zokor_framework_open(&o);
     ASSERT(f != NULL);
     return f;
+}
+
+void program_close(struct app *a, struct zokor_framework *f, void (*look)(void *framework))
+{
+    bool hasty = a->is_hasty;
+    if (!hasty)
+        app_meet(look, f);
+    (void)zokor_framework_close(f);
+    if (hasty)
+        app_meet(NULL, NULL);
 }
 
 void program_threads(size_t count, void *(*main)(void *), void *args, size_t size)

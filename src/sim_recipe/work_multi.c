@@ -193,8 +193,7 @@ static void run(struct app *a)
     struct zokor_framework *f = program_open(a);
     while (app_goes_on())
         run_round(a, f);
-    app_meet(look, f);
-    (void)zokor_framework_close(f);
+    program_close(a, f, look);
 }
 
 static const struct app *target(struct world *w)

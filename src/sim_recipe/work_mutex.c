@@ -131,6 +131,12 @@ static void *thread(void *arg)
     return NULL;
 }
 
+static void look(void *context)
+{
+    for (int i = 0; i < LOCKS; i++)
+        judge_row(context, paths[i]);
+}
+
 static void run(struct app *a)
 {
     struct one ones[THREADS];
@@ -150,7 +156,7 @@ static void run(struct app *a)
     program_threads(threads, thread, ones, sizeof ones[0]);
     for (int i = 0; i < LOCKS; i++)
         zokor_mutex_free(mutexes[i]);
-    (void)zokor_framework_close(f);
+    program_close(a, f, look);
 }
 
 static const struct app *target(struct world *w)

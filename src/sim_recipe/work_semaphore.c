@@ -86,24 +86,51 @@ static enum zokor_hold ask_mutex(const void *thing)
     return zokor_semaphore_mutex_hold((struct zokor_semaphore_mutex *)(uintptr_t)thing);
 }
 
-static void turn_mutex(struct one *o)
+/* held_in: the session in which the thread has it already; 0: it has not. */
+static bool acquire_mutex(struct one *o, int64_t held_in, int ms)
 {
     struct state *s = o->app->w->state;
-    int rc = zokor_semaphore_mutex_acquire(o->mutex, timeout_ms(o));
+    int rc = zokor_semaphore_mutex_acquire(o->mutex, ms);
     if (rc != ZOK) {
         judge_failure("zokor_semaphore_mutex_acquire", rc);
-        return;
+        return false;
     }
+    if (world_session_lives(held_in))
+        world_wrong("semaphore.again", "program %u holds %s and is granted it again, and session 0x%llx lives",
+                    o->app->index, PATH_ONE, (unsigned long long)held_in);
+    holds_released(&s->one, o);
     holds_granted(&s->one, &(struct hold){ .what = o,
                                            .ask = ask_mutex,
                                            .thing = o->mutex,
                                            .session_id = zokor_framework_session_id(o->f),
                                            .token = zokor_semaphore_mutex_token(o->mutex) });
-    hold(o);
-    holds_released(&s->one, o);
-    rc = zokor_semaphore_mutex_release(o->mutex);
+    return true;
+}
+
+static void *give_back(void *arg)
+{
+    struct one *o = arg;
+    int rc = zokor_semaphore_mutex_release(o->mutex);
     if (rc != ZOK)
         judge_failure("zokor_semaphore_mutex_release", rc);
+    return NULL;
+}
+
+/* Who has it does not get it again, unless it was lost. Another thread may give it back. */
+static void turn_mutex(struct one *o)
+{
+    struct state *s = o->app->w->state;
+    if (!acquire_mutex(o, 0, timeout_ms(o)))
+        return;
+    int64_t session_id = zokor_framework_session_id(o->f);
+    hold(o);
+    if (dice_one_in(&o->app->dice, 4))
+        (void)acquire_mutex(o, session_id, (int)dice_between(&o->app->dice, 0, 300));
+    holds_released(&s->one, o);
+    if (dice_one_in(&o->app->dice, 3))
+        program_threads(1, give_back, o, sizeof *o);
+    else
+        (void)give_back(o);
 }
 
 static void *thread(void *arg)
@@ -119,6 +146,13 @@ static void *thread(void *arg)
     return NULL;
 }
 
+static void look(void *context)
+{
+    static const char *const rows[] = { PATH "/leases", PATH "/locks", PATH_ONE "/leases", PATH_ONE "/locks" };
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++)
+        judge_row(context, rows[i]);
+}
+
 static void run(struct app *a)
 {
     struct one ones[THREADS];
@@ -131,7 +165,7 @@ static void run(struct app *a)
     program_threads(threads, thread, ones, sizeof ones[0]);
     zokor_semaphore_mutex_free(m);
     zokor_semaphore_free(s);
-    (void)zokor_framework_close(f);
+    program_close(a, f, look);
 }
 
 static const struct app *target(struct world *w)

@@ -18,6 +18,7 @@ struct app {
     uint64_t life;      /* how often it was started */
     bool done;          /* it has come to its end */
     bool is_bold;       /* it takes what it holds for held until its session is lost (ZOKOR_ERRORS_SESSION) */
+    bool is_hasty;      /* its requests have a deadline */
     int64_t start_us;   /* when it begins anew after a crash; FIBER_NEVER: it runs, or is done */
     int64_t frozen_us;  /* it stands still until then */
     int64_t away_us;    /* nobody can be reached until then */
