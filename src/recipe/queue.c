@@ -8,6 +8,7 @@
 
 #define AHEAD_MAX 64 /* few, so that what was put back is not passed over for long */
 #define AGAIN_MS 20  /* when the end of a hold of ours is not yet known */
+#define REMOVE_TRIES_MAX 10
 #define MISSES_MAX 3 /* of these in a row: others take, too, and it is time to look again */
 
 struct zokor_queue {
@@ -219,6 +220,30 @@ static int lock_item(struct zokor_queue *q, const char *path, struct Stat *stat)
     return rc;
 }
 
+/* Deletes the node that was seen; ZNONODE, ZBADVERSION: it is not there any more. A try whose reply was lost is not
+ * made again blindly: the container may have gone with the last item, and its numbers begun anew, so that another item
+ * has the name by now. */
+static int remove_seen(struct zokor_queue *q, const char *path, const struct Stat *seen)
+{
+    const struct zokor_retry never = zokor_retry_never();
+    const struct zokor_request removal = { .operation = ZOKOR_DELETE,
+                                           .path = path,
+                                           .has_version = 1,
+                                           .version = seen->version,
+                                           .retry = SIM_BUG(recipe_queue_removes_blindly) ? NULL : &never };
+    int rc = ZCONNECTIONLOSS;
+    for (int tries = 0; zokor_is_retryable(rc) && tries < REMOVE_TRIES_MAX; tries++) {
+        struct Stat now;
+        int there = tries == 0 ? ZOK : zokor_framework_exists(q->f, path, &now);
+        if (there != ZOK)
+            return there;
+        if (tries > 0 && now.czxid != seen->czxid)
+            return ZNONODE;
+        rc = zokor_framework_do(q->f, &removal, NULL);
+    }
+    return rc;
+}
+
 /* ZNONODE: somebody else was faster. ZNOTHING: as hold_begin. */
 static int take_one(struct zokor_queue *q, const char *name, bool only_look, struct zokor_item *item)
 {
@@ -235,11 +260,7 @@ static int take_one(struct zokor_queue *q, const char *name, bool only_look, str
         !SIM_BUG(recipe_queue_lock_of_others))
         rc = ZNONODE; /* the session has ended meanwhile, and the hold with it */
     if (rc == ZOK && !locks && !only_look)
-        rc =
-            zokor_framework_do(q->f,
-                               &(struct zokor_request){
-                                   .operation = ZOKOR_DELETE, .path = path, .has_version = 1, .version = stat.version },
-                               NULL);
+        rc = remove_seen(q, path, &stat);
     if (rc == ZOK) {
         take_data(q, name, data, len, item);
         item->token = locks ? hold.czxid : stat.czxid;

@@ -1,6 +1,7 @@
 /* queue: all programs put and take. With a lock path each item that was certainly put is done, and nobody has what
  * another one holds; without one, each item is handed out once at most, and only those are lost that died with their
- * taker. What is drained in the end comes in the order of its kind. */
+ * taker. What has an id can be removed by it while nobody holds it. What is drained in the end comes in the order of
+ * its kind. */
 #include "base/mem.h"
 #include "sim_recipe/holds.h"
 #include "sim_recipe/program.h"
@@ -10,8 +11,9 @@
 #include <time.h>
 #include <zokor/queue.h>
 
-#define QUEUES 4
+#define QUEUES 6
 #define THREADS 2
+#define ID "no." /* and the number */
 
 static const struct {
     const char *path;
@@ -21,12 +23,15 @@ static const struct {
     { "/queues/safe", { .kind = ZOKOR_QUEUE_FIFO, .lock_path = "/queues/safe-locks" } },
     { "/queues/priority", { .kind = ZOKOR_QUEUE_PRIORITY, .lock_path = "/queues/priority-locks" } },
     { "/queues/delay", { .kind = ZOKOR_QUEUE_DELAY } },
+    { "/queues/simple", { .kind = ZOKOR_QUEUE_SIMPLE } },
+    { "/queues/id", { .kind = ZOKOR_QUEUE_ID, .lock_path = "/queues/id-locks" } },
 };
 
 /* Something that was put; its number is its data. */
 struct thing {
     int queue;
-    bool put; /* certainly; perhaps twice, in two nodes */
+    bool put;     /* certainly; perhaps twice, in two nodes */
+    bool removed; /* by its id; or perhaps */
     uint32_t taken, done;
     int priority;
     int64_t not_before_ms;
@@ -97,10 +102,11 @@ static void put(struct one *o, int queue)
     struct thing t = { .queue = queue, .priority = (int)dice_between(d, -3, 3) };
     t.not_before_ms = now_ms() + dice_between(d, 0, 3000);
     size_t number = new_thing(s, &t);
-    char data[20];
+    char data[20], id[24];
     int n = snprintf(data, sizeof data, "%zu", number);
+    (void)snprintf(id, sizeof id, ID "%zu", number);
     int rc = zokor_queue_put(o->queues[queue], data, n,
-                             &(struct zokor_put){ .priority = t.priority, .not_before = t.not_before_ms });
+                             &(struct zokor_put){ .id = id, .priority = t.priority, .not_before = t.not_before_ms });
     if (rc == ZOK) {
         s->things[number].put = true;
         world_tell("item %zu is put into %s", number, kinds[queue].path);
@@ -108,6 +114,29 @@ static void put(struct one *o, int queue)
     } else {
         judge_failure("zokor_queue_put", rc);
     }
+}
+
+/* Of an ID queue: one that was put by anybody, also if somebody has it or had it. */
+static void remove_one(struct one *o, int queue)
+{
+    struct state *s = o->app->w->state;
+    if (s->count == 0)
+        return;
+    int64_t newest = (int64_t)s->count - 1, oldest = newest < 30 ? 0 : newest - 30;
+    size_t number = (size_t)dice_between(&o->app->dice, oldest, newest);
+    char id[24];
+    int removed = 0;
+    if (s->things[number].queue != queue)
+        return;
+    (void)snprintf(id, sizeof id, ID "%zu", number);
+    int rc = zokor_queue_remove(o->queues[queue], id, &removed);
+    world_tell("item %zu is removed: %d, %d", number, rc, removed);
+    if (removed > 0 || rc != ZOK)
+        s->things[number].removed = true;
+    if (removed > 0)
+        world_count(COUNT_removed);
+    if (rc != ZOK)
+        judge_failure("zokor_queue_remove", rc);
 }
 
 static struct node *find_node(struct state *s, int queue, int64_t key)
@@ -180,6 +209,9 @@ static bool take(struct one *o, int queue, int timeout_ms, struct zokor_item *it
         zokor_item_free(item);
         return false;
     }
+    if (kinds[queue].options.kind == ZOKOR_QUEUE_ID && (item->id == NULL || strncmp(item->id, ID, strlen(ID)) != 0 ||
+                                                        strtoul(item->id + strlen(ID), NULL, 10) != *number))
+        world_wrong("queue.id", "item %zu has the id %s", *number, item->id == NULL ? "(none)" : item->id);
     world_count(COUNT_taken);
     world_tell("item %zu is taken, %s of %s", *number, item->name, kinds[queue].path);
     s->things[*number].taken++;
@@ -221,7 +253,9 @@ static void *thread(void *arg)
         int queue = (int)dice_between(d, 0, QUEUES - 1);
         struct zokor_item item;
         size_t number;
-        if (dice_one_in(d, 3)) {
+        if (kinds[queue].options.kind == ZOKOR_QUEUE_ID && dice_one_in(d, 4)) {
+            remove_one(o, queue);
+        } else if (dice_one_in(d, 3)) {
             put(o, queue);
         } else if (take(o, queue, (int)dice_between(d, 0, 2000), &item, &number)) {
             app_rest(dice_one_in(d, 20) ? 3000000 : 50000);
@@ -295,10 +329,10 @@ static void judge_end(struct world *w, const struct model *m)
     uint64_t gone = 0, undone = 0, may_go = s->lost + w->breaks * THREADS;
     for (size_t i = 0; i < s->count; i++) {
         const struct thing *t = &s->things[i];
-        if (has_lock(t->queue) && t->put && t->taken == 0)
+        if (has_lock(t->queue) && t->put && t->taken == 0 && !t->removed)
             world_wrong("queue.lost", "item %zu of %s was put and nobody has got it", i, kinds[t->queue].path);
         gone += !has_lock(t->queue) && t->put && t->taken == 0;
-        undone += has_lock(t->queue) && t->taken != 0 && t->done == 0;
+        undone += has_lock(t->queue) && t->taken != 0 && t->done == 0 && !t->removed;
     }
     if (gone > may_go)
         world_wrong("queue.lost", "%llu items were put and nobody has got them, %llu at most may be lost",
