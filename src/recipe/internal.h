@@ -164,6 +164,7 @@ struct watch {
     bool direct;
     char *path;                  /* as the server has it */
     bool pending;                /* its request is under way: whoever ends or fires it leaves it to that */
+    bool cancelling;             /* the same: whoever cancels it sees to it */
     int fired_type, fired_state; /* meanwhile; 0: it did not */
     int64_t fired_zxid;
     void (*ended)(struct watch *w); /* of a persistent one: instead of all this, at the session's end */

@@ -103,13 +103,13 @@ void watch_abandon(struct watch *w)
         watch_free(w);
 }
 
-/* Takes it out of its session; false: its request will see to it. */
+/* Takes it out of its session; false: its request, or who cancels it, will see to it. */
 static bool take_out(struct watch *w, int type, int state, int64_t zxid)
 {
     struct client *c = w->view->client;
     pthread_mutex_lock(&c->lock);
     list_remove(&w->link);
-    bool ours = !w->pending;
+    bool ours = !w->pending && !w->cancelling;
     w->fired_type = type;
     w->fired_state = state;
     w->fired_zxid = zxid;
@@ -133,7 +133,7 @@ void watch_end_all(struct session *s)
         pthread_mutex_lock(&c->lock);
         struct list *first = list_first(&s->watches);
         struct watch *w = first == NULL ? NULL : CONTAINER_OF(first, struct watch, link);
-        bool pending = w != NULL && w->pending;
+        bool pending = w != NULL && (w->pending || w->cancelling);
         if (first != NULL)
             list_remove(first);
         pthread_mutex_unlock(&c->lock);
@@ -152,6 +152,21 @@ static void on_removed(int rc, const void *data)
 {
     (void)rc;
     (void)data;
+}
+
+/* ZOK: it will never fire. Otherwise it may have been taken out meanwhile, and is nobody's; or that is still to come.
+ */
+static void end_cancelled(struct watch *w, int rc)
+{
+    struct client *c = w->view->client;
+    pthread_mutex_lock(&c->lock);
+    w->cancelling = false;
+    bool over = rc == ZOK || list_empty(&w->link);
+    if (over)
+        list_remove(&w->link);
+    pthread_mutex_unlock(&c->lock);
+    if (over)
+        watch_free(w);
 }
 
 /* With `local`, ZOK means that it was there and is not any more: it has not fired and never will. Otherwise it is being
@@ -174,13 +189,14 @@ bool watch_cancel(struct zokor_framework *f, zokor_event_fn fn, void *context)
     }
     bool found = w != NULL;
     char *path = found ? recipe_copy(w->path) : NULL;
-    if (found)
+    if (found) { /* until it is known whether it fires, it stays: another one could get its place, and be taken for it
+                  */
         w->fn = NULL;
-    pthread_mutex_unlock(&c->lock);
-    if (found && zokor_aremove_watches(s->zh, path, ZOKOR_WATCHES_ANY, watch_fired, w, 1, on_removed, NULL) == ZOK) {
-        watch_unset(w);
-        watch_free(w);
+        w->cancelling = true;
     }
+    pthread_mutex_unlock(&c->lock);
+    if (found)
+        end_cancelled(w, zokor_aremove_watches(s->zh, path, ZOKOR_WATCHES_ANY, watch_fired, w, 1, on_removed, NULL));
     mem_free(path);
     session_release(s);
     return found;
