@@ -133,7 +133,10 @@ static int consume(struct zokor_queue *q, const struct zokor_item *item, void *c
     t->life = o->app->life;
     t->session_id = zokor_framework_session_id(o->f);
     (void)snprintf(t->name, sizeof t->name, "%s", item->name);
-    app_rest(dice_one_in(&o->app->dice, 20) ? 3000000 : 30000);
+    if (dice_one_in(&o->app->dice, 20)) /* longer than a session lives without its client, but not for ever */
+        (void)fiber_sleep(NULL, world_now_us() + dice_between(&o->app->dice, 100, 6000) * 1000);
+    else
+        app_rest(30000);
     bool again = has_lock(o->kind) && dice_one_in(&o->app->dice, 8);
     t = &s->things[number]; /* there may be more now */
     if (t->app == o->app && t->life == o->app->life)

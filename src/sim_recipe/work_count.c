@@ -1,4 +1,5 @@
-/* count: threads of all programs add to the same numbers, one kept by zokor_atomic, one by zokor_shared_count. */
+/* count: threads of all programs add to the same numbers, one kept by zokor_atomic, one by zokor_shared_count, and draw
+ * numbers that nobody else gets. */
 #include "base/mem.h"
 #include "sim_recipe/holds.h"
 #include "sim_recipe/program.h"
@@ -11,6 +12,9 @@
 #define LOCKED "/counts/locked"
 #define LOCK "/counts/lock"
 #define SHARED "/counts/shared"
+#define CACHED "/counts/cached"
+#define CACHED_INT "/counts/cached-int"
+#define NUMBERS_MAX 60000 /* that are drawn; those of a chunk may be left */
 
 /* One number: what was certainly added, what may have been, and who has seen which value before its own. */
 struct number {
@@ -22,12 +26,15 @@ struct number {
 
 struct state {
     struct number atomic, locked, shared;
+    bool drawn[2][NUMBERS_MAX]; /* cached_long and cached_int */
 };
 
 struct one {
     struct app *app;
     struct zokor_framework *f;
     struct zokor_shared_count *count;
+    struct zokor_cached_long *cached[2];
+    int64_t last[2]; /* that this thread has drawn */
 };
 
 static void *begin(struct world *w)
@@ -104,6 +111,30 @@ static void add_shared(struct one *o, struct number *n)
         failed(n, "zokor_shared_count_try_set", rc);
 }
 
+/* Nobody has had it, and for one caller they grow. */
+static void draw(struct one *o, int which)
+{
+    struct state *s = o->app->w->state;
+    int64_t value = -1;
+    int rc = zokor_cached_long_next(o->cached[which], &value);
+    if (rc != ZOK) {
+        if (rc != ZBADVERSION)
+            judge_failure("zokor_cached_long_next", rc);
+        return;
+    }
+    world_count(COUNT_drawn);
+    if (value < 0 || value >= NUMBERS_MAX) {
+        world_wrong("count.drawn", "%lld is drawn", (long long)value);
+        return;
+    }
+    if (value <= o->last[which])
+        world_wrong("count.grows", "%lld is drawn after %lld", (long long)value, (long long)o->last[which]);
+    if (s->drawn[which][value])
+        world_wrong("count.twice", "%lld is drawn twice", (long long)value);
+    s->drawn[which][value] = true;
+    o->last[which] = value;
+}
+
 static void *thread(void *arg)
 {
     struct one *o = arg;
@@ -119,6 +150,8 @@ static void *thread(void *arg)
         default:
             add_shared(o, &s->shared);
         }
+        for (int64_t n = dice_between(&o->app->dice, 0, 6); n > 0; n--)
+            draw(o, (int)dice_between(&o->app->dice, 0, 1));
         app_rest(250000);
     }
     return NULL;
@@ -150,11 +183,18 @@ static void run(struct app *a)
         if (c == NULL)
             judge_failure("zokor_shared_count_new", rc);
     }
+    struct zokor_cached_long *cached[2] = {
+        zokor_cached_long_new(f, CACHED, &(struct zokor_atomic_options){ .lock_path = LOCK },
+                              dice_between(&a->dice, 1, 12)),
+        zokor_cached_int_new(f, CACHED_INT, NULL, (int32_t)dice_between(&a->dice, 1, 12)),
+    };
     for (size_t i = 0; i < threads; i++)
-        ones[i] = (struct one){ .app = a, .f = f, .count = c };
+        ones[i] = (struct one){ .app = a, .f = f, .count = c, .cached = { cached[0], cached[1] }, .last = { -1, -1 } };
     program_threads(threads, thread, ones, sizeof ones[0]);
     app_meet(look, &ones[0]);
     zokor_shared_count_free(c);
+    zokor_cached_long_free(cached[0]);
+    zokor_cached_long_free(cached[1]);
     (void)zokor_framework_close(f);
 }
 
@@ -186,7 +226,7 @@ static void judge_end(struct world *w, const struct model *m)
 }
 
 const struct work work_count = { .name = "count",
-                                 .help = "threads add to the same numbers, atomic and shared",
+                                 .help = "threads add to the same numbers, atomic and shared, and draw others",
                                  .begin = begin,
                                  .end = end,
                                  .run = run,
