@@ -1,5 +1,6 @@
 /* node: each program has a node that stays, is in a group and has registered a service; nodes are deleted under their
- * hands. At rest everything is there and everybody knows everybody; in the end nothing is left. */
+ * hands. At rest everything is there and everybody knows everybody, and a provider chooses among all that have not
+ * failed; in the end nothing is left. */
 #include "base/mem.h"
 #include "sim_recipe/holds.h"
 #include "sim_recipe/program.h"
@@ -13,6 +14,8 @@
 #define GROUP "/group"
 #define SERVICES "/services"
 #define SERVICE "web"
+#define CHOICES_MAX 16 /* more than there are programs */
+#define ROUNDS 2
 
 struct mine {
     struct app *app;
@@ -22,6 +25,8 @@ struct mine {
     struct zokor_group *group;
     struct zokor_discovery *discovery;
     struct zokor_service_cache *services;
+    struct zokor_provider *provider;
+    enum zokor_strategy strategy;
     bool registered;
 };
 
@@ -40,6 +45,22 @@ static void draw_data(struct mine *m)
 {
     (void)snprintf(m->data, sizeof m->data, "%llx-%d", (unsigned long long)m->app->life,
                    (int)dice_between(&m->app->dice, 0, 1000000));
+}
+
+/* Which one is chosen; -1: none. */
+static int choose(struct mine *m)
+{
+    struct zokor_instance *i;
+    int rc = zokor_provider_get(m->provider, &i);
+    if (rc == ZNONODE)
+        return -1;
+    int which = rc == ZOK ? (int)strtoul(i->id, NULL, 10) : INT32_MAX;
+    if (which >= (int)m->app->w->app_count)
+        world_wrong("provider.unknown", "program %u is given instance %s (%d)", m->app->index, rc == ZOK ? i->id : "",
+                    rc);
+    zokor_instance_free(i);
+    world_count(COUNT_chosen);
+    return which;
 }
 
 static void do_something(struct mine *m)
@@ -62,6 +83,9 @@ static void do_something(struct mine *m)
     case 3:
         (void)snprintf(path, sizeof path, SERVICES "/" SERVICE "/%u", other);
         break;
+    case 4:
+        (void)choose(m);
+        return;
     default:
         return;
     }
@@ -133,6 +157,40 @@ static void look_services(struct mine *m)
     zokor_instances_free(instances, count);
 }
 
+/* All instances are there, and `down`, if it is one, has failed: how often each is chosen. */
+static void look_choice(struct mine *m, int down)
+{
+    int n = (int)m->app->w->app_count, up = n - (down >= 0), chosen[CHOICES_MAX] = { 0 }, different = 0;
+    for (int i = 0; i < up * ROUNDS; i++) {
+        int which = choose(m);
+        if (which < 0 || which == down)
+            world_wrong("provider.choice", "program %u is given instance %d of %d, and %d is down", m->app->index,
+                        which, n, down);
+        else if (which < CHOICES_MAX)
+            chosen[which]++;
+    }
+    for (int i = 0; i < n && i < CHOICES_MAX; i++) {
+        different += chosen[i] != 0;
+        if (m->strategy == ZOKOR_ROUND_ROBIN && i != down && chosen[i] != ROUNDS)
+            world_wrong("provider.round", "program %u is given instance %d %d times in %d rounds", m->app->index, i,
+                        chosen[i], ROUNDS);
+    }
+    if (m->strategy == ZOKOR_STICKY && different != 1)
+        world_wrong("provider.sticky", "program %u is given %d instances, and sticks to one", m->app->index, different);
+}
+
+static void look_provider(struct mine *m)
+{
+    int down = (int)dice_between(&m->app->dice, 0, m->app->w->app_count - 1);
+    char id[8];
+    look_choice(m, -1);
+    (void)snprintf(id, sizeof id, "%d", down);
+    zokor_provider_note_error(m->provider, id);
+    look_choice(m, -1);
+    zokor_provider_note_error(m->provider, id);
+    look_choice(m, down);
+}
+
 static void look(void *context)
 {
     struct mine *m = context;
@@ -142,6 +200,7 @@ static void look(void *context)
     look_node(m);
     look_group(m);
     look_services(m);
+    look_provider(m);
 }
 
 static void enlist(struct mine *m)
@@ -152,6 +211,9 @@ static void enlist(struct mine *m)
     if (rc != ZOK)
         judge_failure("zokor_discovery_register", rc);
     m->services = zokor_service_cache_start(m->discovery, SERVICE, NULL, NULL);
+    m->strategy = (enum zokor_strategy)dice_between(&m->app->dice, ZOKOR_ROUND_ROBIN, ZOKOR_STICKY);
+    m->provider =
+        zokor_provider_start(m->discovery, SERVICE, &(struct zokor_provider_options){ .strategy = m->strategy });
 }
 
 static void run(struct app *a)
@@ -170,6 +232,7 @@ static void run(struct app *a)
     }
     delete_all(&m);
     app_meet(look, &m);
+    zokor_provider_close(m.provider);
     zokor_service_cache_close(m.services);
     zokor_discovery_free(m.discovery);
     zokor_group_leave(m.group);
