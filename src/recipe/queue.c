@@ -226,11 +226,9 @@ static int lock_item(struct zokor_queue *q, const char *path, struct Stat *stat)
 static int remove_seen(struct zokor_queue *q, const char *path, const struct Stat *seen)
 {
     const struct zokor_retry never = zokor_retry_never();
-    const struct zokor_request removal = { .operation = ZOKOR_DELETE,
-                                           .path = path,
-                                           .has_version = 1,
-                                           .version = seen->version,
-                                           .retry = SIM_BUG(recipe_queue_removes_blindly) ? NULL : &never };
+    const struct zokor_request removal = {
+        .operation = ZOKOR_DELETE, .path = path, .has_version = 1, .version = seen->version, .retry = &never
+    };
     int rc = ZCONNECTIONLOSS;
     for (int tries = 0; zokor_is_retryable(rc) && tries < REMOVE_TRIES_MAX; tries++) {
         struct Stat now;
