@@ -494,8 +494,10 @@ def test_members_without_a_client_port(tmp_path):
             assert c.create("/with-two").err == 0
         e[1].start(wait=False)
         e[2].kill()
-        e[3].wait_serving()
-        until(lambda: e[3].mode() in ("leader", "follower"))
-        with e[3].raw() as c:
-            assert c.create("/with-one-that-came-back").err == 0
+
+        def goes_on():  # the connection may still be to the old quorum, and the reply be lost with it
+            with e[3].raw() as c:
+                return c.create("/with-one-that-came-back").err in (0, -110)
+
+        until(goes_on)
         assert set(e.stop().values()) <= {0, -9}
