@@ -254,6 +254,8 @@ static void adjust(struct sim_options *o)
     int64_t *txns = &o->v[OPT_epoch_txns];
     if ((o->given >> OPT_epoch_txns & 1) == 0 && *txns != 0 && *txns < EPOCH_TXNS_MIN)
         *txns = EPOCH_TXNS_MIN;
+    if ((o->given >> OPT_heal_ms & 1) == 0 && o->v[OPT_heal_ms] < world_work->heal_ms)
+        o->v[OPT_heal_ms] = world_work->heal_ms;
 }
 
 static void *begin(struct cluster *c)

@@ -33,6 +33,7 @@ struct app {
 /* What the programs do, and how that is judged. */
 struct work {
     const char *name, *help;
+    int64_t heal_ms; /* the time without faults that it needs, if more than others */
     /* The state that the oracle keeps. */
     void *(*begin)(struct world *w);
     void (*end)(void *state);
