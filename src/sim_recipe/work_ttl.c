@@ -76,7 +76,7 @@ static void do_something(struct mine *m)
     case 2:
         close_node(m);
         if (dice_one_in(d, 2)) /* long enough for the servers, now and then */
-            app_rest(m->ttl_ms * 1000);
+            (void)fiber_sleep(NULL, world_now_us() + dice_between(d, m->ttl_ms / 2, m->ttl_ms * 2) * 1000);
         open_node(m);
         return;
     case 3:
