@@ -15,6 +15,7 @@ struct zokor_shared_value {
     int data_len;
     int version;
     int64_t mzxid; /* of what was seen last: older answers are ignored */
+    int64_t told;  /* mzxid of what fn knows: a call of ours may have seen it first */
 };
 
 struct zokor_shared_count {
@@ -25,12 +26,11 @@ struct zokor_shared_count {
     struct list listeners;
 };
 
-/* False: it is not newer than what is known. */
-static bool take(struct zokor_shared_value *v, const char *data, int n, const struct Stat *stat)
+/* Unless it is older than what is known. */
+static void take(struct zokor_shared_value *v, const char *data, int n, const struct Stat *stat)
 {
     pthread_mutex_lock(&v->lock);
-    bool newer = stat->mzxid > v->mzxid;
-    if (newer) {
+    if (stat->mzxid > v->mzxid) {
         mem_free(v->data);
         v->data = mem_alloc((size_t)(n < 0 ? 0 : n) + 1);
         if (n > 0)
@@ -41,16 +41,16 @@ static bool take(struct zokor_shared_value *v, const char *data, int n, const st
         v->mzxid = stat->mzxid;
     }
     pthread_mutex_unlock(&v->lock);
-    return newer;
 }
 
-static int read_value(struct zokor_shared_value *v, bool *is_new)
+static int read_value(struct zokor_shared_value *v)
 {
     struct Stat stat;
     char *data;
     int n;
     int rc = zokor_framework_get(v->f, v->path, &data, &n, &stat);
-    *is_new = rc == ZOK && take(v, data, n, &stat);
+    if (rc == ZOK)
+        take(v, data, n, &stat);
     mem_free(data);
     return rc;
 }
@@ -77,34 +77,50 @@ static void use_cache(struct zokor_shared_value *v)
     (void)zokor_cache_start(v->cache);
 }
 
+/* Its caller has the lock. */
+static char *copy_data(const struct zokor_shared_value *v)
+{
+    char *data = mem_alloc((size_t)v->data_len + 1);
+    memcpy(data, v->data, (size_t)v->data_len + 1);
+    return data;
+}
+
+/* What was written or read by a call of ours, too: Curator's listeners are told of every change. */
+static void tell_value(struct zokor_shared_value *v)
+{
+    pthread_mutex_lock(&v->lock);
+    bool tells = v->fn != NULL && v->mzxid > v->told;
+    char *data = tells ? copy_data(v) : NULL;
+    int n = v->data_len, version = v->version;
+    v->told = v->mzxid;
+    pthread_mutex_unlock(&v->lock);
+    if (tells)
+        v->fn(v, data, n, version, v->context);
+    mem_free(data);
+}
+
 static void on_event(struct zokor_framework *f, const struct zokor_event *e, void *context)
 {
     struct zokor_shared_value *v = context;
-    bool is_new = false;
-    char *data;
-    int n;
     (void)f;
     if (e->type == ZOO_NOTWATCHING_EVENT && e->state == ZUNIMPLEMENTED)
         use_cache(v);
-    if (e->type == ZOO_CHILD_EVENT || read_value(v, &is_new) != ZOK || !is_new || v->fn == NULL)
-        return;
-    int version = zokor_shared_value_get(v, &data, &n);
-    v->fn(v, data, n, version, v->context);
-    mem_free(data);
+    if (e->type != ZOO_CHILD_EVENT && read_value(v) == ZOK)
+        tell_value(v);
 }
 
 struct zokor_shared_value *zokor_shared_value_new(struct zokor_framework *f, const char *path, const void *seed,
                                                   int seed_len, zokor_shared_value_fn fn, void *context, int *rc)
 {
     struct zokor_shared_value *v = mem_zalloc(sizeof(*v));
-    bool is_new;
     *v = (struct zokor_shared_value){ .f = f, .fn = fn, .context = context, .mzxid = -1 };
     v->path = recipe_copy(path);
     pthread_mutex_init(&v->lock, NULL);
     *rc = zokor_framework_create(f, path, seed, seed_len, 0, ZOKOR_CONTAINER_PARENTS, NULL);
     if (*rc == ZOK || *rc == ZNODEEXISTS)
-        *rc = read_value(v, &is_new);
+        *rc = read_value(v);
     if (*rc == ZOK) {
+        v->told = v->mzxid;
         v->watch = zokor_watch_start(f, path, ZOKOR_WATCH_PERSISTENT, on_event, v);
         return v;
     }
@@ -127,8 +143,7 @@ void zokor_shared_value_free(struct zokor_shared_value *v)
 int zokor_shared_value_get(struct zokor_shared_value *v, char **data, int *data_len)
 {
     pthread_mutex_lock(&v->lock);
-    *data = mem_alloc((size_t)v->data_len + 1);
-    memcpy(*data, v->data, (size_t)v->data_len + 1);
+    *data = copy_data(v);
     *data_len = v->data_len;
     int version = v->version;
     pthread_mutex_unlock(&v->lock);
@@ -149,11 +164,10 @@ static int set_value(struct zokor_shared_value *v, const void *data, int n, int 
                                      .version = version,
                                      .retry = version == -1 ? NULL : &never };
     int rc = zokor_framework_do(v->f, &q, &r);
-    bool is_new;
     if (rc == ZOK)
-        (void)take(v, data, n, &r.stat);
+        take(v, data, n, &r.stat);
     else if (rc == ZBADVERSION)
-        (void)read_value(v, &is_new);
+        (void)read_value(v);
     zokor_result_clear(&r);
     return rc;
 }
