@@ -12,7 +12,7 @@
 
 static const struct work *const works[] = { &work_mutex, &work_rw,      &work_semaphore, &work_latch, &work_selector,
                                             &work_count, &work_barrier, &work_double,    &work_queue, &work_cache,
-                                            &work_node,  &work_multi,   &work_consumer,  &work_ttl };
+                                            &work_node,  &work_multi,   &work_consumer,  &work_ttl,   &work_shared };
 
 static const char usage[] = "usage: recipe_sim [--recipe NAME] [--seed S] [--seeds N] [--members M]\n"
                             "                  [--set NAME=VALUE ...] [--jobs J] [--minimise] [--twice] [--figures]\n"

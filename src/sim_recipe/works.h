@@ -5,6 +5,6 @@
 #include "sim_recipe/world.h"
 
 extern const struct work work_mutex, work_rw, work_semaphore, work_latch, work_selector, work_count, work_barrier,
-    work_double, work_queue, work_cache, work_node, work_multi, work_consumer, work_ttl;
+    work_double, work_queue, work_cache, work_node, work_multi, work_consumer, work_ttl, work_shared;
 
 #endif
