@@ -25,7 +25,8 @@ struct mine {
     struct app *app;
     struct zokor_framework *f;
     struct zokor_shared_value *value;
-    int number, first, told; /* versions: what it began with at most, what it was told last; -1: nothing yet */
+    int number, got; /* the version that it has seen last */
+    int first, told; /* versions: what it began with at most, what it was told last; -1: nothing yet */
 };
 
 static void *begin(struct world *w)
@@ -77,6 +78,9 @@ static int seen_now(struct mine *m)
 {
     char *data;
     int n, version = zokor_shared_value_get(m->value, &data, &n);
+    if (version < m->got)
+        world_wrong("shared.back", "program %u gets version %d after %d", m->app->index, version, m->got);
+    m->got = version;
     see(m->app, version, data);
     free(data);
     return version;
@@ -122,7 +126,7 @@ static void look(void *context)
 static bool open_value(struct mine *m)
 {
     int rc;
-    m->told = -1;
+    m->told = m->got = -1;
     m->value = zokor_shared_value_new(m->f, VALUE, SEED, (int)strlen(SEED), told, m, &rc);
     if (m->value == NULL)
         judge_failure("zokor_shared_value_new", rc);
