@@ -66,19 +66,7 @@ static void print_command(const struct sim_options *o)
     options_default(&plain);
     options_draw(&plain, o->seed);
     printf("zokor sim --seed %llu", (unsigned long long)o->seed);
-    for (int i = 0; i < OPTION_COUNT; i++)
-        if (o->v[i] != plain.v[i])
-            printf(" --set %s=%lld", options_name((enum sim_option)i), (long long)o->v[i]);
-    printf("\n");
-}
-
-static bool run_apart(void *ctx, const struct sim_options *o, struct finding *found)
-{
-    (void)ctx;
-    struct sim_result r;
-    sim_run(o, &r);
-    *found = r.finding;
-    return r.finding.is;
+    sim_run_print_settings(o, &plain);
 }
 
 static void report(const struct arguments *a, uint64_t seed, const struct sim_result *r)
@@ -90,7 +78,7 @@ static void report(const struct arguments *a, uint64_t seed, const struct sim_re
            f.text);
     print_command(&o);
     if (a->minimise) {
-        int runs = minimise(&o, &f, run_apart, NULL, 400);
+        int runs = minimise(&o, &f, sim_run_apart, NULL, 400);
         printf("  smaller, after %d runs: %s: %s\n  repeat with: ", runs, f.rule, f.text);
         print_command(&o);
     }

@@ -215,3 +215,20 @@ void sim_run(const struct sim_options *o, struct sim_result *r)
     *r = (struct sim_result){ 0 };
     sim_run_many(&all, o->seed, 1, 1, false, keep, r);
 }
+
+bool sim_run_apart(void *ctx, const struct sim_options *o, struct finding *found)
+{
+    (void)ctx;
+    struct sim_result r;
+    sim_run(o, &r);
+    *found = r.finding;
+    return r.finding.is;
+}
+
+void sim_run_print_settings(const struct sim_options *o, const struct sim_options *plain)
+{
+    for (int i = 0; i < OPTION_COUNT; i++)
+        if (o->v[i] != plain->v[i])
+            printf(" --set %s=%lld", options_name((enum sim_option)i), (long long)o->v[i]);
+    printf("\n");
+}

@@ -6,6 +6,10 @@
 
 /* One, in a child of its own. A child that dies gives the finding "crash" with what it said last. */
 void sim_run(const struct sim_options *o, struct sim_result *r);
+/* The same for minimise(): true and *found if it finds something. ctx is not used. */
+bool sim_run_apart(void *ctx, const struct sim_options *o, struct finding *found);
+/* Ends the line of a command that runs o again: " --set NAME=VALUE" for what differs from plain. */
+void sim_run_print_settings(const struct sim_options *o, const struct sim_options *plain);
 
 /* The seeds from first on, each with what it draws besides options->given, in `jobs` children. twice: and again, to see
  * that the trace is the same. done is told of each, in no order. */
