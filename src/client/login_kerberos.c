@@ -1,6 +1,7 @@
 /* Tickets by a key tab, or from a cache that is not the system's: libsasl2's GSSAPI takes a credential that somebody
  * else made. Over MIT's library, which Debian's plug-in is linked with, too. */
 #include "base/err.h"
+#include "base/gss.h"
 #include "base/mem.h"
 #include "client/login_internal.h"
 #include <dlfcn.h>
@@ -8,36 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LIBRARY "libgssapi_krb5.so.2"
 #define NAME_BYTES_MAX 600u
-
-/* The part of RFC 2744 that is used, whose headers are not worth a package. */
-struct gss_bytes {
-    size_t n;
-    void *p;
-};
-
-struct gss_oid {
-    uint32_t n;
-    const void *p;
-};
-
-struct gss_setting {
-    const char *key, *value;
-};
-
-struct gss_store {
-    uint32_t count;
-    const struct gss_setting *settings;
-};
-
-#define GSS_INITIATE 1
-#define GSS_FAILED(major) (((major)&0xffff0000u) != 0)
-#define GSS_STATUS 1
-#define GSS_MECHANISM_STATUS 2
-
-static const struct gss_oid KRB5 = { 9, "\x2a\x86\x48\x86\xf7\x12\x01\x02\x02" };
-static const struct gss_oid PRINCIPAL = { 10, "\x2a\x86\x48\x86\xf7\x12\x01\x02\x02\x01" };
 
 struct login_tickets {
     void *library; /* stays open, as libsasl2's plug-in does */
@@ -66,15 +38,15 @@ static int bind(struct login_tickets *t, struct login_error *err)
         { "gss_release_buffer", &t->release_buffer },
         { "gss_display_status", &t->display_status },
     };
-    t->library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
+    t->library = dlopen(GSS_LIBRARY, RTLD_NOW | RTLD_LOCAL);
     if (t->library == NULL)
-        return login_fail(err, ERR_UNSUPPORTED,
-                          "Kerberos needs the library " LIBRARY ": %s. Debian has it in the package libgssapi-krb5-2",
-                          dlerror());
+        return login_fail(
+            err, ERR_UNSUPPORTED,
+            "Kerberos needs the library " GSS_LIBRARY ": %s. Debian has it in the package libgssapi-krb5-2", dlerror());
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
         void *p = dlsym(t->library, rows[i].name);
         if (p == NULL)
-            return login_fail(err, ERR_UNSUPPORTED, LIBRARY " has no function %s", rows[i].name);
+            return login_fail(err, ERR_UNSUPPORTED, GSS_LIBRARY " has no function %s", rows[i].name);
         memcpy(rows[i].to, &p, sizeof p);
     }
     return 0;
@@ -115,7 +87,7 @@ static void explain(struct login_tickets *t, const char *what, uint32_t major, u
 {
     struct gss_bytes text = { 0 };
     uint32_t ignored, more = 0;
-    uint32_t rc = minor != 0 ? t->display_status(&ignored, minor, GSS_MECHANISM_STATUS, &KRB5, &more, &text)
+    uint32_t rc = minor != 0 ? t->display_status(&ignored, minor, GSS_MECHANISM_STATUS, &GSS_KRB5, &more, &text)
                              : t->display_status(&ignored, major, GSS_STATUS, NULL, &more, &text);
     if (GSS_FAILED(rc))
         text = (struct gss_bytes){ 0 };
@@ -137,7 +109,7 @@ void *login_tickets_acquire(struct login_tickets *t, char *why, size_t why_size)
         settings[store.count++] = (struct gss_setting){ "client_keytab", t->keytab };
     if (t->principal != NULL) {
         struct gss_bytes text = { strlen(t->principal), (void *)(uintptr_t)t->principal };
-        major = t->import_name(&minor, &text, &PRINCIPAL, &name);
+        major = t->import_name(&minor, &text, &GSS_PRINCIPAL, &name);
     }
     if (!GSS_FAILED(major))
         major = t->acquire_cred_from(&minor, name, UINT32_MAX, NULL, GSS_INITIATE, store.count > 0 ? &store : NULL,

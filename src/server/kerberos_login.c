@@ -1,6 +1,7 @@
 #include "server/kerberos_login.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/gss.h"
 #include "base/list.h"
 #include "base/mem.h"
 #include "os/library.h"
@@ -8,39 +9,14 @@
 #include "server/sasl_library.h"
 #include <stdio.h>
 
-/* That of MIT, which Debian's plug-in of libsasl2 is linked with. */
-#define LIBRARY "libgssapi_krb5.so.2"
 #define CACHE "MEMORY:zokor-quorum" /* tickets live in this process alone */
 #define NAME_BYTES_MAX 600u
 
-/* ---- the library: the part of RFC 2744 that is used, whose headers are not worth a package ---- */
+/* ---- the library ---- */
 
-struct gss_bytes {
-    size_t n;
-    void *p;
-};
-
-struct gss_oid {
-    uint32_t n;
-    const void *p;
-};
-
-struct gss_setting {
-    const char *key, *value;
-};
-
-struct gss_store {
-    uint32_t count;
-    const struct gss_setting *settings;
-};
-
-#define GSS_INITIATE 1
-#define GSS_FAILED(major) (((major)&0xffff0000u) != 0)
 #define GSS_CONTINUES 1u
 #define GSS_FLAGS (2u | 4u | 8u | 32u) /* mutual, replay, sequence, integrity */
-#define GSS_STATUS 1
-#define GSS_MECHANISM_STATUS 2
-#define LAYER_NONE 1 /* RFC 4752: nothing of what follows is signed or encrypted */
+#define LAYER_NONE 1                   /* RFC 4752: nothing of what follows is signed or encrypted */
 
 struct gss {
     uint32_t (*acquire_cred_from)(uint32_t *minor, void *name, uint32_t time, void *mechanisms, int usage,
@@ -62,9 +38,6 @@ struct gss {
                                uint32_t *more, struct gss_bytes *out);
 };
 
-static const struct gss_oid KRB5 = { 9, "\x2a\x86\x48\x86\xf7\x12\x01\x02\x02" };
-static const struct gss_oid PRINCIPAL = { 10, "\x2a\x86\x48\x86\xf7\x12\x01\x02\x02\x01" };
-
 static int bind(struct gss *g, struct library *library, struct sasl_error *err)
 {
     const struct {
@@ -85,7 +58,7 @@ static int bind(struct gss *g, struct library *library, struct sasl_error *err)
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
         void *p = library_symbol(library, rows[i].name);
         if (p == NULL)
-            return sasl_error_set(err, ERR_UNSUPPORTED, LIBRARY " has no function %s", rows[i].name);
+            return sasl_error_set(err, ERR_UNSUPPORTED, GSS_LIBRARY " has no function %s", rows[i].name);
         memcpy(rows[i].to, &p, sizeof p);
     }
     return 0;
@@ -128,7 +101,7 @@ static void explain(struct kerberos_attempt *a, const char *what, uint32_t major
     const struct gss *g = &a->login->gss;
     struct gss_bytes text = { 0 };
     uint32_t ignored, more = 0;
-    uint32_t rc = minor != 0 ? g->display_status(&ignored, minor, GSS_MECHANISM_STATUS, &KRB5, &more, &text)
+    uint32_t rc = minor != 0 ? g->display_status(&ignored, minor, GSS_MECHANISM_STATUS, &GSS_KRB5, &more, &text)
                              : g->display_status(&ignored, major, GSS_STATUS, NULL, &more, &text);
     if (GSS_FAILED(rc))
         text = (struct gss_bytes){ 0 };
@@ -144,7 +117,7 @@ static bool import(struct kerberos_attempt *a, char *name, void **out)
 {
     uint32_t minor;
     struct gss_bytes text = { strlen(name), name };
-    uint32_t major = a->login->gss.import_name(&minor, &text, &PRINCIPAL, out);
+    uint32_t major = a->login->gss.import_name(&minor, &text, &GSS_PRINCIPAL, out);
     if (GSS_FAILED(major))
         explain(a, name, major, minor);
     return !GSS_FAILED(major);
@@ -165,7 +138,7 @@ static void begin(struct kerberos_attempt *a)
         explain(a, "no ticket", major, minor);
         goto out;
     }
-    major = g->init_sec_context(&minor, cred, &a->context, a->target_name, &KRB5, GSS_FLAGS, 0, NULL, NULL, NULL,
+    major = g->init_sec_context(&minor, cred, &a->context, a->target_name, &GSS_KRB5, GSS_FLAGS, 0, NULL, NULL, NULL,
                                 &a->first, NULL, NULL);
     if (GSS_FAILED(major))
         explain(a, a->target, major, minor);
@@ -240,10 +213,10 @@ int kerberos_login_new(const struct kerberos_login_options *options, struct kerb
         memcpy(l->keytab, options->keytab, strlen(options->keytab) + 1);
     }
     int rc = name_service(l, options, err);
-    if (rc == 0 && (l->library = library_open(LIBRARY, reason, sizeof reason)) == NULL)
-        rc = sasl_error_set(err, ERR_UNSUPPORTED,
-                            "Kerberos needs the library " LIBRARY ": %s. Debian has it in the package libgssapi-krb5-2",
-                            reason);
+    if (rc == 0 && (l->library = library_open(GSS_LIBRARY, reason, sizeof reason)) == NULL)
+        rc = sasl_error_set(
+            err, ERR_UNSUPPORTED,
+            "Kerberos needs the library " GSS_LIBRARY ": %s. Debian has it in the package libgssapi-krb5-2", reason);
     if (rc == 0)
         rc = bind(&l->gss, l->library, err);
     if (rc == 0)
@@ -353,7 +326,7 @@ static enum sasl_state go_on(struct kerberos_attempt *a, struct gss_bytes in)
     const struct gss *g = &a->login->gss;
     struct gss_bytes out = { 0 };
     uint32_t minor, ignored;
-    uint32_t major = g->init_sec_context(&minor, NULL, &a->context, a->target_name, &KRB5, GSS_FLAGS, 0, NULL, &in,
+    uint32_t major = g->init_sec_context(&minor, NULL, &a->context, a->target_name, &GSS_KRB5, GSS_FLAGS, 0, NULL, &in,
                                          NULL, &out, NULL, NULL);
     if (GSS_FAILED(major))
         return refuse(a, "the other server's answer is wrong", major, minor);
