@@ -70,14 +70,32 @@ CLMUL static inline uint32_t reduce(__m128i x)
     return (uint32_t)_mm_extract_epi32(_mm_xor_si128(x, q), 1);
 }
 
-/* n >= 16; a rest of less than 16 bytes goes through the tables. */
+/* The first n < 16 of 16 bytes, moved to the end, behind zeros. */
+CLMUL static inline __m128i slide(__m128i x, size_t n)
+{
+    static const uint8_t from[32] = { 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80,
+                                      0x80, 0x80, 0x80, 0x80, 0x80, 0,    1,    2,    3,    4,    5,
+                                      6,    7,    8,    9,    10,   11,   12,   13,   14,   15 };
+    return _mm_shuffle_epi8(x, load16(from + n));
+}
+
+/* n >= 16. What is over a multiple of 16 is the first block: zeros in front of a message do not change its remainder,
+ * as long as the register is added to the message and not to them. */
 CLMUL static uint32_t by_clmul(uint32_t c, const uint8_t *p, size_t n)
 {
     const __m128i k12 = _mm_set_epi64x(0x01c6e41596, 0x0154442bd4); /* four lanes: 64 bytes ahead */
     const __m128i k34 = _mm_set_epi64x(0x00ccaa009e, 0x01751997d0); /* 16 bytes ahead */
     __m128i x = _mm_xor_si128(load16(p), _mm_cvtsi32_si128((int)c));
-    p += 16;
-    n -= 16;
+    size_t over = n % 16, first = over != 0 ? over : 16;
+    if (over != 0)
+        x = slide(x, over);
+    p += first;
+    n -= first;
+    if (over != 0 && over < 4) {
+        x = fold(x, k34, _mm_xor_si128(load16(p), _mm_cvtsi32_si128((int)(c >> 8 * over))));
+        p += 16;
+        n -= 16;
+    }
     if (n >= 112) {
         __m128i y = load16(p), z = load16(p + 16), w = load16(p + 32);
         for (p += 48, n -= 48; n >= 64; p += 64, n -= 64) {
@@ -90,7 +108,7 @@ CLMUL static uint32_t by_clmul(uint32_t c, const uint8_t *p, size_t n)
     }
     for (; n >= 16; p += 16, n -= 16)
         x = fold(x, k34, load16(p));
-    return by_tables(reduce(x), p, n);
+    return reduce(x);
 }
 
 static bool has_clmul;

@@ -117,8 +117,8 @@ static void role_changed(struct core *c, const struct zab_fx *fx)
     if (e->serving || e->read_only)
         stop_serving(c);
     e->role = fx->role;
-    e->leader = fx->sid;
-    e->epoch = fx->current_epoch;
+    e->leader = fx->leader;
+    e->epoch = fx->epoch;
     if (fx->serving)
         start_serving(c);
 }
@@ -262,13 +262,43 @@ static void carry_out(struct core *c, const struct zab_fx *fx)
     }
 }
 
+/* How far ahead of its turn an effect is looked at: time for three fetches from memory. */
+#define EXPECT_AHEAD 8u
+
+static bool request_peek_path(const struct peer_request *q, struct slice *path)
+{
+    if (q->op == WIRE_OP_MULTI || q->body.n < 4)
+        return false;
+    uint32_t n = load_be32(q->body.p);
+    if (n > q->body.n - 4)
+        return false;
+    *path = slice_of(q->body.p + 4, n);
+    return true;
+}
+
+/* What the effect at i will look for in the tree, if there is one. */
+static void expect(struct core *c, const struct zab_out *z, size_t i)
+{
+    struct slice path;
+    if (i >= z->count)
+        return;
+    const struct zab_fx *fx = &z->fx[i];
+    if (fx->type == ZAB_FX_COMMIT    ? txn_peek_path(blob_slice(fx->txn), &path)
+        : fx->type == ZAB_FX_REQUEST ? request_peek_path(&fx->request, &path)
+                                     : false)
+        tree_expect(c->tree, path);
+}
+
 /* Effects of effects come behind: the list may grow while it is walked. */
 void ensemble_drain(struct core *c)
 {
     struct zab_out *z = &c->out->zab;
     do {
+        for (size_t i = 0; i < EXPECT_AHEAD; i++)
+            expect(c, z, i);
         for (size_t i = 0; i < z->count; i++) {
             struct zab_fx fx = z->fx[i];
+            expect(c, z, i + EXPECT_AHEAD);
             carry_out(c, &fx);
         }
         z->count = 0;

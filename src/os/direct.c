@@ -94,15 +94,34 @@ void direct_close(struct direct *d)
     d->fd = -1;
 }
 
-int direct_write(struct direct *d, uint64_t offset, const void *p, size_t n)
+#define ZEROS_PART (64u * 1024)
+#define PARTS_MAX (1 + DIRECT_ZEROS_MAX / ZEROS_PART)
+
+/* The bytes, and as often as need be the same zeros. */
+static int parts_of(struct iovec parts[PARTS_MAX], const void *p, size_t n, size_t zeros)
 {
-    struct iovec v = { .iov_base = (void *)(uintptr_t)p, .iov_len = n };
+    static uint8_t nothing[ZEROS_PART] __attribute__((aligned(DIRECT_BLOCK_BYTES)));
+    int count = 1;
+    ASSERT(zeros <= DIRECT_ZEROS_MAX);
+    parts[0] = (struct iovec){ .iov_base = (void *)(uintptr_t)p, .iov_len = n };
+    for (; zeros != 0; count++) {
+        size_t part = zeros < ZEROS_PART ? zeros : ZEROS_PART;
+        parts[count] = (struct iovec){ .iov_base = nothing, .iov_len = part };
+        zeros -= part;
+    }
+    return count;
+}
+
+int direct_write(struct direct *d, uint64_t offset, const void *p, size_t n, size_t zeros)
+{
+    struct iovec parts[PARTS_MAX];
+    int count = parts_of(parts, p, n, zeros);
     ssize_t done;
     ASSERT(!d->begun);
     do
-        done = pwritev2(d->fd, &v, 1, (off_t)offset, RWF_DSYNC);
+        done = pwritev2(d->fd, parts, count, (off_t)offset, RWF_DSYNC);
     while (done < 0 && errno == EINTR);
-    if (done == (ssize_t)n)
+    if (done == (ssize_t)(n + zeros))
         return 0;
     if (done >= 0 || errno == EINVAL || errno == EOPNOTSUPP)
         return ERR_INVALID;

@@ -28,9 +28,10 @@ void direct_free(struct direct *d);
 int direct_open(struct direct *d, const char *path);
 void direct_close(struct direct *d);
 
-/* Waits. 0 if the bytes are durable. After an error what is in the file is undefined; ERR_INVALID: it does not go this
- * way, write them in another one. */
-int direct_write(struct direct *d, uint64_t offset, const void *p, size_t n);
+/* Waits. 0 if the bytes, and so many zeros behind them, are durable. After an error what is in the file is undefined;
+ * ERR_INVALID: it does not go this way, write them in another one. */
+int direct_write(struct direct *d, uint64_t offset, const void *p, size_t n, size_t zeros);
+#define DIRECT_ZEROS_MAX (256u * 1024)
 /* Begins. The bytes must stay as they are until the end. ERR_BUSY: it would have to wait, nothing was begun. */
 int direct_begin(struct direct *d, uint64_t offset, const void *p, size_t n);
 /* Whether what was begun has ended, and how: 0, ERR_BUSY (it would have had to wait: write all of it again), or another

@@ -69,14 +69,14 @@ static void what_has_ended_is_in_the_file(void **state)
     if (d == NULL)
         skip();
     memset(bytes, 'a', sizeof bytes);
-    assert_int_equal(direct_write(d, 0, bytes, sizeof bytes), 0); /* all blocks are there from now on */
+    assert_int_equal(direct_write(d, 0, bytes, sizeof bytes, 0), 0); /* all blocks are there from now on */
     assert_false(direct_ended(d, false, &rc));
     for (int i = 0; i < 100; i++) {
         size_t at = (size_t)(i % BLOCKS) * DIRECT_BLOCK_BYTES;
         struct pollfd bell = { .fd = direct_bell(d), .events = POLLIN };
         memset(bytes, 'b' + i % 20, DIRECT_BLOCK_BYTES);
         if (direct_begin(d, at, bytes, DIRECT_BLOCK_BYTES) != 0) {
-            assert_int_equal(direct_write(d, at, bytes, DIRECT_BLOCK_BYTES), 0);
+            assert_int_equal(direct_write(d, at, bytes, DIRECT_BLOCK_BYTES, 0), 0);
             continue;
         }
         if (i % 2 == 0)
@@ -85,9 +85,33 @@ static void what_has_ended_is_in_the_file(void **state)
         assert_true(direct_ended(d, i % 2 != 0, &rc));
         assert_true(rc == 0 || rc == ERR_BUSY);
         if (rc == ERR_BUSY)
-            assert_int_equal(direct_write(d, at, bytes, DIRECT_BLOCK_BYTES), 0);
+            assert_int_equal(direct_write(d, at, bytes, DIRECT_BLOCK_BYTES, 0), 0);
         assert_file(at, DIRECT_BLOCK_BYTES);
         assert_false(direct_ended(d, false, &rc)); /* told once */
+    }
+    direct_free(d);
+}
+
+static void zeros_follow(void **state)
+{
+    (void)state;
+    static const size_t some[] = { DIRECT_BLOCK_BYTES, 64u * 1024, 64u * 1024 + DIRECT_BLOCK_BYTES, DIRECT_ZEROS_MAX };
+    struct direct *d = opened();
+    if (d == NULL)
+        skip();
+    for (size_t i = 0; i < sizeof some / sizeof *some; i++) {
+        size_t all = DIRECT_BLOCK_BYTES + some[i];
+        char *got = malloc(all + 1);
+        assert_int_equal(truncate(path, 0), 0);
+        memset(bytes, 'x', DIRECT_BLOCK_BYTES);
+        assert_int_equal(direct_write(d, 0, bytes, DIRECT_BLOCK_BYTES, some[i]), 0);
+        int fd = open(path, O_RDONLY);
+        assert_int_equal(pread(fd, got, all + 1, 0), all);
+        close(fd);
+        assert_memory_equal(got, bytes, DIRECT_BLOCK_BYTES);
+        for (size_t k = DIRECT_BLOCK_BYTES; k < all; k++)
+            assert_int_equal(got[k], 0);
+        free(got);
     }
     direct_free(d);
 }
@@ -99,7 +123,7 @@ static void what_cannot_go_is_refused(void **state)
     int rc = 0;
     if (d == NULL)
         skip();
-    assert_int_equal(direct_write(d, 0, bytes + 1, DIRECT_BLOCK_BYTES - 7), ERR_INVALID);
+    assert_int_equal(direct_write(d, 0, bytes + 1, DIRECT_BLOCK_BYTES - 7, 0), ERR_INVALID);
     if (direct_begin(d, 3, bytes + 1, 5) == 0) {
         assert_true(direct_ended(d, true, &rc));
         assert_int_equal(rc, ERR_BUSY);
@@ -113,6 +137,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_has_ended_is_in_the_file, setup, teardown),
+        cmocka_unit_test_setup_teardown(zeros_follow, setup, teardown),
         cmocka_unit_test_setup_teardown(what_cannot_go_is_refused, setup, teardown),
     };
     return cmocka_run_group_tests_name("direct", tests, NULL, NULL);

@@ -6,13 +6,16 @@
 #include "os/thread.h"
 #include <stdatomic.h>
 
-/* A batch up to this goes past the page cache, and past the thread. More is work that the owner is better spared. */
+/* A batch up to this goes past the thread. More is work that the owner is better spared. */
 #define SMALL_COUNT_MAX 16
 #define SMALL_BYTES_MAX (16u * 1024)
 /* After so many refusals in a row (a file system that journals data, somebody who reads the log all the time) the next
  * batches are not tried. */
 #define OWN_REFUSALS_MAX 8
 #define OWN_REST_BATCHES 1000
+
+_Static_assert(TXNLOG_AHEAD_BYTES <= DIRECT_ZEROS_MAX && TXNLOG_BLOCK_BYTES == DIRECT_BLOCK_BYTES,
+               "what the log offers can be written");
 
 struct batch {
     struct core_append *items;
@@ -117,14 +120,14 @@ static bool is_small(const struct batch *b, size_t *bytes)
     return *bytes <= SMALL_BYTES_MAX;
 }
 
-/* A page in the cache would make the owner's writes wait, so the thread's small ones leave none behind either. */
-static bool write_direct(struct logger *l, const struct batch *b, int *rc, struct store_error *err)
+/* What the log offers goes past the page cache: onto blocks that are there already, with zeros in them, the file
+ * system has nothing to note with the sync. And a page in the cache would make the owner's writes wait. */
+static bool write_direct(struct logger *l, int *rc, struct store_error *err)
 {
     struct txnlog_piece piece;
-    size_t bytes;
-    if (l->direct == NULL || !is_small(b, &bytes) || !txnlog_offer(l->log, true, &piece) || !direct_ready(l, &piece))
+    if (l->direct == NULL || !txnlog_offer(l->log, true, &piece) || !direct_ready(l, &piece))
         return false;
-    *rc = direct_write(l->direct, piece.offset, piece.p, piece.n);
+    *rc = direct_write(l->direct, piece.offset, piece.p, piece.n, piece.zeros);
     if (*rc == ERR_INVALID) {
         l->direct_refused = piece.file;
         l->direct_file = 0;
@@ -159,7 +162,7 @@ static void write_batch(struct logger *l, const struct batch *b)
     int rc = 0;
     append_batch(l, b);
     int64_t began_ms = clock_mono_ms();
-    if (!write_direct(l, b, &rc, &err))
+    if (!write_direct(l, &rc, &err))
         rc = txnlog_flush(l->log, &err);
     if (rc != 0) {
         fail(l, rc, &err);

@@ -53,7 +53,7 @@ struct txnlog *txnlog_new(struct fs *fs, const struct txnlog_options *options)
     memcpy(l->dir, options->dir, n);
     l->options.dir = l->dir;
     l->cut_wanted = true;
-    l->memory = mem_alloc(TXNLOG_PIECE_BYTES_MAX + TXNLOG_AHEAD_BYTES + 3 * TXNLOG_BLOCK_BYTES);
+    l->memory = mem_alloc(TXNLOG_PIECE_BYTES_MAX + 3 * TXNLOG_BLOCK_BYTES);
     l->block = l->memory + (TXNLOG_BLOCK_BYTES - (uintptr_t)l->memory % TXNLOG_BLOCK_BYTES);
     buf_init(&l->batch, SIZE_MAX);
     return l;
@@ -308,15 +308,17 @@ bool txnlog_offer(struct txnlog *l, bool ahead, struct txnlog_piece *piece)
     if (!txnlog_fits(l, n))
         return false;
     uint64_t end = txnlog_block_end(l->pos + n);
+    size_t zeros = 0;
     if (ahead && end > l->zeroed) {
-        end = end + TXNLOG_AHEAD_BYTES <= l->size ? end + TXNLOG_AHEAD_BYTES : end;
-        l->zeroed = end;
+        zeros = end + TXNLOG_AHEAD_BYTES <= l->size ? TXNLOG_AHEAD_BYTES : 0;
+        l->zeroed = end + zeros;
     }
     *piece = (struct txnlog_piece){ .path = l->path.text,
                                     .file = l->file_number,
                                     .offset = l->pos - had,
                                     .p = l->block,
-                                    .n = (size_t)(end - (l->pos - had)) };
+                                    .n = (size_t)(end - (l->pos - had)),
+                                    .zeros = zeros };
     memcpy(l->block + had, l->batch.p, n);
     memset(l->block + had + n, 0, piece->n - had - n);
     return true;

@@ -42,21 +42,21 @@ int txnlog_flush(struct txnlog *l, struct store_error *err);
  * behind what the first block holds and zeros to the end of the last. The bytes lie at an address that is a multiple
  * of a block. */
 #define TXNLOG_BLOCK_BYTES 4096
-#define TXNLOG_PIECE_BYTES_MAX (64u * 1024) /* a larger batch is not offered */
+#define TXNLOG_PIECE_BYTES_MAX (256u * 1024) /* a larger batch is not offered */
 struct txnlog_piece {
     const char *path;
     uint64_t file; /* another number: another file */
     uint64_t offset;
     const uint8_t *p;
     size_t n;
+    size_t zeros; /* that many zeros are to be written behind it; whole blocks */
 };
 /* The first write to a reserved block is dear: the file system notes that it holds something now. Zeros for the next
  * blocks go with it, so that it is one in many that pays for this. */
-#define TXNLOG_AHEAD_BYTES (64u * 1024)
+#define TXNLOG_AHEAD_BYTES (256u * 1024)
 /* For a caller that has a cheaper way to the disk than txnlog_flush. ahead: with zeros ahead, if there are none yet.
- * False: the batch must be flushed (it begins or
- * lengthens a file, is long, or there is none). After true nothing but flush and one of the next three may be called.
- */
+ * False: the batch must be flushed (it begins or lengthens a file, is long, or there is none). After true nothing but
+ * flush and one of the next three may be called. */
 bool txnlog_offer(struct txnlog *l, bool ahead, struct txnlog_piece *piece);
 /* It is written and durable: as if txnlog_flush had returned 0. */
 void txnlog_took(struct txnlog *l);

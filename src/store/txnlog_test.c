@@ -10,6 +10,7 @@ struct fixture {
     struct history history;
     struct rng rng;
     struct store_error err;
+    int zeros_written;
 };
 
 static int setup(void **state)
@@ -501,8 +502,15 @@ static void take_offer(struct fixture *f, struct txnlog *l, bool ahead)
     assert_int_equal(piece.n % TXNLOG_BLOCK_BYTES, 0);
     assert_int_equal((uintptr_t)piece.p % TXNLOG_BLOCK_BYTES, 0);
     assert_int_equal(fs_open(f->fs, piece.path, FS_WRITE, &to), 0);
-    assert_true(piece.offset + piece.n <= (uint64_t)f->fs->ops->size(to));
+    assert_true(piece.offset + piece.n + piece.zeros <= (uint64_t)f->fs->ops->size(to));
+    assert_true(piece.zeros == 0 || (ahead && piece.zeros == TXNLOG_AHEAD_BYTES));
     assert_int_equal(f->fs->ops->write_at(to, piece.offset, piece.p, piece.n), 0);
+    if (piece.zeros != 0) {
+        uint8_t *zeros = mem_zalloc(piece.zeros);
+        assert_int_equal(f->fs->ops->write_at(to, piece.offset + piece.n, zeros, piece.zeros), 0);
+        mem_free(zeros);
+        f->zeros_written++;
+    }
     assert_int_equal(f->fs->ops->sync(to), 0);
     f->fs->ops->close(to);
     txnlog_took(l);
@@ -512,7 +520,7 @@ static void take_offer(struct fixture *f, struct txnlog *l, bool ahead)
 static void an_offer_taken_is_a_flush(void **state)
 {
     struct fixture *f = *state;
-    struct txnlog *l = log_of(f, 64 * 1024, 0), *plain;
+    struct txnlog *l = log_of(f, 1 << 20, 0), *plain;
     int taken = 0, flushed = 0;
     append_flush(f, l, 1);
     for (int i = 0; i < 800; i++) {
@@ -540,10 +548,10 @@ static void an_offer_taken_is_a_flush(void **state)
             flushed++;
         }
     }
-    assert_true(taken > 100 && flushed > 100);
+    assert_true(taken > 100 && flushed > 100 && f->zeros_written > 0);
     struct buf made = file(f, LOG1);
     txnlog_free(l);
-    plain = log_of(f, 64 * 1024, 0);
+    plain = log_of(f, 1 << 20, 0);
     for (int64_t z = 1; z <= f->history.last; z++) {
         txnlog_append(plain, z, f->history.payload[z]);
         assert_int_equal(txnlog_flush(plain, &f->err), 0);

@@ -414,8 +414,21 @@ static void random_watch(struct model *m)
     }
 }
 
+/* Says that some path comes, which may not be, or may be gone or another one's when it would be fetched: nothing that
+ * can be seen may change. */
+static void random_expectations(struct model *m)
+{
+    static const char *const odd[] = { "", "/", "a", "//", "/a//b", "/a/", "/zookeeper/quota" };
+    char path[64];
+    random_path(m, path);
+    tree_expect(m->b.t, slice_str(path));
+    if (rng_below(&m->r, 10) == 0)
+        tree_expect(m->b.t, slice_str(odd[rng_below(&m->r, ARRAY_COUNT(odd))]));
+}
+
 static void random_txn(struct model *m)
 {
+    random_expectations(m);
     char path[4][64], data[4][80];
     struct txn_op ops[4];
     m->b.session = 100 + (int64_t)rng_below(&m->r, 3);

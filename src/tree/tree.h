@@ -169,6 +169,10 @@ uint64_t tree_removals(const struct tree *t);
 void tree_apply_hinted(struct tree *t, const struct txn *txn, const struct tree_hint *hint, struct arena *arena,
                        struct tree_applied *out);
 
+/* Says that this path will be looked up soon, a few calls from now: what it will be found by is brought from memory
+ * meanwhile, a step with every further call. Changes nothing that can be seen. */
+void tree_expect(struct tree *t, struct slice path);
+
 /* Sets what /zookeeper/config holds: the members of an ensemble, which every server writes by itself and not by a
  * transaction (quorum specification 1.6): version -1, mzxid = the configuration's version. */
 void tree_put_config(struct tree *t, struct slice text, int64_t version, int64_t wall_ms);

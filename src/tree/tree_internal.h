@@ -90,6 +90,21 @@ struct watch_table {
     uint32_t recursive; /* entries with WATCH_RECURSIVE */
 };
 
+/* ---- paths that will be looked up soon (expect.c) ---- */
+
+#define EXPECTED_RING 8u
+
+struct expected_node {
+    node_id parent; /* NODE_NONE: nothing to fetch */
+    uint32_t hash;  /* of the name */
+};
+
+struct expectations {
+    struct expected_node ring[EXPECTED_RING];
+    uint32_t next;
+    uint64_t removals; /* tree_removals when these were found: an id may be another node's since */
+};
+
 struct loading;
 
 struct tree {
@@ -109,6 +124,7 @@ struct tree {
     node_id expire_next;      /* where tree_put_expired goes on; NODE_NONE: at the head */
     struct watch_table watch;
     struct tree_walk *walks; /* that run now; NULL: none */
+    struct expectations expected;
     struct loading *loading; /* between tree_new_for_load and tree_load_finish */
 };
 

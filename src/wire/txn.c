@@ -140,6 +140,33 @@ int txn_decode(struct slice payload, struct txn *txn)
     return 0;
 }
 
+#define TXN_TYPE_AT 28u
+#define TXN_BODY_AT 32u
+
+bool txn_peek_path(struct slice payload, struct slice *path)
+{
+    if (payload.n < TXN_BODY_AT + 4)
+        return false;
+    switch ((int32_t)load_be32(payload.p + TXN_TYPE_AT)) {
+    case WIRE_OP_CREATE:
+    case WIRE_OP_CREATE2:
+    case WIRE_OP_CREATE_CONTAINER:
+    case WIRE_OP_CREATE_TTL:
+    case WIRE_OP_DELETE:
+    case WIRE_OP_DELETE_CONTAINER:
+    case WIRE_OP_SET_DATA:
+    case WIRE_OP_SET_ACL:
+        break;
+    default:
+        return false;
+    }
+    uint32_t n = load_be32(payload.p + TXN_BODY_AT);
+    if (n > payload.n - TXN_BODY_AT - 4)
+        return false;
+    *path = slice_of(payload.p + TXN_BODY_AT + 4, n);
+    return true;
+}
+
 bool txn_next_sub(struct slice *rest, struct txn_op *sub)
 {
     if (rest->n == 0)

@@ -35,6 +35,9 @@ struct txn {
 /* Decodes a log record's payload. 0; ERR_MARSHALLING if it is malformed; ERR_UNSUPPORTED for a type that has no place
  * in a log. Every sub-operation of a multi has been decoded once, so txn_next_sub cannot fail on it. */
 int txn_decode(struct slice payload, struct txn *txn);
+/* The path that a transaction of one node begins with, without a look at the rest; false if it has none or cannot be
+ * read. */
+bool txn_peek_path(struct slice payload, struct slice *path);
 
 /* The next sub-operation: start with *rest = op->sub_raw; false when there is none left. */
 bool txn_next_sub(struct slice *rest, struct txn_op *sub);

@@ -91,6 +91,37 @@ static void foreign_types_are_refused(void **state)
     buf_fini(&b);
 }
 
+static void the_path_is_peeked_at(void **state)
+{
+    (void)state;
+    struct buf b;
+    buf_init(&b, 1000);
+    static const int32_t with[] = { WIRE_OP_CREATE,     WIRE_OP_CREATE2, WIRE_OP_CREATE_CONTAINER,
+                                    WIRE_OP_CREATE_TTL, WIRE_OP_DELETE,  WIRE_OP_DELETE_CONTAINER,
+                                    WIRE_OP_SET_DATA,   WIRE_OP_SET_ACL };
+    static const int32_t without[] = { WIRE_OP_CREATE_SESSION, WIRE_OP_CLOSE_SESSION, WIRE_OP_MULTI, WIRE_OP_ERROR };
+    struct slice path;
+    for (size_t i = 0; i < ARRAY_COUNT(with); i++) {
+        struct txn_op op = { .type = with[i], .path = slice_str("/some/where"), .acl.count = -1 };
+        buf_reset(&b);
+        put_header(&b, op.type);
+        txn_put_body(&b, &op);
+        assert_true(txn_peek_path(buf_slice(&b), &path));
+        assert_true(slice_eq_str(path, "/some/where"));
+        for (size_t n = 0; n < 32 + 4 + path.n; n++) /* cut short */
+            assert_false(txn_peek_path(slice_of(b.p, n), &path));
+        store_be32(b.p + 32, UINT32_MAX); /* null */
+        assert_false(txn_peek_path(buf_slice(&b), &path));
+    }
+    for (size_t i = 0; i < ARRAY_COUNT(without); i++) {
+        buf_reset(&b);
+        put_header(&b, without[i]);
+        buf_append_slice(&b, slice_str("0123456789"));
+        assert_false(txn_peek_path(buf_slice(&b), &path));
+    }
+    buf_fini(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -98,6 +129,7 @@ int main(void)
         cmocka_unit_test(close_session_forms),
         cmocka_unit_test(multi_walks_its_subs),
         cmocka_unit_test(foreign_types_are_refused),
+        cmocka_unit_test(the_path_is_peeked_at),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,6 +30,27 @@ static void grows_and_wraps(void **state)
     history_fini(&h);
 }
 
+static void places_across_epochs(void **state)
+{
+    (void)state;
+    struct history h;
+    history_init(&h, 0);
+    for (int64_t z = 1; z <= 5; z++)
+        push(&h, z, 10);
+    for (int64_t z = 1; z <= 5; z++)
+        push(&h, ZXID_FIRST(2) + z, 10);
+    for (size_t i = 0; i < h.count; i++)
+        assert_int_equal(history_after(&h, history_at(&h, i)->zxid), i + 1);
+    assert_int_equal(history_after(&h, 0), 0);
+    assert_int_equal(history_after(&h, -1), 0);
+    assert_int_equal(history_after(&h, INT64_MIN), 0);
+    assert_int_equal(history_after(&h, 6), 5);
+    assert_int_equal(history_after(&h, ZXID_FIRST(2)), 5);
+    assert_int_equal(history_after(&h, ZXID_FIRST(2) + 6), 10);
+    assert_int_equal(history_after(&h, INT64_MAX), 10);
+    history_fini(&h);
+}
+
 static void what_is_not_decided_is_never_trimmed(void **state)
 {
     (void)state;
@@ -79,6 +100,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(grows_and_wraps),
+        cmocka_unit_test(places_across_epochs),
         cmocka_unit_test(what_is_not_decided_is_never_trimmed),
         cmocka_unit_test(the_end_can_be_cut),
         cmocka_unit_test(one_follows_another),

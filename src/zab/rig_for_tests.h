@@ -86,7 +86,7 @@ static inline void rig_take_core(struct rig *r, const struct zab_fx *fx)
     case ZAB_FX_ROLE:
         r->role = fx->role;
         r->serving = fx->serving;
-        r->leader = fx->sid;
+        r->leader = fx->leader;
         break;
     case ZAB_FX_APPEND:
         assert_false(r->truncating);

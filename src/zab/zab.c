@@ -9,7 +9,7 @@ struct zab_fx *zab_emit(struct zab *z, enum zab_fx_type type)
         out->fx = mem_realloc(out->fx, out->cap * sizeof *out->fx);
     }
     struct zab_fx *fx = &out->fx[out->count++];
-    *fx = (struct zab_fx){ .type = type, .sid = -1 };
+    *fx = (struct zab_fx){ .type = type };
     return fx;
 }
 
@@ -160,11 +160,8 @@ void zab_role_changed(struct zab *z, bool serving)
     struct zab_fx *fx = zab_emit(z, ZAB_FX_ROLE);
     fx->role = z->role;
     fx->serving = serving;
-    if (z->role == PEER_LEADING)
-        fx->sid = z->opt.sid;
-    else if (z->role != PEER_LOOKING)
-        fx->sid = z->learning.leader;
-    fx->current_epoch = z->current_epoch;
+    fx->leader = z->role == PEER_LEADING ? z->opt.sid : z->role == PEER_LOOKING ? -1 : z->learning.leader;
+    fx->epoch = z->current_epoch;
 }
 
 void zab_leave_role(struct zab *z, const char *why)

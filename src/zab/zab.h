@@ -124,7 +124,7 @@ enum zab_fx_type {
     ZAB_FX_LOG_DONE, /* link: no more of it is wanted */
     ZAB_FX_ASK_ORACLE, /* read the oracle's file, then ORACLE */
     /* for the core */
-    ZAB_FX_ROLE,          /* role, serving, sid = leader (-1 none), epoch */
+    ZAB_FX_ROLE,          /* role, serving, leader, epoch */
     ZAB_FX_APPEND,        /* txn (a reference for the taker), zxid: to the log, in this order */
     ZAB_FX_COMMIT,        /* txn (a reference for the taker), zxid: apply now */
     ZAB_FX_REQUEST,       /* leader: link, request, authinfo from a learner; request.body lives as long as the out */
@@ -141,23 +141,48 @@ enum zab_fx_type {
     ZAB_FX_SAVE_IMAGE,    /* learner: save the tree as a snapshot; then IMAGE_SAVED */
 };
 
+/* Several are made for every write, so it is kept small: a type has the fields of one member of the union. */
 struct zab_fx {
     enum zab_fx_type type;
     uint32_t link;
+    int64_t zxid;
     enum zab_port port;
-    enum peer_state role;
     bool serving, on, reload, tell_drained, valid;
-    int64_t sid;
-    int64_t zxid, to;
-    int64_t accepted_epoch, current_epoch;
-    int64_t session_id;
-    int32_t timeout_ms;
-    int64_t token;
-    struct blob *txn;
-    struct slice bytes;
-    struct slice addresses;
-    struct peer_request request;
-    struct wire_vec authinfo;
+    union {
+        /* APPEND, COMMIT */
+        struct blob *txn;
+        /* SEND */
+        struct slice bytes;
+        /* DIAL */
+        struct {
+            int64_t sid;
+            struct slice addresses;
+        };
+        /* ROLE; leader: -1 none */
+        struct {
+            int64_t leader;
+            int64_t epoch;
+            enum peer_state role;
+        };
+        /* SAVE_EPOCHS */
+        struct {
+            int64_t accepted_epoch, current_epoch;
+        };
+        /* LOG_READ */
+        int64_t to;
+        /* REVALIDATE, TOUCH, VALIDITY */
+        struct {
+            int64_t session_id;
+            int32_t timeout_ms;
+        };
+        /* SYNCED */
+        int64_t token;
+        /* REQUEST */
+        struct {
+            struct peer_request request;
+            struct wire_vec authinfo;
+        };
+    };
 };
 
 struct zab_out {
