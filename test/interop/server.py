@@ -5,7 +5,7 @@ Which server runs is decided by the environment:
     ZOKOR_BIN            path of the binary; default: build/release/zokor, then build/zokor
     ZOKOR_TEST_APACHE=1  Apache ZooKeeper of Debian's package instead (java and its jars are needed)
     APACHE_CP            class path put before Debian's jars, to test another Apache version
-    ZOKOR_TEST_PORTS     "first-last": take ports from this range only; default: the kernel chooses
+    ZOKOR_TEST_PORTS     "first-last": take ports from this range only (ports.py)
     ZOKOR_TEST_ARGS      extra -Dkey=value arguments for every server started (blank separated)
 
 Other folders use it like this:
@@ -20,13 +20,14 @@ Other folders use it like this:
         srv.stop()              # SIGTERM; returns the exit status
 """
 import contextlib
-import itertools
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import time
+
+from ports import free_port  # noqa: F401: who uses servers finds both here
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -74,34 +75,6 @@ def server_command():
         if os.access(path, os.X_OK):
             return [path]
     return None
-
-
-def _ports():
-    wanted = os.environ.get("ZOKOR_TEST_PORTS")
-    if not wanted:
-        while True:
-            with socket.socket() as s:
-                s.bind(("127.0.0.1", 0))
-                port = s.getsockname()[1]
-            yield port
-    first, last = (int(x) for x in wanted.split("-"))
-    # Start at a place of this process's own, so that test runs side by side seldom meet.
-    start = os.getpid() * 7 % (last - first + 1)
-    for port in itertools.cycle([*range(first + start, last + 1), *range(first, first + start)]):
-        with socket.socket() as s:
-            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                s.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        yield port
-
-
-_PORTS = _ports()
-
-
-def free_port():
-    return next(_PORTS)
 
 
 class ServerDied(Exception):
