@@ -11,8 +11,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "interop"))
 
 import server as server_module  # noqa: E402
-from conftest import missing_java  # noqa: E402
-from server import Server  # noqa: E402
+from server import Server, missing_java  # noqa: E402
 from zkraw import EPHEMERAL, Client  # noqa: E402
 
 pytestmark = pytest.mark.skipif(

@@ -14,7 +14,7 @@ sys.path.insert(0, os.path.join(HERE, "..", "interop"))
 import zkraw  # noqa: E402
 from ensemble import Ensemble, until  # noqa: E402
 from links import Links  # noqa: E402
-from server import DAMAGE, free_port  # noqa: E402
+from server import DAMAGE, free_port, tell_of_failure  # noqa: E402
 
 TICK_MS = 500
 PROPS = {"zookeeper.snapCount": "1500"}
@@ -173,11 +173,13 @@ class Cluster:
             self.ensemble.start()
             self.ensemble.wait_serving()
         except BaseException:
-            self.__exit__(None, None, None)
+            self.__exit__(*sys.exc_info())
             raise
         return self
 
     def __exit__(self, *exc):
+        if exc[0] is not None:
+            print(tell_of_failure(self.ensemble))
         for m in self.ensemble:
             if m.running():
                 m.signal(signal.SIGCONT)

@@ -12,10 +12,11 @@ for a fixed time: each wait ends with what it waits for, or fails.
 """
 import os
 import shutil
+import sys
 import time
 
 import zkraw
-from server import HERE, START_SECONDS, Server, free_port, server_command, use_apache
+from server import HERE, START_SECONDS, Server, free_port, server_command, tell_of_failure, use_apache
 
 OUR = "z"
 APACHE = "a"
@@ -181,9 +182,16 @@ class Ensemble:
     def __enter__(self):
         return self.start()
 
-    def __exit__(self, *exc):
+    def close(self):
+        """Ends all members; on the way out of a test that failed it tells of them first."""
+        failed = sys.exc_info()[0] is not None
+        if failed:
+            print(tell_of_failure(self.members))
         for m in self.members:
             m.kill()
-        if exc[0] is None:
+        if not failed:
             for m in self.members:
                 m.check_log()
+
+    def __exit__(self, *exc):
+        self.close()

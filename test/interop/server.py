@@ -48,6 +48,15 @@ def use_apache():
     return os.environ.get("ZOKOR_TEST_APACHE", "") not in ("", "0")
 
 
+def missing_java():
+    """Why the Java tests cannot run here, or None."""
+    if shutil.which(os.environ.get("JAVA", "java")) is None:
+        return "java is not installed"
+    if not os.path.exists("/usr/share/java/zookeeper.jar"):
+        return "Debian's package libzookeeper-java is not installed"
+    return None
+
+
 @contextlib.contextmanager
 def servers_of(kind):
     """Servers started inside are ours ("ours") or Apache's ("apache"), whatever the environment says."""
@@ -75,6 +84,20 @@ def server_command():
         if os.access(path, os.X_OK):
             return [path]
     return None
+
+
+# Servers that were started and that no test has ended since, by the order of their starts.
+_STARTED = []
+
+LAST_LINES = 40
+LONGEST_LINE = 400
+
+
+def tell_of_failure(servers=None):
+    """What these servers (default: all that tests have left running) say of themselves, for the report of a failed
+    test.
+    """
+    return "\n".join(one.report() for one in (_STARTED if servers is None else servers))
 
 
 class ServerDied(Exception):
@@ -156,6 +179,8 @@ class Server:
         """Starts the process without waiting for an answer."""
         assert self.process is None or self.process.poll() is not None, "already running"
         self.write_cfg()
+        if self not in _STARTED:
+            _STARTED.append(self)
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 self.command(),
@@ -199,13 +224,19 @@ class Server:
     def signal(self, number):
         self.process.send_signal(number)
 
+    def _ended(self):
+        if self in _STARTED:
+            _STARTED.remove(self)
+
     def stop(self, seconds=30):
         """SIGTERM and wait; the exit status, negative for a signal."""
+        self._ended()
         if self.running():
             self.signal(signal.SIGTERM)
         return self.wait(seconds)
 
     def kill(self):
+        self._ended()
         if self.running():
             self.signal(signal.SIGKILL)
         return self.wait(30)
@@ -235,6 +266,32 @@ class Server:
         """Fails when a sanitizer, or an assertion of the server, has spoken."""
         for line in self.log().splitlines():
             assert not any(sign in line for sign in DAMAGE), "%s\n%s" % (line, self.log()[-8000:])
+
+    def _state(self):
+        """Runs, sleeps, was stopped by a signal, or has ended."""
+        if self.process is None:
+            return "never started"
+        if not self.running():
+            return "ended with status %d" % self.process.returncode
+        try:
+            with open("/proc/%d/status" % self.pid) as f:
+                return "pid %d, %s" % (self.pid, next((x.strip() for x in f if x.startswith("State")), "no state"))
+        except OSError as e:
+            return "pid %d, %s" % (self.pid, e)
+
+    def report(self):
+        """How it is, in lines for people: its state, its answers to srvr and mntr, the end of its log. Never fails."""
+        lines = ["---- %s %s: %s" % (type(self).__name__, self.directory, self._state())]
+        for word in ("srvr", "mntr") if self.running() else ():
+            try:
+                answer = self.four_letter(word, 3).decode(errors="replace").splitlines()
+                lines.append("%s: %s" % (word, "; ".join(x.replace("\t", "=") for x in answer)))
+            except OSError as e:
+                lines.append("%s: no answer from port %d: %s" % (word, self.port, e))
+                break
+        log = self.log().splitlines()
+        lines.append("the last of %d lines of %s:" % (len(log), self.log_path))
+        return "\n".join(lines + ["  " + x[:LONGEST_LINE] for x in log[-LAST_LINES:]])
 
     def four_letter(self, word, seconds=5):
         with socket.create_connection(("127.0.0.1", self.port), timeout=seconds) as s:
@@ -272,6 +329,8 @@ class Server:
         return self.start()
 
     def __exit__(self, *exc):
+        if exc[0] is not None:
+            print(tell_of_failure([self]))
         # SIGKILL is always enough: what is thrown away is a temporary directory.
         self.kill()
         if exc[0] is None:

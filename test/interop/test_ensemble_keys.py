@@ -279,8 +279,7 @@ def test_no_handshake_while_nobody_is_served(tmp_path, early):
         e.wait_serving(START_S)
         assert shakes()
     finally:
-        for m in e:
-            m.kill()
+        e.close()
 
 
 @pytest.mark.parametrize("kind", ["z", pytest.param("a", marks=needs_apache)])

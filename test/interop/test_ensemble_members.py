@@ -69,7 +69,7 @@ def test_two_of_three_are_enough(tmp_path):
         e.wait_serving()
         assert {e[1].mode(), e[3].mode()} == {"leader", "follower"}
     finally:
-        e.__exit__(None)
+        e.close()
 
 
 def test_alone_it_serves_nobody(tmp_path):
@@ -88,7 +88,7 @@ def test_alone_it_serves_nobody(tmp_path):
         e.wait_serving()
         assert e[1].four_letter("isro") == b"rw"
     finally:
-        e.__exit__(None)
+        e.close()
 
 
 def test_one_server_with_the_protocols(tmp_path):

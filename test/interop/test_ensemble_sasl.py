@@ -117,8 +117,7 @@ def test_a_server_that_proves_nothing_is_not_believed(tmp_path):
             until(lambda: "peer.auth" in e[2].log() + e[3].log())
             e.wait_serving()
         finally:
-            for m in e.running():
-                m.kill()
+            e.close()
 
 
 def test_strangers(tmp_path):

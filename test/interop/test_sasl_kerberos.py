@@ -7,7 +7,6 @@ import time
 
 import pytest
 
-import conftest
 import server as server_module
 import test_sasl
 import zkraw
@@ -162,7 +161,7 @@ def srv(kdc, tmp_path_factory):
 
 java = [
     pytest.mark.java,
-    pytest.mark.skipif(conftest.missing_java() is not None, reason=str(conftest.missing_java())),
+    pytest.mark.skipif(server_module.missing_java() is not None, reason=str(server_module.missing_java())),
     pytest.mark.skipif(test_sasl.ZKCLI is None, reason="Debian's package zookeeper (zkCli.sh) is not installed"),
 ]
 

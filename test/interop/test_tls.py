@@ -12,7 +12,6 @@ import time
 
 import pytest
 
-import conftest
 import server as server_module
 import zkraw
 from server import free_port
@@ -702,7 +701,7 @@ def test_kazoo(srv, pki):
 
 
 @pytest.mark.skipif(
-    conftest.missing_java() is not None or "netty" not in CLASS_PATH,
+    server_module.missing_java() is not None or "netty" not in CLASS_PATH,
     reason="java or Apache's jars with Netty's are not installed",
 )
 def test_zkcli(srv, pki):

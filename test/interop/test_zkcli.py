@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-import conftest
+import server
 import zkraw
 
 ZKCLI = next(
@@ -20,7 +20,7 @@ ZKCLI = next(
     ),
     shutil.which("zkCli.sh"),
 )
-REASON = conftest.missing_java() or (
+REASON = server.missing_java() or (
     None if ZKCLI else "Debian's package zookeeper (zkCli.sh) is not installed"
 )
 pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))

@@ -17,7 +17,6 @@ import server  # noqa: E402  (the path to it is set by the module above)
 
 INTEROP = _client.INTEROP
 missing_java = _client.missing_java
-pytest_configure = _client.pytest_configure
 pytest_collection_modifyitems = _client.pytest_collection_modifyitems
 shared_server, srv, connect, zk, base, build = (
     _client.shared_server,
