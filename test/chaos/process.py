@@ -126,7 +126,7 @@ class Cluster:
 
         def whole():
             self.look()
-            modes = sorted(m.mode() for m in self.ensemble)
+            modes = sorted(m.mode(5) for m in self.ensemble)
             return modes == ["follower"] * (len(modes) - 1) + ["leader"]
 
         until(whole, seconds, 0.05)
@@ -134,7 +134,7 @@ class Cluster:
             until(lambda m=m: self._write(m), seconds, 0.05)
 
     def _write(self, m):
-        with m.raw(timeout_ms=4000) as c:
+        with m.raw(timeout_ms=4000, seconds=10) as c:
             self.sessions.add(c.session_id)
             made = c.granted_ms > 0 and c.create("/settled", b"").err in (0, zkraw.NODE_EXISTS)
             return made and c.close().err == 0

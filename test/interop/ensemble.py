@@ -75,10 +75,10 @@ class Member(Server):
             f.write("%d\n" % self.sid)
         super().write_cfg()
 
-    def mode(self):
+    def mode(self, seconds=zkraw.SECONDS):
         """leader, follower, observer, or "" while it serves nobody."""
         try:
-            return self.srvr().get("Mode", "")
+            return self.srvr(seconds).get("Mode", "")
         except OSError:
             return ""
 

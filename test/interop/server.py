@@ -228,7 +228,7 @@ class Server:
         if self in _STARTED:
             _STARTED.remove(self)
 
-    def stop(self, seconds=30):
+    def stop(self, seconds=60):
         """SIGTERM and wait; the exit status, negative for a signal."""
         self._ended()
         if self.running():
@@ -239,16 +239,16 @@ class Server:
         self._ended()
         if self.running():
             self.signal(signal.SIGKILL)
-        return self.wait(30)
+        return self.wait()
 
-    def wait(self, seconds=30):
+    def wait(self, seconds=60):
         if self.process is None:
             return None
         try:
             return self.process.wait(seconds)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self.process.wait(30)
+            self.process.wait(60)
             raise
 
     def restart(self, kill=False):
@@ -293,7 +293,7 @@ class Server:
         lines.append("the last of %d lines of %s:" % (len(log), self.log_path))
         return "\n".join(lines + ["  " + x[:LONGEST_LINE] for x in log[-LAST_LINES:]])
 
-    def four_letter(self, word, seconds=5):
+    def four_letter(self, word, seconds=60):
         with socket.create_connection(("127.0.0.1", self.port), timeout=seconds) as s:
             s.sendall(word.encode() if isinstance(word, str) else word)
             out = b""
@@ -303,9 +303,9 @@ class Server:
                     return out
                 out += piece
 
-    def srvr(self):
+    def srvr(self, seconds=60):
         """The answer of `srvr` as a dict of its `key: value` lines."""
-        text = self.four_letter("srvr").decode()
+        text = self.four_letter("srvr", seconds).decode()
         return dict(line.split(": ", 1) for line in text.splitlines() if ": " in line)
 
     def zxid(self):

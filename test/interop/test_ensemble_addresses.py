@@ -160,7 +160,7 @@ def test_http_commands(tmp_path):
 
     def ask(m, command):
         url = "http://127.0.0.1:%d/commands/%s" % (ports[m.sid], command)
-        with urllib.request.urlopen(url, timeout=10) as answer:
+        with urllib.request.urlopen(url, timeout=60) as answer:
             return json.load(answer)
 
     with e:

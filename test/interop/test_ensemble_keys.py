@@ -268,7 +268,7 @@ def test_no_handshake_while_nobody_is_served(tmp_path, early):
 
         def shakes():
             try:
-                with socket.create_connection(("127.0.0.1", port), timeout=10) as s:
+                with socket.create_connection(("127.0.0.1", port), timeout=60) as s:
                     with pki.context().wrap_socket(s, server_hostname="localhost"):
                         return True
             except OSError:

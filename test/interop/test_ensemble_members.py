@@ -152,7 +152,7 @@ def test_a_session_expires_wherever_it_was(trio):
         b.sync("/")
         assert b.exists("/short", watch=True).err == 0
         a.drop()
-        assert b.wait_events(1, seconds=30) == [(zkraw.DELETED, "/short")]
+        assert b.wait_events(1) == [(zkraw.DELETED, "/short")]
 
 
 def test_a_session_moves_to_another_member(trio):

@@ -107,7 +107,7 @@ def test_a_server_that_proves_nothing_is_not_believed(tmp_path):
         try:
             s, _ = door.accept()
             with s:
-                s.settimeout(30)
+                s.settimeout(60)
                 got = b""
                 while MAGIC not in got:
                     got += s.recv(4096)
@@ -134,7 +134,7 @@ def test_strangers(tmp_path):
                 packet + MAGIC + zkraw.i32(0) + zkraw.i32(5) + b"\0\0\0\0\0",
                 b"\0" * 64,
             ):
-                with socket.create_connection(("127.0.0.1", port), timeout=30) as s:
+                with socket.create_connection(("127.0.0.1", port), timeout=60) as s:
                     s.sendall(first + then)
                     try:
                         while s.recv(4096):

@@ -75,7 +75,7 @@ def lives_through(e, behind=None):
 def hello_of(port):
     """The certificate that is shown there."""
     context = ssl._create_unverified_context()
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as s, context.wrap_socket(s) as t:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as s, context.wrap_socket(s) as t:
         return t.getpeercert(binary_form=True)
 
 
@@ -219,12 +219,12 @@ def test_strangers_on_the_ports(tmp_path, pki):
     with Ensemble(tmp_path, "zzz", extra=keys) as e:
         lead = e.wait_serving()
         for port in (e[1].election_port, lead.quorum_port):
-            with socket.create_connection(("127.0.0.1", port), timeout=30) as s:
+            with socket.create_connection(("127.0.0.1", port), timeout=60) as s:
                 s.sendall(b"\xff\xff\xff\xff\xff\xff\x00\x00" + b"\0" * 8 + zkraw.i32(9) + b"a.b:12345")
                 while s.recv(4096):
                     pass
             for first in (b"", b"\x16\x03\x01\x02\x00\x01"):
-                with socket.create_connection(("127.0.0.1", port), timeout=30) as s:
+                with socket.create_connection(("127.0.0.1", port), timeout=60) as s:
                     s.sendall(first)
                     while s.recv(4096):
                         pass
@@ -242,7 +242,7 @@ def test_a_crowd_does_not_keep_members_out(tmp_path, pki):
 
         def come(port):
             try:
-                s = socket.create_connection(("127.0.0.1", port), timeout=30)
+                s = socket.create_connection(("127.0.0.1", port), timeout=60)
                 s.sendall(b"\x16\x03\x01\x02\x00\x01")
                 crowd.append(s)
             except OSError:
@@ -348,7 +348,7 @@ def test_from_plain_to_tls_under_a_session(tmp_path, pki, kinds):
         e.check_same(["/"] + ["/n%d" % i for i in range(session.count)])
         for m in e:
             if m.kind == "z":
-                with socket.create_connection(("127.0.0.1", m.election_port), timeout=30) as s:
+                with socket.create_connection(("127.0.0.1", m.election_port), timeout=60) as s:
                     s.sendall(b"\xff\xff\xff\xff\xff\xff\x00\x00")
                     while s.recv(4096):
                         pass

@@ -24,7 +24,7 @@ def rz(reaper):
     client.drop()
 
 
-def gone(zk, path, seconds=15):
+def gone(zk, path, seconds=60):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if zk.exists(path).err == NO_NODE:

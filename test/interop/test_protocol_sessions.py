@@ -25,7 +25,7 @@ from zkraw import (
 SHORT_MS = 2000
 
 
-def wait_gone(zk, path, seconds=20):
+def wait_gone(zk, path, seconds=60):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if zk.exists(path).err == NO_NODE:
@@ -92,7 +92,7 @@ def test_any_request_keeps_the_session(zk, connect, base):
 def test_auth_packets_do_not_keep_the_session(srv, zk, connect, base):
     client = connect(timeout_ms=SHORT_MS)
     client.create(base + "/e", flags=EPHEMERAL)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     gone = False
     while time.monotonic() < deadline and not gone:
         try:
@@ -274,7 +274,7 @@ def test_pipeline_is_answered_before_a_dropped_connection_is_forgotten(connect, 
     client.send_bytes(frames)
     client.recv()
     zk.sync("/")
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while len(zk.ls(base).children) < 50 and time.monotonic() < deadline:
         time.sleep(0.02)
     assert len(zk.ls(base).children) == 50

@@ -203,7 +203,7 @@ def test_word_by_openssl(srv, pki):
         + ["-cert", pki.path("alice.crt"), "-key", pki.path("alice.key")],
         input=b"ruok",
         capture_output=True,
-        timeout=20,
+        timeout=60,
     )
     assert run.stdout == b"imok"
 
@@ -492,7 +492,7 @@ def test_no_renegotiation(srv, pki):
         + ["-cert", pki.path("alice.crt"), "-key", pki.path("alice.key"), "-CAfile", pki.path("ca.pem")],
         input=b"R\n",
         capture_output=True,
-        timeout=30,
+        timeout=60,
     )
     assert b"RENEGOTIATING" in run.stdout + run.stderr
     if not server_module.use_apache():
@@ -574,7 +574,7 @@ def fails_to_start(tmp_path, pki, **keys):
     """The log of a server that gives up."""
     srv = start(tmp_path, pki, **keys).spawn()
     try:
-        assert srv.wait(30) == 2, srv.log()
+        assert srv.wait() == 2, srv.log()
     finally:
         srv.kill()
     return srv.log()
@@ -678,8 +678,8 @@ def test_kazoo(srv, pki):
         )
 
     alice, bob = make("alice"), make("bob")
-    alice.start(timeout=10)
-    bob.start(timeout=10)
+    alice.start(timeout=60)
+    bob.start(timeout=60)
     try:
         alice.create("/kazoo-tls", b"k" * 100000, acl=CREATOR_ALL_ACL)
         assert alice.get("/kazoo-tls")[0] == b"k" * 100000

@@ -126,7 +126,7 @@ def cli(shared_server):
     yield client
     if client.process.poll() is None:
         client.process.kill()
-    client.process.wait(30)
+    client.process.wait(60)
     helper.close()
 
 
