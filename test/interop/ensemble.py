@@ -10,6 +10,7 @@
 One letter a server: z is ours (ZOKOR_BIN or the build), a is Apache ZooKeeper of Debian's package. Nothing here waits
 for a fixed time: each wait ends with what it waits for, or fails.
 """
+import functools
 import os
 import shutil
 import sys
@@ -55,6 +56,16 @@ def tried(what, times=3):
                 raise
             print("tried again: %r" % e)
             time.sleep(5)
+
+
+def undisturbed(test):
+    """For a test that counts the transactions of a shared server: the end of another test's session is one of them."""
+
+    @functools.wraps(test)
+    def run(**fixtures):
+        tried(lambda: test(**fixtures))
+
+    return run
 
 
 class Member(Server):

@@ -8,7 +8,7 @@ import time
 import pytest
 
 import zkraw
-from ensemble import tried
+from ensemble import tried, undisturbed
 from zkraw import (
     CHILD,
     DELETED,
@@ -126,6 +126,7 @@ def test_session_of_a_reconnect_lives_by_the_new_timeout(zk, connect, base):
 # -- closing ---------------------------------------------------------------------------------------
 
 
+@undisturbed
 def test_close_is_answered_then_the_connection_ends(srv, connect):
     client = connect()
     before = client.ping().zxid
