@@ -12,7 +12,7 @@ sys.path.insert(0, os.path.join(HERE, "..", "interop"))
 
 import server as server_module  # noqa: E402
 from ensemble import until  # noqa: E402
-from server import Server, missing_java  # noqa: E402
+from server import LONGEST_MS, Server, missing_java  # noqa: E402
 from zkraw import EPHEMERAL, Client  # noqa: E402
 
 pytestmark = pytest.mark.skipif(
@@ -27,13 +27,12 @@ class ApacheServer(Server):
         return [os.path.join(HERE, "..", "interop", "apache-server")] + words[words.index("server") :]
 
 
-LONG_MS = 600000  # longer than these tests take on any machine
-LONG = ["maxSessionTimeout=%d" % LONG_MS]
+LONG = ["maxSessionTimeout=%d" % LONGEST_MS]
 
 
 def use(srv):
     """A little of everything that words show. The clients stay connected, and their sessions live on."""
-    a, b = Client(srv.port, timeout_ms=LONG_MS), Client(srv.port, timeout_ms=LONG_MS)
+    a, b = Client(srv.port, timeout_ms=LONGEST_MS), Client(srv.port, timeout_ms=LONGEST_MS)
     a.create("/n", b"12345")
     for i in range(130):  # past one remembered digest
         a.set("/n", b"%d" % i)

@@ -33,7 +33,8 @@ def shared_server(tmp_path_factory):
     """One server for all tests that need no settings of their own; they keep to paths of their
     own.
     """
-    with Server(tmp_path_factory.mktemp("shared"), tick_ms=1000, props=SUPER_PROPS) as srv:
+    extra = ["maxSessionTimeout=%d" % server_module.LONGEST_MS]
+    with Server(tmp_path_factory.mktemp("shared"), tick_ms=1000, props=SUPER_PROPS, extra=extra) as srv:
         yield srv
         if not server_module.use_apache():
             assert srv.stop() == 0, srv.log()[-4000:]
@@ -75,11 +76,12 @@ def srv(shared_server):
 @pytest.fixture
 def connect(srv):
     """connect(**options) opens a session on the shared server; all are closed at the end of the
-    test.
+    test. They send nothing while other programs run, however long that takes.
     """
     clients = []
 
     def make(**options):
+        options.setdefault("timeout_ms", server_module.LONGEST_MS)
         client = zkraw.Client(srv.port, **options)
         clients.append(client)
         return client

@@ -33,6 +33,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 START_SECONDS = float(os.environ.get("ZOKOR_TEST_START_S", "60"))
 
+# Sessions of tests last so long if nobody ends them: longer than a test takes on any machine.
+LONGEST_MS = 600000
+
 # What a server writes before it dies of a mistake of its own.
 DAMAGE = ("Sanitizer:", "runtime error:", "base.assert")
 

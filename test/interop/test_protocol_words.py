@@ -105,7 +105,7 @@ def test_conf(srv):
     ]
     values = dict(line.split("=", 1) for line in answer.splitlines())
     assert values["clientPort"] == str(srv.port) and values["tickTime"] == "1000"
-    assert (values["minSessionTimeout"], values["maxSessionTimeout"]) == ("2000", "20000")
+    assert (values["minSessionTimeout"], values["maxSessionTimeout"]) == ("2000", "600000")
     assert values["dataDir"] == srv.data_dir + "/version-2"
 
 

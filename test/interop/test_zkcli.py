@@ -121,13 +121,13 @@ class ZkCli:
 def cli(shared_server):
     helper = zkraw.Client(shared_server.port)
     helper.create("/zkcli-mark", MARK)
+    helper.close()
     client = ZkCli(shared_server.hosts)
     client.run("version")  # takes the greeting away
     yield client
     if client.process.poll() is None:
         client.process.kill()
     client.process.wait(60)
-    helper.close()
 
 
 @pytest.fixture
