@@ -54,7 +54,7 @@ class Cluster:
     def __init__(self, directory, count, seed):
         self.directory = str(directory)
         os.makedirs(self.directory, exist_ok=True)
-        self.ensemble = Ensemble(self.directory, "z" * count, props=PROPS, tick_ms=TICK_MS)
+        self.ensemble = Ensemble(self.directory, "z" * count, props=PROPS, tick_ms=TICK_MS, extra=["syncLimit=5"])
         self.links = Links({m.sid: (m.quorum_port, m.election_port) for m in self.ensemble}, free_port, seed)
         shim = build_shim(self.directory)
         self.control = {}

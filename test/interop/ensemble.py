@@ -147,8 +147,9 @@ class Ensemble:
                     tick_ms=tick_ms,
                 )
             )
-        # The longest session: those that must outlive restarts would not on a machine that takes 20 ticks for one.
-        lines = ["initLimit=10", "syncLimit=5", "reconfigEnabled=false", "preAllocSize=64", "maxSessionTimeout=120000"]
+        # syncLimit: a disk that stalls for some seconds costs nobody his place. The longest session: those that must
+        # outlive restarts would not on a machine that takes 20 ticks for one.
+        lines = ["initLimit=10", "syncLimit=15", "reconfigEnabled=false", "preAllocSize=64", "maxSessionTimeout=120000"]
         given = {line.split("=")[0] for line in extra}
         lines = [line for line in lines if line.split("=")[0] not in given]
         lines += [m.line() for m in self.members] + list(extra)

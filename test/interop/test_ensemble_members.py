@@ -197,7 +197,7 @@ def test_words_of_members(trio):
         conf = m.four_letter("conf").decode()
         tail = conf[conf.index("serverId=") :]
         assert tail == (
-            "serverId=%d\ninitLimit=10\nsyncLimit=5\nelectionAlg=3\nelectionPort=%d\nquorumPort=%d\npeerType=0\n"
+            "serverId=%d\ninitLimit=10\nsyncLimit=15\nelectionAlg=3\nelectionPort=%d\nquorumPort=%d\npeerType=0\n"
             "membership: \n%s"
             % (
                 m.sid,
