@@ -13,7 +13,8 @@ NO_JAVA = conftest.missing_java() or (None if os.path.exists(cli_tools.ZKCLI) el
 
 @pytest.fixture(scope="module")
 def trio(tmp_path_factory):
-    with Ensemble(tmp_path_factory.mktemp("cli-trio"), props={"readonlymode.enabled": "true"}, extra=["syncLimit=5"]) as e:
+    props = {"readonlymode.enabled": "true"}
+    with Ensemble(tmp_path_factory.mktemp("cli-trio"), props=props, extra=["syncLimit=5"]) as e:
         e.wait_serving()
         yield e
 
