@@ -110,8 +110,12 @@ void cnxn_tls_expire(struct cnxn *c, int64_t now_ms)
     if (c->tls->established || now_ms - c->since_ms < c->front->opt.tls_handshake_ms ||
         (c->flags & (CNXN_DEAD | CNXN_BROKEN | CNXN_CLOSING)) != 0)
         return;
-    warn(c, c->tls->conn == NULL ? "nothing was sent that tells TLS from plain"
-                                 : "the handshake took too long; see ssl.handshakeDetectionTimeoutMillis");
+    if (c->tls->naming != NULL)
+        warn(c, "the name service did not tell the name of the address in time; see ssl.allowReverseDnsLookup and "
+                "ssl.handshakeDetectionTimeoutMillis");
+    else
+        warn(c, c->tls->conn == NULL ? "nothing was sent that tells TLS from plain"
+                                     : "the handshake took too long; see ssl.handshakeDetectionTimeoutMillis");
     cnxn_break(c);
 }
 
