@@ -26,8 +26,12 @@ static struct simclient *some_client(struct cluster *c, struct dice *d)
 
 static void break_disk(struct cluster *c, struct dice *d, int err)
 {
-    static const unsigned kinds[] = { DISK_OP_WRITE, DISK_OP_SYNC,   DISK_OP_ALLOCATE,
-                                      DISK_OP_OPEN,  DISK_OP_RENAME, DISK_OP_SYNC_DIR };
+    static const unsigned kinds[] = { DISK_OP_WRITE | DISK_OP_DIRECT,
+                                      DISK_OP_SYNC | DISK_OP_DIRECT,
+                                      DISK_OP_ALLOCATE,
+                                      DISK_OP_OPEN,
+                                      DISK_OP_RENAME,
+                                      DISK_OP_SYNC_DIR };
     struct sim_member *m = some_member(c, d);
     disk_set_fault(m->disk, (struct disk_fault){ .kinds = kinds[dice_between(d, 0, ARRAY_COUNT(kinds) - 1)],
                                                  .nth = (uint64_t)dice_between(d, 1, 6),
