@@ -85,7 +85,14 @@ static void image_apply_sectors(struct image *m, const struct change *c, struct 
     }
 }
 
-static void image_apply_torn(struct image *m, const struct change *c, struct rng *rng)
+/* How many bytes of a write are there when the first n are: with whole_sectors, as many as fill sectors. */
+static uint64_t first_bytes(bool whole_sectors, uint64_t offset, uint64_t n)
+{
+    uint64_t over = (offset + n) % DISK_SECTOR_BYTES;
+    return !whole_sectors ? n : over < n ? n - over : 0;
+}
+
+static void image_apply_torn(struct image *m, const struct change *c, bool whole_sectors, struct rng *rng)
 {
     if (c->kind == DISK_OP_DIRECT)
         image_apply_sectors(m, c, rng);
@@ -93,7 +100,7 @@ static void image_apply_torn(struct image *m, const struct change *c, struct rng
         return;
     switch ((enum tear)rng_below(rng, TEAR_KINDS)) {
     case TEAR_PREFIX:
-        disk_image_write(m, c->offset, c->bytes, rng_below(rng, c->n));
+        disk_image_write(m, c->offset, c->bytes, first_bytes(whole_sectors, c->offset, rng_below(rng, c->n)));
         return;
     case TEAR_SIZE_ONLY:
         if (c->offset + c->n > m->size)
@@ -355,7 +362,7 @@ static int op_write_at(struct fs_file *f, uint64_t offset, const void *p, size_t
         rc = ERR_NO_SPACE;
     if (d->dead && !cut)
         return ERR_IO;
-    size_t done = rc < 0 ? n / 2 : n;
+    size_t done = rc < 0 ? first_bytes(f->inode->whole_sectors, offset, n / 2) : n;
     if (done > 0 && (rc == 0 || has_room(d, f->inode, offset + done)))
         change_add(
             d, f->inode,
@@ -741,9 +748,10 @@ static void crash_inode(const struct disk *d, struct disk_crash_plan plan, struc
         if (fate == FATE_KEPT)
             disk_image_apply(&to->durable, c);
         else if (fate == FATE_TORN)
-            image_apply_torn(&to->durable, c, rng);
+            image_apply_torn(&to->durable, c, from->whole_sectors, rng);
     }
     image_copy(&to->now, &to->durable);
+    to->whole_sectors = from->whole_sectors;
 }
 
 struct disk *disk_crash(const struct disk *d, struct disk_crash_plan plan)

@@ -83,7 +83,9 @@ bool disk_flip(struct disk *d, const char *name, uint64_t offset, uint8_t bits);
 int disk_direct_begin(struct disk *d, const char *name, uint64_t offset, const void *p, size_t n, size_t zeros);
 /* What was begun has ended: 0, it is durable. given_back: ERR_BUSY, the kernel would have had to wait and has written a
  * part of it or nothing. That, or after another error: each of its sectors is the old one, the new one, or the new one
- * until power fails, unless the file is synced before. */
+ * until power fails, unless the file is synced before. From then on other writes of the file are torn, and fail,
+ * between sectors only: a sector of which a part was written, beside one that such a write has left, would be damage
+ * that no reader of a log could tell from rot, and drives write sectors whole. */
 int disk_direct_end(struct disk *d, bool given_back);
 /* Begun, and not ended, or power failed before. */
 bool disk_direct_is_under_way(const struct disk *d);

@@ -81,6 +81,7 @@ int disk_direct_begin(struct disk *d, const char *name, uint64_t offset, const v
     uint64_t end = offset + n + zeros;
     if (offset % DISK_BLOCK_BYTES != 0 || end % DISK_BLOCK_BYTES != 0 || end > i->now.size)
         return ERR_INVALID;
+    i->whole_sectors = true;
     leave_cache(i, offset, end);
     uint8_t *bytes = mem_zalloc(n + zeros);
     memcpy(bytes, p, n);

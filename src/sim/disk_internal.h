@@ -25,6 +25,7 @@ struct change {
 struct inode {
     uint32_t refs; /* names (current, durable, in pending operations) and open files */
     bool sync_broken;
+    bool whole_sectors; /* it has been written past the cache: see disk_direct_end */
     struct image now, durable;
     struct change *changes, **changes_end;
     struct inode *next; /* of the disk; a dead one is taken out */
