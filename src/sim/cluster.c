@@ -441,6 +441,17 @@ static void run_until(struct cluster *c, int64_t until_us)
         continue;
 }
 
+/* Nothing is on its way to a client: events of a server's own write, perhaps. */
+static bool all_is_delivered(const struct cluster *c)
+{
+    for (uint32_t i = 0; i < c->chronicle.cables; i++) {
+        const struct cable *k = &c->cables[i];
+        if (k->client_open && k->member_open && !k->muted && k->down_us > c->now_us)
+            return false;
+    }
+    return true;
+}
+
 static bool at_rest(struct cluster *c)
 {
     if (c->opt.guests != NULL && !c->opt.guests->is_at_rest(c->guest_state))
@@ -452,7 +463,7 @@ static bool at_rest(struct cluster *c)
         if (!c->outside[i] &&
             (!c->members[i]->up || core_has_writes_in_flight(c->members[i]->core) || !member_serves(c->members[i])))
             return false;
-    return true;
+    return all_is_delivered(c);
 }
 
 static void judge_rest(struct cluster *c)
@@ -476,6 +487,8 @@ static void judge_rest(struct cluster *c)
             buf_printf(&why, "member %u is at 0x%llx, decided is 0x%llx", i + 1, (unsigned long long)m->seen_zxid,
                        (unsigned long long)c->ghost.committed);
     }
+    if (why.n == 0 && !all_is_delivered(c))
+        buf_printf(&why, "a client is being told something");
     if (!at_rest(c))
         finding_set(&c->finding, c->now_us, "liveness", "no rest %lld ms after the last fault: %.*s",
                     (long long)opt(c, OPT_heal_ms), (int)why.n, why.n == 0 ? "" : (const char *)why.p);
