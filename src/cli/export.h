@@ -25,7 +25,7 @@ struct export_record {
     struct ACL_vector acl;
     bool ephemeral, acl_hidden, container;
     int64_t ttl_ms; /* 0: none */
-    int64_t nodes; /* of EXPORT_END */
+    int64_t nodes;  /* of EXPORT_END */
 };
 
 /* Appends a line. */
