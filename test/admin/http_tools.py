@@ -8,7 +8,7 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "interop"))
 
-from server import Server, free_port  # noqa: E402
+from server import LONGEST_MS, Server, free_port  # noqa: E402
 from zkraw import EPHEMERAL, Client  # noqa: E402
 
 PROMETHEUS = "org.apache.zookeeper.metrics.prometheus.PrometheusMetricsProvider"
@@ -24,7 +24,7 @@ class HttpServer(Server):
         props.setdefault("zookeeper.admin.enableServer", "true")
         props.setdefault("zookeeper.admin.serverPort", self.admin_port)
         props.setdefault("zookeeper.admin.serverAddress", "127.0.0.1")
-        lines = list(extra)
+        lines = ["maxSessionTimeout=%d" % LONGEST_MS, *extra]
         if metrics:
             lines += ["metricsProvider.className=" + PROMETHEUS, "metricsProvider.httpHost=127.0.0.1",
                       "metricsProvider.httpPort=%d" % self.metrics_port]
@@ -62,8 +62,8 @@ class HttpServer(Server):
 
 
 def use(srv):
-    """A little of everything that the commands show. The clients stay connected."""
-    a, b = Client(srv.port), Client(srv.port)
+    """A little of everything that the commands show. The clients stay connected, and their sessions live on."""
+    a, b = Client(srv.port, timeout_ms=LONGEST_MS), Client(srv.port, timeout_ms=LONGEST_MS)
     a.create("/n", b"12345")
     for i in range(130):  # past one remembered digest
         a.set("/n", b"%d" % i)

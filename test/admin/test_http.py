@@ -11,8 +11,7 @@ import time
 import pytest
 
 from http_tools import HERE, HttpServer, free_port, shape_of, use
-from conftest import missing_java
-from server import Server, ServerDied, server_command, use_apache
+from server import Server, ServerDied, missing_java, server_command, use_apache
 from zkraw import Client
 
 pytestmark = pytest.mark.skipif(server_command() is None or use_apache(), reason="ours is not built")

@@ -247,7 +247,10 @@ def test_upload_that_ends_early(srv):
         with socket.create_connection(("127.0.0.1", srv.admin_port), timeout=60) as s:
             s.sendall(head + taken[:n])
             s.shutdown(socket.SHUT_WR)
-            while s.recv(65536):
+            try:
+                while s.recv(65536):
+                    pass
+            except ConnectionResetError:  # there was something that it did not read
                 pass
     assert restore(srv, taken)[0] == 200
     srv.ask("ruok")  # answered when the one before is over

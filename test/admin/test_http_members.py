@@ -40,6 +40,7 @@ def mixed(tmp_path_factory):
         e.wait_serving()
         with e[1].raw() as client:
             assert client.create("/n", b"x").err == 0
+            client.close()
         until(lambda: len({m.srvr()["Zxid"] for m in e}) == 1)
         yield e
 
@@ -107,6 +108,7 @@ def test_no_restore(mixed):
             assert "member of an ensemble" in m.log()
         with m.raw() as client:
             assert client.get("/n").data == b"x"
+            client.close()
 
 
 def test_alone_it_does_not_serve(tmp_path):

@@ -142,7 +142,10 @@ def test_strangers_at_the_door(tmp_path, pki):
             with socket.create_connection(("127.0.0.1", srv.admin_port)) as s:
                 s.sendall(junk)
                 s.shutdown(socket.SHUT_WR)
-                while s.recv(65536):
+                try:
+                    while s.recv(65536):
+                        pass
+                except ConnectionResetError:  # there was something that it did not read
                     pass
         assert https(pki, srv.admin_port, "/commands/ruok")[0] == 200
 

@@ -4,9 +4,13 @@ import os
 import resource
 import shutil
 import signal
-import socket
 import subprocess
+import sys
 import time
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "interop"))
+
+import ports  # noqa: E402
 
 JARS = """zookeeper zookeeper-jute slf4j-api slf4j-nop netty-all netty-buffer netty-codec
 netty-common netty-handler netty-resolver netty-transport netty-transport-native-epoll
@@ -72,16 +76,11 @@ def tail(path, size=1500):
 
 
 def free_port(port):
-    """The first port from `port` on that can be bound."""
-    for candidate in range(port, port + 200):
-        with socket.socket() as s:
-            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                s.bind(("127.0.0.1", candidate))
-                return candidate
-            except OSError:
-                continue
-    raise BenchError(f"no free port from {port} to {port + 199}: give another --port")
+    """The first port from `port` on that can be bound, never the same one twice."""
+    found = ports.free_port_from(port)
+    if found is None:
+        raise BenchError(f"no free port from {port} to {port + 199}: give another --port")
+    return found
 
 
 class Server:

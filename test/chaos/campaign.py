@@ -12,7 +12,7 @@ import model
 from check import ALL, WRITES, Check, true_history
 from clients import LASTING, Crowd
 
-END_SECONDS = 60
+END_SECONDS = 180
 # A campaign in which nothing happened proves nothing: each of these must have been seen when it is long enough.
 FLOORS = ("writes acknowledged", "reads", "syncs", "multi done", "multi failed", "events", "error -103", "error -101")
 LONG_FLOORS = ("reads that were old", "unknown, done", "unknown, not done", "watches taken along")

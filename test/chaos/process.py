@@ -14,7 +14,7 @@ sys.path.insert(0, os.path.join(HERE, "..", "interop"))
 import zkraw  # noqa: E402
 from ensemble import Ensemble, until  # noqa: E402
 from links import Links  # noqa: E402
-from server import DAMAGE, free_port  # noqa: E402
+from server import DAMAGE, free_port, tell_of_failure  # noqa: E402
 
 TICK_MS = 500
 PROPS = {"zookeeper.snapCount": "1500"}
@@ -126,7 +126,7 @@ class Cluster:
 
         def whole():
             self.look()
-            modes = sorted(m.mode() for m in self.ensemble)
+            modes = sorted(m.mode(5) for m in self.ensemble)
             return modes == ["follower"] * (len(modes) - 1) + ["leader"]
 
         until(whole, seconds, 0.05)
@@ -134,7 +134,7 @@ class Cluster:
             until(lambda m=m: self._write(m), seconds, 0.05)
 
     def _write(self, m):
-        with m.raw(timeout_ms=4000) as c:
+        with m.raw(timeout_ms=4000, seconds=10) as c:
             self.sessions.add(c.session_id)
             made = c.granted_ms > 0 and c.create("/settled", b"").err in (0, zkraw.NODE_EXISTS)
             return made and c.close().err == 0
@@ -173,11 +173,13 @@ class Cluster:
             self.ensemble.start()
             self.ensemble.wait_serving()
         except BaseException:
-            self.__exit__(None, None, None)
+            self.__exit__(*sys.exc_info())
             raise
         return self
 
     def __exit__(self, *exc):
+        if exc[0] is not None:
+            print(tell_of_failure(self.ensemble))
         for m in self.ensemble:
             if m.running():
                 m.signal(signal.SIGCONT)

@@ -19,10 +19,15 @@ FAULTS = ("kill", "kill_all", "pause", "cut_off", "mute", "deafen", "disk_full",
 
 @pytest.fixture(scope="module")
 def judged(tmp_path_factory):
-    directory = str(tmp_path_factory.mktemp("campaign"))
-    findings, figures = campaign.campaign(directory, SECONDS, 3, 1, only=FAULTS)
-    print(figures)
-    return findings, campaign.judge(directory)[0]
+    for seconds in (SECONDS, 4 * SECONDS):
+        directory = str(tmp_path_factory.mktemp("campaign"))
+        findings, figures = campaign.campaign(directory, seconds, 3, 1, only=FAULTS)
+        print(figures)
+        check = campaign.judge(directory)[0]
+        serious = [f for f in findings if not f.startswith("a campaign without ")]
+        if serious or (not findings and is_rich(check)):
+            break  # on a slow machine the short one may not have shown enough
+    return findings, check
 
 
 def test_nothing_is_lost_invented_or_out_of_order(judged):
@@ -146,6 +151,13 @@ SPOILS = [
     spoil_event_lost,
     spoil_event_twice,
 ]
+
+
+def is_rich(check):
+    """Everything that is spoiled below is in what was recorded, and there were several leaders."""
+    records = [record for client, record in check.records.items() if client >= 0]
+    epochs = {t.zxid >> 32 for t in check.history}
+    return len(epochs) > 1 and all(any(list(spoil(record)) for record in records) for spoil in SPOILS)
 
 
 def with_row(record, i, row):

@@ -15,7 +15,7 @@ import time
 import server as server_module
 
 ZKCLI = os.environ.get("ZKCLI") or "/usr/share/zookeeper/bin/zkCli.sh"
-SECONDS = 20
+SECONDS = 60
 
 
 def zokor():

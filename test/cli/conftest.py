@@ -14,7 +14,6 @@ sys.path.insert(0, INTEROP)
 _spec = importlib.util.spec_from_file_location("interop_conftest", os.path.join(INTEROP, "conftest.py"))
 _interop = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_interop)
-pytest_configure = _interop.pytest_configure
 shared_server, srv, connect, zk, base, own_server = (
     _interop.shared_server,
     _interop.srv,

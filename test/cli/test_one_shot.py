@@ -45,7 +45,7 @@ def test_wrong_options(zokor, shared_server):
     assert "'soon' is not a number of milliseconds" in run("-timeout", "soon", "ls", "/")[2][0]
     status, _, err = run("-q", "--nonsense", "ls", "/")
     assert status == 0 and err == ["unknown option '--nonsense' is ignored; zokor cli --help lists them"]
-    alone = subprocess.run([*zokor, "-server"], capture_output=True, text=True, timeout=20)
+    alone = subprocess.run([*zokor, "-server"], capture_output=True, text=True, timeout=60)
     assert (alone.returncode, alone.stderr) == (1, "Error: no argument found for option -server\n")
     assert "'loud' is not known; there are: off warn info debug" in run("--log", "loud", "ls", "/")[2][0]
     status, _, err = cli_tools.one_shot("127.0.0.1:x", "-q", "ls", "/")
@@ -53,7 +53,7 @@ def test_wrong_options(zokor, shared_server):
 
 
 def test_help_teaches(zokor):
-    run = subprocess.run([*zokor, "--help"], capture_output=True, text=True, timeout=20)
+    run = subprocess.run([*zokor, "--help"], capture_output=True, text=True, timeout=60)
     assert run.returncode == 0 and run.stderr == ""
     for text in ("usage: zokor cli", "-server LIST", "examples:", "Exit status", "deleteall", "export"):
         assert text in run.stdout
@@ -131,7 +131,7 @@ class TestData:
         out = subprocess.run(
             [*zokor, "-q", "-server", shared_server.hosts, "get", cli.base + "/bin"],
             capture_output=True,
-            timeout=20,
+            timeout=60,
         ).stdout
         assert out == data + b"\n"
 
@@ -346,6 +346,6 @@ def test_output_that_cannot_be_written(zokor, shared_server):
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,
-            timeout=20,
+            timeout=60,
         )
     assert run.returncode == 1 and "cannot be written" in run.stderr

@@ -19,7 +19,6 @@ _spec = importlib.util.spec_from_file_location("interop_conftest", os.path.join(
 _interop = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_interop)
 missing_java = _interop.missing_java
-pytest_configure = _interop.pytest_configure
 pytest_collection_modifyitems = _interop.pytest_collection_modifyitems
 shared_server, srv, connect, zk, base = (
     _interop.shared_server,

@@ -36,7 +36,7 @@ class Cutter:
     def _serve(self, client):
         left = self.random.expovariate(1 / self.mean_bytes) if self.mean_bytes else float("inf")
         try:
-            server = socket.create_connection(("127.0.0.1", self.target), timeout=5)
+            server = socket.create_connection(("127.0.0.1", self.target), timeout=60)
         except OSError:
             client.close()
             return

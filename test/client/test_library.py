@@ -258,7 +258,7 @@ def test_load_gen_runs_on_it(plain, srv, zk, base):
         if sum("Creating children" in x for x in seen) == 2:
             break
     process.kill()
-    process.wait(30)
+    process.wait(60)
     for stage in ("Created %s/0" % base, "Starting the write cycle", "Starting the read cycle", "Starting the delete"):
         assert any(stage in line for line in seen), seen[-20:]
     assert not any("ZOO_ERROR" in line for line in seen), seen[-20:]

@@ -50,7 +50,7 @@ def test_watches_and_session_outlive_connections(srv, zk, base, tmp_path):
         client.run("set %s/e v" % base, r"%s/e: rc = 0 Stat:" % base)
     finally:
         client.process.kill()
-        client.process.wait(30)
+        client.process.wait(60)
         cutter.close()
 
 
@@ -68,7 +68,7 @@ def test_a_restarted_server(plain, tmp_path):
             client.run("get /e", r"/e: rc = 0")
         finally:
             client.process.kill()
-            client.process.wait(30)
+            client.process.wait(60)
 
 
 SCRIPT = textwrap.dedent(
@@ -84,7 +84,7 @@ SCRIPT = textwrap.dedent(
         changed.set()
     zookeeper.set_debug_level(zookeeper.LOG_LEVEL_ERROR)
     handle = zookeeper.init(hosts, session, 10000)
-    assert up.wait(30)
+    assert up.wait(60)
     print(zookeeper.state(handle) == zookeeper.CONNECTED_STATE, zookeeper.recv_timeout(handle))
     print("bytes", zookeeper.exists(handle, base + "/a", watcher)["dataLength"])
     print(zookeeper.exists(handle, base + "/none"), sorted(zookeeper.get_children(handle, base)))
@@ -97,10 +97,10 @@ SCRIPT = textwrap.dedent(
         done.set()
     zookeeper.aexists(handle, base + "/a", None, got)
     zookeeper.aget_children(handle, base, None, names)
-    assert done.wait(30)
+    assert done.wait(60)
     print(answers)
     zookeeper.delete(handle, base + "/a")
-    assert changed.wait(30)
+    assert changed.wait(60)
     print(seen == [(zookeeper.DELETED_EVENT, zookeeper.CONNECTED_STATE, base + "/a")])
     try:
         zookeeper.delete(handle, base + "/a")
@@ -153,7 +153,7 @@ def test_load_gen(plain, srv, zk, base, library):
                 break
     finally:
         load.kill()
-        load.wait(30)
+        load.wait(60)
         load.stdout.close()
     assert cycles == 3, lines
     assert not [line for line in lines if "Failed" in line or "ZOO_ERROR" in line], lines

@@ -73,7 +73,7 @@ def test_the_connection_is_cut(build, program, srv, pki):
             lines.append(line.strip())
             if line == "cut me\n":
                 cutter.cut()
-        assert child.wait(30) == 0, lines
+        assert child.wait(60) == 0, lines
         assert lines.count(CONNECTED) == 2, lines
         assert "closed 0" in lines
     finally:

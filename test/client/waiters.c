@@ -146,7 +146,7 @@ int main(int argc, char **argv)
     rounds = atoi(argv[3]);
     struct waiter *waiters = calloc((size_t)n, sizeof(*waiters));
     zoo_set_debug_level(ZOO_LOG_LEVEL_ERROR);
-    zh = zookeeper_init2(argv[1], NULL, 15000, NULL, NULL, ZOO_NO_LOG_CLIENTENV, NULL);
+    zh = zookeeper_init2(argv[1], NULL, 30000, NULL, NULL, ZOO_NO_LOG_CLIENTENV, NULL);
     if (waiters == NULL || zh == NULL)
         return 2;
     for (int rc = ZCONNECTIONLOSS; rc == ZCONNECTIONLOSS;)

@@ -19,7 +19,7 @@ class ClientId(ctypes.Structure):
 class Zoo:
     """A handle; events are kept in order as (type, state, path)."""
 
-    def __init__(self, library, hosts, timeout_ms=10000, flags=QUIET, client_id=None):
+    def __init__(self, library, hosts, timeout_ms=30000, flags=QUIET, client_id=None):
         self.lib = ctypes.CDLL(library)
         for name in ("zookeeper_init", "zoo_get_current_server", "zerror", "zoo_client_id"):
             getattr(self.lib, name).restype = ctypes.c_void_p

@@ -1,6 +1,7 @@
 """How a server ends: killed at any instant, asked to stop, out of disk, in each other's way."""
 import os
 import random
+import select
 import signal
 import subprocess
 import threading
@@ -10,6 +11,7 @@ import pytest
 
 import zkraw
 from hostile_tools import still_serves
+from ensemble import until
 from server import Server, free_port
 from zkraw import Client, Closed, acls, i32, text
 
@@ -33,7 +35,7 @@ class Writer(threading.Thread):
 
     def run(self):
         try:
-            client = Client(self.port, timeout_ms=20000, seconds=20)
+            client = Client(self.port, timeout_ms=20000)
             client.create("/" + self.name_, b"0")
             pending = {}
             rng = random.Random(self.name_)
@@ -98,7 +100,7 @@ def test_killed_at_random_instants(own_server):
         time.sleep(rng.uniform(0.05, 0.9))
         srv.kill()
         for w in writers:
-            w.join(30)
+            w.join(zkraw.SECONDS)
         srv.start()
         client = Client(srv.port)
         for w in writers:
@@ -115,7 +117,7 @@ def test_killed_while_starting(own_server):
     w.start()
     time.sleep(1)
     srv.kill()
-    w.join(30)
+    w.join(zkraw.SECONDS)
     rng = random.Random(3)
     for _ in range(8):
         srv.spawn()
@@ -132,10 +134,10 @@ def test_stops_in_order(own_server):
         writers = [Writer(srv.port, "s%d-%d" % (round_, n)) for n in range(4)]
         for w in writers:
             w.start()
-        time.sleep(0.3)
+        until(lambda: all(w.value > 0 or w.error for w in writers))
         assert srv.stop() == 0
         for w in writers:
-            w.join(30)
+            w.join(zkraw.SECONDS)
         srv.start()
         client = Client(srv.port)
         for w in writers:
@@ -168,10 +170,15 @@ def test_writes_in_flight_are_answered_before_it_leaves(own_server, number):
             answered += 1
     except Closed:
         pass
-    assert srv.wait(30) == 0
+    assert srv.wait() == 0
     srv.start()
     after = Client(srv.port).get("/last")
     assert after.stat.version == answered, "answered %d, applied %d" % (answered, after.stat.version)
+
+
+def answers_begin(client):
+    """The requests have been taken in, all with one read; the answers are far more than sockets hold."""
+    assert select.select([client.sock], [], [], zkraw.SECONDS)[0]
 
 
 def test_a_slow_reader_cannot_hold_up_the_stop(own_server):
@@ -180,23 +187,21 @@ def test_a_slow_reader_cannot_hold_up_the_stop(own_server):
     assert client.create("/blob", b"b" * 1000000).err == 0
     request = i32(8 + len(text("/blob")) + 1) + i32(1) + i32(zkraw.GET_DATA) + text("/blob") + b"\0"
     client.send_bytes(request * 30)
-    time.sleep(0.3)
-    began = time.monotonic()
-    assert srv.stop(20) == 0
-    assert time.monotonic() - began < 10
+    answers_begin(client)
+    assert srv.stop() == 0
 
 
 def test_second_signal_leaves_at_once(own_server):
-    srv = own_server(props={"zookeeper.nio.shutdownTimeout": "60000"})
+    srv = own_server(props={"zookeeper.nio.shutdownTimeout": "600000"})
     client = Client(srv.port, timeout_ms=20000)
     assert client.create("/blob", b"b" * 1000000).err == 0
     request = i32(8 + len(text("/blob")) + 1) + i32(1) + i32(zkraw.GET_DATA) + text("/blob") + b"\0"
     client.send_bytes(request * 30)
-    time.sleep(0.3)
+    answers_begin(client)
     srv.signal(signal.SIGTERM)
     time.sleep(0.5)
     assert srv.running()
-    assert srv.stop(20) == 0
+    assert srv.stop() == 0
 
 
 def until_gone(srv, client, data):
@@ -212,7 +217,7 @@ def until_gone(srv, client, data):
 
 
 def check_full_disk(srv, acknowledged, data):
-    assert srv.wait(30) == EXIT_LOG_FAILED, srv.log()[-2000:]
+    assert srv.wait() == EXIT_LOG_FAILED, srv.log()[-2000:]
     assert "log.failed" in srv.log()
     assert acknowledged > 0
     return data + b"%d" % (acknowledged - 1)
@@ -283,7 +288,7 @@ def test_snapshots_fail_and_the_server_goes_on(tmp_path, small_disk):
             assert client.create("/fill%d" % n, b"f" * 700000).err == 0
         for n in range(200):
             assert client.set("/fill0", b"%d" % n).err == 0
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + zkraw.SECONDS
         while "snapshot.failed" not in srv.log() and time.monotonic() < deadline:
             assert client.set("/fill0", b"again").err == 0
         assert "snapshot.failed" in srv.log()
@@ -292,7 +297,7 @@ def test_snapshots_fail_and_the_server_goes_on(tmp_path, small_disk):
         before = srv.log().count("snapshot.saved")
         for n in range(400):
             assert client.set("/fill0", b"%d" % n).err == 0
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + zkraw.SECONDS
         while srv.log().count("snapshot.saved") == before and time.monotonic() < deadline:
             assert client.set("/fill0", b"again").err == 0
         assert srv.log().count("snapshot.saved") > before
@@ -309,7 +314,7 @@ def test_two_servers_on_one_directory(own_server, tmp_path):
     srv = own_server()
     second = Server(tmp_path / "second", data_dir=srv.data_dir)
     second.spawn()
-    assert second.wait(30) == EXIT_DATA
+    assert second.wait() == EXIT_DATA
     assert "another server works on this directory" in second.log()
     still_serves(srv)
 
@@ -318,14 +323,14 @@ def test_port_in_use(own_server, tmp_path):
     srv = own_server()
     second = Server(tmp_path / "second", port=srv.port)
     second.spawn()
-    assert second.wait(30) == EXIT_BIND
+    assert second.wait() == EXIT_BIND
     still_serves(srv)
 
 
 def test_secure_port_without_a_key_is_refused_not_ignored(tmp_path):
     srv = Server(tmp_path / "s", extra=["secureClientPort=%d" % free_port()])
     srv.spawn()
-    assert srv.wait(30) == 2
+    assert srv.wait() == 2
     assert "ssl.keyStore.location is not set" in srv.log()
 
 
@@ -334,13 +339,13 @@ def test_directory_that_cannot_be_made(tmp_path):
     blocker.write_text("")
     srv = Server(tmp_path / "s", extra=["dataLogDir=%s" % (blocker / "log")])
     srv.spawn()
-    assert srv.wait(30) == EXIT_DATA
+    assert srv.wait() == EXIT_DATA
 
 
 def test_paused_process_resumes(own_server):
     """SIGSTOP for longer than a tick: no session of a client that was only waiting is lost without its timeout."""
     srv = own_server(tick_ms=1000)
-    client = Client(srv.port, timeout_ms=20000, seconds=20)
+    client = Client(srv.port, timeout_ms=20000)
     assert client.create("/e", flags=zkraw.EPHEMERAL).err == 0
     srv.signal(signal.SIGSTOP)
     time.sleep(2.5)

@@ -39,7 +39,7 @@ def test_reader_of_nothing_is_bounded_and_served_in_full_when_it_reads(own_serve
         assert rss_kb(srv, "VmHWM") - before < 40 * MB
     # It was only slow: once it reads, it gets what it asked for, in order.
     client.sock.setblocking(True)
-    client.sock.settimeout(20)
+    client.sock.settimeout(zkraw.SECONDS)
     for n in range(50):
         reply = client.recv()
         assert reply.xid == n + 10 and len(reply.body) == 4 + len(blob) + 68
@@ -61,9 +61,7 @@ def test_many_readers_of_nothing(own_server):
         small_window(client)
         client.sock.sendall(request)
     for _ in range(20):
-        began = time.monotonic()
         assert writer.get("/").err == 0
-        assert time.monotonic() - began < 20
     if not is_sanitized(srv):
         assert rss_kb(srv) - before < 30 * 8 * MB
     for client in clients:
@@ -84,10 +82,13 @@ def test_watch_events_for_a_reader_of_nothing_end_its_connection(own_server):
     small_window(sleeper)
     before = rss_kb(srv)
     writer = Client(srv.port)
+    # Many in flight share a sync: the sleeper's session must outlive this on a slow disk, too.
     limit = time.monotonic() + 60
     while "client.slow" not in srv.log() and time.monotonic() < limit:
         for _ in range(50):
-            assert writer.set("/" + name, b"").err == 0
+            writer.send(zkraw.SET_DATA, text("/" + name) + text(b"") + i32(-1))
+        for _ in range(50):
+            assert writer.recv().err == 0
     assert "client.slow" in srv.log()
     if not is_sanitized(srv):
         assert rss_kb(srv) - before < 3 * OUT_HARD
@@ -103,7 +104,7 @@ def test_slowloris(own_server):
     conns = [Connection(srv.port) for _ in range(300)]
     began = time.monotonic()
     at, open_ = 0, list(conns)
-    while open_ and time.monotonic() - began < 20:
+    while open_ and time.monotonic() - began < zkraw.SECONDS:
         for conn in list(open_):
             try:
                 conn.send_bytes(frame[at : at + 1])
@@ -122,7 +123,7 @@ def test_silent_connections_are_closed(own_server):
     srv = own_server(props={"zookeeper.nio.sessionlessCnxnTimeout": "1000"}, tick_ms=1000)
     conns = [Connection(srv.port) for _ in range(100)]
     for conn in conns:
-        assert conn.closed_by_peer(15)
+        assert conn.closed_by_peer()
     still_serves(srv)
 
 
@@ -132,11 +133,11 @@ def test_vanished_client_leaves_by_its_timeout(own_server):
     client = Client(srv.port, timeout_ms=1000)
     assert client.create("/gone", flags=zkraw.EPHEMERAL).err == 0
     other = Client(srv.port, timeout_ms=10000)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + zkraw.SECONDS
     while other.exists("/gone").err == 0 and time.monotonic() < deadline:
         time.sleep(0.1)
     assert other.exists("/gone").err == zkraw.NO_NODE
-    assert client.closed_by_peer(10)
+    assert client.closed_by_peer()
 
 
 def test_resets(own_server):

@@ -11,22 +11,12 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import server as server_module  # noqa: E402
 import zkraw  # noqa: E402
-from server import Server  # noqa: E402
+from server import Server, missing_java  # noqa: E402,F401  (other folders look for both here)
 
 SUPER_PASSWORD = "test"
 SUPER_PROPS = {
     "zookeeper.DigestAuthenticationProvider.superDigest": zkraw.digest_id("super", SUPER_PASSWORD)
 }
-
-
-def pytest_configure(config):
-    config.addinivalue_line(
-        "markers", "since39(reason): skipped on a reference server older than 3.9"
-    )
-    config.addinivalue_line(
-        "markers", "ours(reason): a reference bug that is not copied; skipped on the reference"
-    )
-    config.addinivalue_line("markers", "java: needs java and Debian's jars")
 
 
 def pytest_collection_modifyitems(config, items):
@@ -43,7 +33,8 @@ def shared_server(tmp_path_factory):
     """One server for all tests that need no settings of their own; they keep to paths of their
     own.
     """
-    with Server(tmp_path_factory.mktemp("shared"), tick_ms=1000, props=SUPER_PROPS) as srv:
+    extra = ["maxSessionTimeout=%d" % server_module.LONGEST_MS]
+    with Server(tmp_path_factory.mktemp("shared"), tick_ms=1000, props=SUPER_PROPS, extra=extra) as srv:
         yield srv
         if not server_module.use_apache():
             assert srv.stop() == 0, srv.log()[-4000:]
@@ -85,11 +76,12 @@ def srv(shared_server):
 @pytest.fixture
 def connect(srv):
     """connect(**options) opens a session on the shared server; all are closed at the end of the
-    test.
+    test. They send nothing while other programs run, however long that takes.
     """
     clients = []
 
     def make(**options):
+        options.setdefault("timeout_ms", server_module.LONGEST_MS)
         client = zkraw.Client(srv.port, **options)
         clients.append(client)
         return client
@@ -148,12 +140,3 @@ def own_server(tmp_path):
     for srv in servers:
         srv.kill()
         srv.check_log()
-
-
-def missing_java():
-    """Why the Java tests cannot run here, or None."""
-    if shutil.which(os.environ.get("JAVA", "java")) is None:
-        return "java is not installed"
-    if not os.path.exists("/usr/share/java/zookeeper.jar"):
-        return "Debian's package libzookeeper-java is not installed"
-    return None

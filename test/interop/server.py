@@ -5,7 +5,7 @@ Which server runs is decided by the environment:
     ZOKOR_BIN            path of the binary; default: build/release/zokor, then build/zokor
     ZOKOR_TEST_APACHE=1  Apache ZooKeeper of Debian's package instead (java and its jars are needed)
     APACHE_CP            class path put before Debian's jars, to test another Apache version
-    ZOKOR_TEST_PORTS     "first-last": take ports from this range only; default: the kernel chooses
+    ZOKOR_TEST_PORTS     "first-last": take ports from this range only (ports.py)
     ZOKOR_TEST_ARGS      extra -Dkey=value arguments for every server started (blank separated)
 
 Other folders use it like this:
@@ -20,7 +20,6 @@ Other folders use it like this:
         srv.stop()              # SIGTERM; returns the exit status
 """
 import contextlib
-import itertools
 import os
 import shutil
 import signal
@@ -28,9 +27,14 @@ import socket
 import subprocess
 import time
 
+from ports import free_port  # noqa: F401: who uses servers finds both here
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 START_SECONDS = float(os.environ.get("ZOKOR_TEST_START_S", "60"))
+
+# Sessions of tests last so long if nobody ends them: longer than a test takes on any machine.
+LONGEST_MS = 600000
 
 # What a server writes before it dies of a mistake of its own.
 DAMAGE = ("Sanitizer:", "runtime error:", "base.assert")
@@ -45,6 +49,15 @@ BASE_PROPS = {
 
 def use_apache():
     return os.environ.get("ZOKOR_TEST_APACHE", "") not in ("", "0")
+
+
+def missing_java():
+    """Why the Java tests cannot run here, or None."""
+    if shutil.which(os.environ.get("JAVA", "java")) is None:
+        return "java is not installed"
+    if not os.path.exists("/usr/share/java/zookeeper.jar"):
+        return "Debian's package libzookeeper-java is not installed"
+    return None
 
 
 @contextlib.contextmanager
@@ -76,32 +89,18 @@ def server_command():
     return None
 
 
-def _ports():
-    wanted = os.environ.get("ZOKOR_TEST_PORTS")
-    if not wanted:
-        while True:
-            with socket.socket() as s:
-                s.bind(("127.0.0.1", 0))
-                port = s.getsockname()[1]
-            yield port
-    first, last = (int(x) for x in wanted.split("-"))
-    # Start at a place of this process's own, so that test runs side by side seldom meet.
-    start = os.getpid() * 7 % (last - first + 1)
-    for port in itertools.cycle([*range(first + start, last + 1), *range(first, first + start)]):
-        with socket.socket() as s:
-            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                s.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        yield port
+# Servers that were started and that no test has ended since, by the order of their starts.
+_STARTED = []
+
+LAST_LINES = 40
+LONGEST_LINE = 400
 
 
-_PORTS = _ports()
-
-
-def free_port():
-    return next(_PORTS)
+def tell_of_failure(servers=None):
+    """What these servers (default: all that tests have left running) say of themselves, for the report of a failed
+    test.
+    """
+    return "\n".join(one.report() for one in (_STARTED if servers is None else servers))
 
 
 class ServerDied(Exception):
@@ -183,6 +182,8 @@ class Server:
         """Starts the process without waiting for an answer."""
         assert self.process is None or self.process.poll() is not None, "already running"
         self.write_cfg()
+        if self not in _STARTED:
+            _STARTED.append(self)
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 self.command(),
@@ -226,25 +227,31 @@ class Server:
     def signal(self, number):
         self.process.send_signal(number)
 
-    def stop(self, seconds=30):
+    def _ended(self):
+        if self in _STARTED:
+            _STARTED.remove(self)
+
+    def stop(self, seconds=60):
         """SIGTERM and wait; the exit status, negative for a signal."""
+        self._ended()
         if self.running():
             self.signal(signal.SIGTERM)
         return self.wait(seconds)
 
     def kill(self):
+        self._ended()
         if self.running():
             self.signal(signal.SIGKILL)
-        return self.wait(30)
+        return self.wait()
 
-    def wait(self, seconds=30):
+    def wait(self, seconds=60):
         if self.process is None:
             return None
         try:
             return self.process.wait(seconds)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self.process.wait(30)
+            self.process.wait(60)
             raise
 
     def restart(self, kill=False):
@@ -263,7 +270,33 @@ class Server:
         for line in self.log().splitlines():
             assert not any(sign in line for sign in DAMAGE), "%s\n%s" % (line, self.log()[-8000:])
 
-    def four_letter(self, word, seconds=5):
+    def _state(self):
+        """Runs, sleeps, was stopped by a signal, or has ended."""
+        if self.process is None:
+            return "never started"
+        if not self.running():
+            return "ended with status %d" % self.process.returncode
+        try:
+            with open("/proc/%d/status" % self.pid) as f:
+                return "pid %d, %s" % (self.pid, next((x.strip() for x in f if x.startswith("State")), "no state"))
+        except OSError as e:
+            return "pid %d, %s" % (self.pid, e)
+
+    def report(self):
+        """How it is, in lines for people: its state, its answers to srvr and mntr, the end of its log. Never fails."""
+        lines = ["---- %s %s: %s" % (type(self).__name__, self.directory, self._state())]
+        for word in ("srvr", "mntr") if self.running() else ():
+            try:
+                answer = self.four_letter(word, 3).decode(errors="replace").splitlines()
+                lines.append("%s: %s" % (word, "; ".join(x.replace("\t", "=") for x in answer)))
+            except OSError as e:
+                lines.append("%s: no answer from port %d: %s" % (word, self.port, e))
+                break
+        log = self.log().splitlines()
+        lines.append("the last of %d lines of %s:" % (len(log), self.log_path))
+        return "\n".join(lines + ["  " + x[:LONGEST_LINE] for x in log[-LAST_LINES:]])
+
+    def four_letter(self, word, seconds=60):
         with socket.create_connection(("127.0.0.1", self.port), timeout=seconds) as s:
             s.sendall(word.encode() if isinstance(word, str) else word)
             out = b""
@@ -273,9 +306,9 @@ class Server:
                     return out
                 out += piece
 
-    def srvr(self):
+    def srvr(self, seconds=60):
         """The answer of `srvr` as a dict of its `key: value` lines."""
-        text = self.four_letter("srvr").decode()
+        text = self.four_letter("srvr", seconds).decode()
         return dict(line.split(": ", 1) for line in text.splitlines() if ": " in line)
 
     def zxid(self):
@@ -299,6 +332,8 @@ class Server:
         return self.start()
 
     def __exit__(self, *exc):
+        if exc[0] is not None:
+            print(tell_of_failure([self]))
         # SIGKILL is always enough: what is thrown away is a temporary directory.
         self.kill()
         if exc[0] is None:

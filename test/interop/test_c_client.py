@@ -110,7 +110,7 @@ class CliMt:
             self.lines.put(line.rstrip("\n"))
         self.lines.put(None)
 
-    def expect(self, *patterns, seconds=30):
+    def expect(self, *patterns, seconds=60):
         """Reads until every pattern was the whole of a line, in any order; the lines read."""
         seen, missing = [], list(patterns)
         deadline = time.monotonic() + seconds
@@ -147,7 +147,7 @@ def cli(shared_server, tmp_path):
     client.expect("Watcher SESSION_EVENT state = CONNECTED_STATE")
     yield client
     client.process.kill()
-    client.process.wait(30)
+    client.process.wait(60)
 
 
 @needs_cli
@@ -182,7 +182,7 @@ def test_cli_mt(cli, zk, base):
     cli.run("addauth digest bob:pw")
     cli.run("myid", "session Id = [0-9a-f]+")
     cli.run("quit", "Quitting...")
-    assert cli.process.wait(30) == 0
+    assert cli.process.wait(60) == 0
     assert zk.ls(base).children == [
         "c",
         "s-0000000002",

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-import conftest
+import server
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 JARS = [
@@ -49,8 +49,8 @@ def jar(name):
 
 
 def reason():
-    if conftest.missing_java():
-        return conftest.missing_java()
+    if server.missing_java():
+        return server.missing_java()
     if shutil.which("javac") is None:
         return "javac is not installed"
     missing = [name for name in NEEDED if not os.path.exists(jar(name))]

@@ -104,7 +104,7 @@ def test_a_name_that_nobody_knows_is_no_reason_to_stop(tmp_path):
         fill(e.wait_serving(), "/a", 10)
         assert children_everywhere(e, "/a") == {10}
     finally:
-        e.__exit__(None)
+        e.close()
 
 
 def test_the_election_port_is_waited_for(tmp_path):
@@ -120,7 +120,7 @@ def test_the_election_port_is_waited_for(tmp_path):
         e.wait_serving()
         assert e[1].mode() in ("follower", "leader")
     finally:
-        e.__exit__(None)
+        e.close()
 
 
 def test_the_quorum_port_is_waited_for(tmp_path):
@@ -146,7 +146,7 @@ def test_an_epoch_that_cannot_be_written_ends_the_server(tmp_path):
         assert "quorum.epochs" in log and "acceptedEpoch" in log
         e.wait_serving()  # the others are enough
     finally:
-        e.__exit__(None)
+        e.close()
 
 
 def test_http_commands(tmp_path):
@@ -160,7 +160,7 @@ def test_http_commands(tmp_path):
 
     def ask(m, command):
         url = "http://127.0.0.1:%d/commands/%s" % (ports[m.sid], command)
-        with urllib.request.urlopen(url, timeout=10) as answer:
+        with urllib.request.urlopen(url, timeout=60) as answer:
             return json.load(answer)
 
     with e:

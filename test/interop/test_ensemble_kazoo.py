@@ -18,7 +18,7 @@ def clients():
 
     def make(hosts, **more):
         c = kazoo_client.KazooClient(
-            hosts=hosts, timeout=20, connection_retry=KazooRetry(-1, delay=0.05, max_delay=0.2), **more
+            hosts=hosts, timeout=60, connection_retry=KazooRetry(-1, delay=0.05, max_delay=0.2), **more
         )
         made.append(c)
         c.start(timeout=60)

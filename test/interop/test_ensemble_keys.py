@@ -133,7 +133,7 @@ def test_slow_images(tmp_path, voters):
     """Learners that do not read hold up nobody; observers are sent away above the limit, followers are not; beside
     Apache's leader."""
     props = {"zookeeper.leader.maxConcurrentSnapSyncs": "2", "zookeeper.forceSnapshotSync": "true"}
-    with Ensemble(tmp_path, voters, props=props) as e:
+    with Ensemble(tmp_path, voters, props=props, extra=["initLimit=60"]) as e:  # the slow ones must not be given up
         e.wait_serving(START_S)
         lead, other = e.leader(), e.followers()[0]
         fill(lead, "/large", 40, size=500000)
@@ -268,7 +268,7 @@ def test_no_handshake_while_nobody_is_served(tmp_path, early):
 
         def shakes():
             try:
-                with socket.create_connection(("127.0.0.1", port), timeout=10) as s:
+                with socket.create_connection(("127.0.0.1", port), timeout=60) as s:
                     with pki.context().wrap_socket(s, server_hostname="localhost"):
                         return True
             except OSError:
@@ -279,8 +279,7 @@ def test_no_handshake_while_nobody_is_served(tmp_path, early):
         e.wait_serving(START_S)
         assert shakes()
     finally:
-        for m in e:
-            m.kill()
+        e.close()
 
 
 @pytest.mark.parametrize("kind", ["z", pytest.param("a", marks=needs_apache)])
@@ -316,10 +315,11 @@ def test_the_last_packets_are_told(tmp_path):
         def told(member, sid, direction):
             return [x for x in member.log().splitlines() if "zab.packets sid=%d direction=%s" % (sid, direction) in x]
 
-        until(lambda: told(lead, gone.sid, "sent"))
+        until(lambda: told(lead, gone.sid, "sent") and told(lead, gone.sid, "received"))
         sent, got = told(lead, gone.sid, "sent")[-1], told(lead, gone.sid, "received")[-1]
         assert "COMMIT 0x" in sent and sent.count("ms,") == 6
         assert "ACK 0x" in got
+        fill(lead, "/more", 50)
         lead.kill()
         left = next(m for m in e if m.running())
         until(lambda: told(left, lead.sid, "received"))

@@ -6,7 +6,7 @@ import struct
 
 import pytest
 import zkraw
-from ensemble import Ensemble, Member, until
+from ensemble import Ensemble, Member, tried, until
 from server import ServerDied, use_apache
 
 pytestmark = pytest.mark.skipif(use_apache(), reason="starts its own servers")
@@ -69,7 +69,7 @@ def test_two_of_three_are_enough(tmp_path):
         e.wait_serving()
         assert {e[1].mode(), e[3].mode()} == {"leader", "follower"}
     finally:
-        e.__exit__(None)
+        e.close()
 
 
 def test_alone_it_serves_nobody(tmp_path):
@@ -88,7 +88,7 @@ def test_alone_it_serves_nobody(tmp_path):
         e.wait_serving()
         assert e[1].four_letter("isro") == b"rw"
     finally:
-        e.__exit__(None)
+        e.close()
 
 
 def test_one_server_with_the_protocols(tmp_path):
@@ -146,13 +146,16 @@ def test_ephemerals_end_with_their_session_everywhere(trio):
 
 
 def test_a_session_expires_wherever_it_was(trio):
-    a = trio[2].raw(timeout_ms=2000)
-    assert a.create("/short", flags=zkraw.EPHEMERAL).err == 0
-    with trio[1].raw() as b:
-        b.sync("/")
-        assert b.exists("/short", watch=True).err == 0
-        a.drop()
-        assert b.wait_events(1, seconds=30) == [(zkraw.DELETED, "/short")]
+    def expires():
+        a = trio[2].raw(timeout_ms=2000)
+        assert a.create("/short", flags=zkraw.EPHEMERAL).err == 0
+        with trio[1].raw() as b:
+            b.sync("/")
+            assert b.exists("/short", watch=True).err == 0
+            a.drop()
+            assert b.wait_events(1) == [(zkraw.DELETED, "/short")]
+
+    tried(expires)
 
 
 def test_a_session_moves_to_another_member(trio):
@@ -233,7 +236,8 @@ def test_the_leader_dies_and_comes_back(tmp_path):
         assert before.mode() == "follower"
         assert children_everywhere(e, "/later") == {20}
         e.check_same(["/kept", "/later"])
-        assert {m.epochs() for m in e} == {(2, 2)}
+        ((accepted, current),) = {m.epochs() for m in e}
+        assert accepted == current >= 2  # more when the first leader had to be elected twice
         assert "kind=DIFF" in after.log()
 
 
@@ -275,7 +279,7 @@ def test_far_behind_gets_a_snapshot(tmp_path):
         fill(lead, "/late", 1500, size=1000)
         behind.start()
         assert children_everywhere(e, "/late") == {1500}
-        assert lead.mntr()["zk_snap_count"] == "1"
+        assert int(lead.mntr()["zk_snap_count"]) >= 1
         e.check_same(["/early", "/late", "/late/n001499"])
         # What it got is on its disk: it comes back with it, alone with the other follower.
         behind.kill()

@@ -1,7 +1,7 @@
 """Followers that serve observers (observerMasterPort): ours and Apache's on either side."""
 import pytest
 import zkraw
-from ensemble import Ensemble, until
+from ensemble import Ensemble, tried, until
 from server import free_port, use_apache
 from test_ensemble_members import fill
 from test_ensemble_sasl import JAAS_KEY, REQUIRED, jaas
@@ -106,7 +106,7 @@ def lives_and_expires(e):
 
     until(gone, 60, pause=0.2)
     assert stays.exists("/stays").stat.owner == stays.session_id
-    stays.close()
+    assert stays.close().err == 0
 
 
 KINDS = [("zzz", "z")] + [
@@ -120,17 +120,17 @@ def test_an_observer_of_a_follower(tmp_path, voters, observer):
         e.wait_serving(START_S)
         assert e.leader() is e[3]
         if voters[0] == "z":
-            assert serves(e[1], 4)
+            until(lambda: serves(e[1], 4))
         if voters[2] == "z":
             assert not serves(e[3], 4)
         if observer == "z":
             # Servers 1 and 2 are one host here: it is the port that makes it server 1.
-            assert "zab.learning leader=3 via=1" in e[4].log() or "zab.learning leader=3 via=2" in e[4].log()
+            until(lambda: any("zab.learning leader=3 via=%d" % via in e[4].log() for via in (1, 2)))
         everything(e)
         moves_about(e)
         if voters[0] == "z":
             late_writes_do_not_count(e)
-        lives_and_expires(e)
+        tried(lambda: lives_and_expires(e))
         e.check_same(["/", "/o"])
 
 
@@ -169,7 +169,7 @@ def test_masters_come_and_go(tmp_path):
     """Its master dies: the observer finds the leader; the leader dies: it finds whoever leads then."""
     with ensemble(tmp_path) as e:
         e.wait_serving()
-        session = e[4].raw(timeout_ms=20000)
+        session = e[4].raw(timeout_ms=120000)
         assert session.create("/e", flags=zkraw.EPHEMERAL).err == 0
         e[1].kill()
         until(lambda: e[4].mode() == "observer" and "zab.learner.synced sid=4" in e[3].log())
@@ -200,8 +200,8 @@ def test_only_observers_are_served(tmp_path):
             with zkraw.Connection(port) as c:
                 c.send_bytes(first)
                 if first:
-                    assert c.sock.recv(100) == b""
-        assert "only observers are served" in e[1].log()
+                    assert c.closed_by_peer()
+        until(lambda: "only observers are served" in e[1].log())
         everything(e)
 
 
@@ -209,6 +209,6 @@ def test_with_tls_and_logins(tmp_path):
     pki = Pki(tmp_path)
     with ensemble(tmp_path, extra=REQUIRED + lines(pki), props={JAAS_KEY: jaas(tmp_path)}) as e:
         e.wait_serving()
-        assert serves(e[1], 4)
+        until(lambda: serves(e[1], 4))
         everything(e)
         moves_about(e)

@@ -76,7 +76,7 @@ def run_suite(directory, arguments):
         os.environ,
         PATH=os.path.join(HERE, "kazoo") + ":" + os.environ["PATH"],
         ZOOKEEPER_CLUSTER_SIZE="1",
-        ZOOKEEPER_PORT_OFFSET=str(server_module.free_port()),
+        ZOOKEEPER_PORT_OFFSET=str(server_module.free_port(4)),  # of a server: for clients, the admin, two more
         ZOOKEEPER_CLASSPATH="unused",
         ZOOKEEPER_VERSION="3.8.0",
         PYTHONDONTWRITEBYTECODE="1",

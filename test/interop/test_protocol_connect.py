@@ -4,6 +4,7 @@ import struct
 import pytest
 
 import zkraw
+from ensemble import undisturbed
 from zkraw import Client, Closed, Connection, Reader, connect_request, i32, i64, text
 
 REFUSED = struct.pack(">iiqi", 0, 0, 0, 16) + b"\0" * 16
@@ -118,6 +119,7 @@ def test_bytes_after_the_connect_request_are_ignored(srv):
         assert len(conn.recv_frame()) == 37
 
 
+@undisturbed
 def test_creating_a_session_takes_one_zxid(zk, connect):
     before = zk.ping().zxid
     client = connect()
@@ -141,6 +143,7 @@ def test_last_zxid_equal_is_fine(srv, zk, connect):
     assert connect(last_zxid=zk.ping().zxid).granted_ms > 0
 
 
+@undisturbed
 def test_last_zxid_ahead_is_refused_before_the_session_is_made(srv, zk):
     before = zk.ping().zxid
     with pytest.raises(Closed):
@@ -151,14 +154,17 @@ def test_last_zxid_ahead_is_refused_before_the_session_is_made(srv, zk):
 # -- reconnecting ----------------------------------------------------------------------------------
 
 
-def test_reconnect_after_the_connection_is_gone(zk, connect, base):
-    assert zk.create(base + "/e", flags=zkraw.EPHEMERAL).err == 0
+@undisturbed
+def test_reconnect_after_the_connection_is_gone(connect, base):
+    zk = connect()
+    path = "%s/%x" % (base, zk.session_id)
+    assert zk.create(path, flags=zkraw.EPHEMERAL).err == 0
     before = zk.ping().zxid
     zk.drop()
     again = connect(session_id=zk.session_id, password=zk.password, last_zxid=before)
     assert (again.session_id, again.password) == (zk.session_id, zk.password)
     assert again.ping().zxid == before, "a reconnect is no transaction"
-    assert again.exists(base + "/e").stat.owner == zk.session_id
+    assert again.exists(path).stat.owner == zk.session_id
 
 
 def test_reconnect_closes_the_live_connection(zk, connect):

@@ -5,6 +5,7 @@ import time
 import pytest
 
 import zkraw
+from ensemble import undisturbed
 from zkraw import Connection, Reader, Reply, connect_request, i32, i64, text, vector
 
 
@@ -201,6 +202,7 @@ def test_request_cut_at_every_byte_is_a_marshalling_error(zk, name):
 
 
 @pytest.mark.since39("an undecodable write consumes no zxid")
+@undisturbed
 def test_undecodable_write_consumes_no_zxid(zk):
     before = zk.ping().zxid
     for op in (zkraw.CREATE, zkraw.SET_DATA, zkraw.DELETE, zkraw.SET_ACL):
@@ -210,6 +212,7 @@ def test_undecodable_write_consumes_no_zxid(zk):
 
 
 @pytest.mark.ours("an undecodable multi consumes a zxid")
+@undisturbed
 def test_undecodable_multi_consumes_no_zxid(zk):
     before = zk.ping().zxid
     assert zk.call(zkraw.MULTI, b"\0\0\0\7/abc").err == zkraw.MARSHALLING
@@ -288,9 +291,11 @@ def test_ping_reply_always_has_xid_minus_2(zk, xid):
     assert (reply.xid, reply.err, reply.body) == (-2, 0, b"")
 
 
+@undisturbed
 def test_zxid_of_replies(zk, base):
-    created = zk.create(base + "/z")
-    assert created.zxid == zk.exists(base + "/z").stat.czxid
+    path = "%s/z%d" % (base, zk.xid)
+    created = zk.create(path)
+    assert created.zxid == zk.exists(path).stat.czxid
     assert zk.ping().zxid == created.zxid
     assert zk.get(base + "/none").zxid == created.zxid
     assert zk.sync("/").zxid == created.zxid
@@ -303,6 +308,7 @@ def test_zxid_of_replies(zk, base):
 
 
 @pytest.mark.parametrize("what", ["create", "setData", "setACL", "delete", "multi"])
+@undisturbed
 def test_a_failed_write_consumes_one_zxid(zk, what):
     before = zk.ping().zxid
     reply = {

@@ -93,10 +93,10 @@ def test_connect_frame_over_the_limit_closes(own_server):
 def test_connection_without_a_handshake_is_closed(own_server):
     srv = own_server(props={"zookeeper.nio.sessionlessCnxnTimeout": "1000"})
     with Connection(srv.port) as conn:
-        assert conn.closed_by_peer(30)
+        assert conn.closed_by_peer()
     with Connection(srv.port) as conn:
         conn.send_bytes(i32(45) + b"\0" * 10)
-        assert conn.closed_by_peer(30)
+        assert conn.closed_by_peer()
 
 
 def test_a_reader_that_is_slow_gets_everything(zk, base):

@@ -2,6 +2,7 @@
 import pytest
 
 import zkraw
+from ensemble import undisturbed
 from zkraw import (
     ALL,
     BAD_ARGUMENTS,
@@ -45,12 +46,14 @@ def codes(reply):
     return [r[1] for r in reply.results]
 
 
+@undisturbed
 def test_empty_multi(zk):
     before = zk.ping().zxid
     reply = zk.multi([])
     assert (reply.err, reply.zxid, reply.body) == (0, before + 1, END)
 
 
+@undisturbed
 def test_empty_multi_read(zk):
     before = zk.ping().zxid
     reply = zk.multi([], MULTI_READ)
@@ -119,7 +122,6 @@ def test_one_zxid_and_one_time_for_all(zk, base):
     parent = zk.exists(base).stat
     assert parent.mzxid == parent.pzxid == reply.zxid
     assert {s.ctime for s in stats} == {parent.mtime}
-    assert zk.ping().zxid == reply.zxid
 
 
 @pytest.mark.parametrize(
@@ -138,6 +140,7 @@ def test_one_zxid_and_one_time_for_all(zk, base):
         (m_create_ttl("/x", 0), BAD_ARGUMENTS),
     ],
 )
+@undisturbed
 def test_failure_in_the_middle(zk, base, failing, code):
     before = zk.ping().zxid
     reply = zk.multi(
@@ -377,6 +380,7 @@ def test_large_multi(zk, base):
 # -- multiRead -------------------------------------------------------------------------------------
 
 
+@undisturbed
 def test_multi_read(zk, base):
     zk.create(base + "/a", b"data")
     before = zk.ping().zxid

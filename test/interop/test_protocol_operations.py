@@ -5,6 +5,7 @@ import time
 import pytest
 
 import zkraw
+from ensemble import undisturbed
 from zkraw import (
     ADMIN,
     ALL,
@@ -397,6 +398,7 @@ def test_config_node_is_read_only(zk):
 # -- reconfig on a standalone server ---------------------------------------------------------------
 
 
+@undisturbed
 def test_reconfig_is_not_for_a_standalone_server(zk):
     before = zk.ping().zxid
     reply = zk.reconfig("server.1=127.0.0.1:1:2;3", None, None)

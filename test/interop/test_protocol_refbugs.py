@@ -2,6 +2,7 @@
 import pytest
 
 import zkraw
+from ensemble import undisturbed
 from zkraw import ALL, BAD_ARGUMENTS, CHANGED, UNIMPLEMENTED, Client, i32, text
 
 
@@ -92,7 +93,9 @@ def test_delete_container_is_refused_from_clients(zk, other, base, body):
 
 
 @pytest.mark.ours("createSession of any client is carried out")
-def test_create_session_is_refused_from_clients(zk, other):
+@undisturbed
+def test_create_session_is_refused_from_clients(connect, other):
+    zk = connect()
     before = other.ping().zxid
     reply = zk.call(zkraw.CREATE_SESSION, i32(10000))
     assert (reply.zxid, reply.err) == (-1, UNIMPLEMENTED)

@@ -2,6 +2,7 @@
 """
 import re
 
+from ensemble import until
 from zkraw import Client, EPHEMERAL
 
 WORDS = [
@@ -64,11 +65,14 @@ def test_stat(srv, zk):
 
 
 def test_srvr_numbers(srv, zk):
-    created = zk.create("/srvr-numbers")
-    values = srv.srvr()
-    assert int(values["Zxid"], 16) == created.zxid
-    assert int(values["Node count"]) == zk.all_children_number("/").value + 2
-    zk.delete("/srvr-numbers")
+    def are_right():
+        created = zk.create("/srvr-numbers")
+        values = srv.srvr()
+        nodes = zk.all_children_number("/").value + 2
+        zk.delete("/srvr-numbers")
+        return (int(values["Zxid"], 16), int(values["Node count"])) == (created.zxid, nodes)
+
+    until(are_right)  # a session of an earlier test may end in between
 
 
 def test_cons(srv, zk):
@@ -101,7 +105,7 @@ def test_conf(srv):
     ]
     values = dict(line.split("=", 1) for line in answer.splitlines())
     assert values["clientPort"] == str(srv.port) and values["tickTime"] == "1000"
-    assert (values["minSessionTimeout"], values["maxSessionTimeout"]) == ("2000", "20000")
+    assert (values["minSessionTimeout"], values["maxSessionTimeout"]) == ("2000", "600000")
     assert values["dataDir"] == srv.data_dir + "/version-2"
 
 

@@ -7,7 +7,6 @@ import subprocess
 
 import pytest
 
-import conftest
 import server as server_module
 import zkraw
 from zkraw import ALL, READ
@@ -498,7 +497,7 @@ def zkcli(srv, directory, user, password, *command):
 
 
 @pytest.mark.java
-@pytest.mark.skipif(conftest.missing_java() is not None, reason=str(conftest.missing_java()))
+@pytest.mark.skipif(server_module.missing_java() is not None, reason=str(server_module.missing_java()))
 @pytest.mark.skipif(ZKCLI is None, reason="Debian's package zookeeper (zkCli.sh) is not installed")
 def test_the_java_client(srv, tmp_path):
     out = zkcli(srv, tmp_path, "bob", "secret", "create", "/java-sasl", "j", "sasl:bob:cdrwa")

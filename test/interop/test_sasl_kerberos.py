@@ -7,7 +7,6 @@ import time
 
 import pytest
 
-import conftest
 import server as server_module
 import test_sasl
 import zkraw
@@ -107,7 +106,7 @@ class Kdc:
 
     def stop(self):
         self.process.terminate()
-        self.process.wait(30)
+        self.process.wait(60)
 
     def jaas(self, section, who, principal):
         """Path of a JAAS file with a login by key tab."""
@@ -174,7 +173,7 @@ def mapped(kdc, tmp_path_factory):
 
 java = [
     pytest.mark.java,
-    pytest.mark.skipif(conftest.missing_java() is not None, reason=str(conftest.missing_java())),
+    pytest.mark.skipif(server_module.missing_java() is not None, reason=str(server_module.missing_java())),
     pytest.mark.skipif(test_sasl.ZKCLI is None, reason="Debian's package zookeeper (zkCli.sh) is not installed"),
 ]
 
@@ -306,6 +305,6 @@ def test_garbage_is_a_wrong_login(srv, data):
 def test_a_key_tab_without_the_key_stops_the_start(kdc, tmp_path, who, principal):
     server = server_module.Server(tmp_path / "s", **kdc.server_options(who, principal))
     server.spawn()
-    assert server.wait(20) == 2
+    assert server.wait(60) == 2
     assert "%s@%s" % (principal, REALM) in server.log()
     assert "see that the key tab %s can be read" % kdc.path(who + ".keytab") in server.log()

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-import conftest
+import server
 import zkraw
 
 ZKCLI = next(
@@ -20,7 +20,7 @@ ZKCLI = next(
     ),
     shutil.which("zkCli.sh"),
 )
-REASON = conftest.missing_java() or (
+REASON = server.missing_java() or (
     None if ZKCLI else "Debian's package zookeeper (zkCli.sh) is not installed"
 )
 pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))
@@ -121,13 +121,13 @@ class ZkCli:
 def cli(shared_server):
     helper = zkraw.Client(shared_server.port)
     helper.create("/zkcli-mark", MARK)
+    helper.close()
     client = ZkCli(shared_server.hosts)
     client.run("version")  # takes the greeting away
     yield client
     if client.process.poll() is None:
         client.process.kill()
-    client.process.wait(30)
-    helper.close()
+    client.process.wait(60)
 
 
 @pytest.fixture

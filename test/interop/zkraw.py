@@ -12,6 +12,10 @@ import socket
 import struct
 import time
 
+# How long anything is waited for that is sure to come: it ends a hang and measures nothing, so it is far above what a
+# busy machine with a disk that stalls makes of it.
+SECONDS = 60
+
 CREATE, DELETE, EXISTS, GET_DATA, SET_DATA, GET_ACL, SET_ACL, GET_CHILDREN, SYNC = (
     1,
     2,
@@ -189,8 +193,9 @@ class Closed(Exception):
 class Connection:
     """A TCP connection and the frames on it, without a handshake of its own."""
 
-    def __init__(self, port, seconds=10, host="127.0.0.1", tls=None):
+    def __init__(self, port, seconds=SECONDS, host="127.0.0.1", tls=None):
         """tls: an ssl.SSLContext, for a port that speaks it."""
+        self.seconds = seconds
         self.sock = socket.create_connection((host, port), timeout=seconds)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls is not None:
@@ -218,7 +223,7 @@ class Connection:
         n = struct.unpack(">i", self._read(4))[0]
         return self._read(n)
 
-    def closed_by_peer(self, seconds=10):
+    def closed_by_peer(self, seconds=SECONDS):
         """True when the next thing that arrives is the end of the connection."""
         self.sock.settimeout(seconds)
         try:
@@ -255,7 +260,7 @@ def connect_request(
 class Client(Connection):
     """A connection with a session. `granted_ms` is 0 when the server refused it."""
 
-    def __init__(self, port, timeout_ms=30000, seconds=10, tls=None, **request):
+    def __init__(self, port, timeout_ms=30000, seconds=SECONDS, tls=None, **request):
         super().__init__(port, seconds, tls=tls)
         self.xid = 0
         self.events = []
@@ -308,7 +313,7 @@ class Client(Connection):
         self.events = []
         return out
 
-    def wait_events(self, count, seconds=15):
+    def wait_events(self, count, seconds=SECONDS):
         """Waits for `count` events without sending anything that would keep the session alive."""
         deadline = time.monotonic() + seconds
         while len(self.events) < count:
@@ -318,7 +323,7 @@ class Client(Connection):
             r = Reader(reply.body)
             kind, state, path = r.int(), r.int(), r.text()
             self.events.append(Event(kind, path, reply.zxid, state))
-        self.sock.settimeout(10)
+        self.sock.settimeout(self.seconds)
         return self.drop_events()
 
     # -- operations --------------------------------------------------------------------------------

@@ -12,7 +12,6 @@ _spec = importlib.util.spec_from_file_location("client_conftest", os.path.join(C
 _client = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_client)
 missing_java = _client.missing_java
-pytest_configure = _client.pytest_configure
 pytest_collection_modifyitems = _client.pytest_collection_modifyitems
 shared_server, srv, connect, zk, base, build, plain = (
     _client.shared_server,

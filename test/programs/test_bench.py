@@ -16,7 +16,7 @@ from ensemble import Ensemble
 from server import Server
 
 WORKLOADS = "ping exists get ls set create delete multi sync watch mixed".split()
-SHORT = ["--seconds", "0.3", "--warm-up", "0", "--nodes", "50", "--children", "7", "--quiet"]
+SHORT = ["--seconds", "0.3", "--warm-up", "0", "--nodes", "50", "--children", "7", "--quiet", "--give-up", "60"]
 
 
 @pytest.fixture(scope="module")

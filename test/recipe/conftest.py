@@ -17,7 +17,6 @@ import server  # noqa: E402  (the path to it is set by the module above)
 
 INTEROP = _client.INTEROP
 missing_java = _client.missing_java
-pytest_configure = _client.pytest_configure
 pytest_collection_modifyitems = _client.pytest_collection_modifyitems
 shared_server, srv, connect, zk, base, build = (
     _client.shared_server,
@@ -48,8 +47,8 @@ def either_server(request, tmp_path_factory):
     if server.use_apache():
         pytest.skip("the server under test is Apache's: its tests are those named ours")
     # Nothing here is about disks: without fsync its answers come as fast as ours.
-    props = {"zookeeper.forceSync": "no"}
-    with ApacheServer(tmp_path_factory.mktemp("apache"), tick_ms=1000, props=props) as srv:
+    props, extra = {"zookeeper.forceSync": "no"}, ["maxSessionTimeout=%d" % server.LONGEST_MS]
+    with ApacheServer(tmp_path_factory.mktemp("apache"), tick_ms=1000, props=props, extra=extra) as srv:
         yield srv
 
 

@@ -51,7 +51,7 @@ class Curator:
     def end(self):
         self.java.stdin.close()
         try:
-            self.java.wait(timeout=20)
+            self.java.wait(timeout=60)
         finally:
             self.kill()
 

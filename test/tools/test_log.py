@@ -250,12 +250,12 @@ def test_data_cannot_command_a_terminal(zokor, tmp_path):
     path = tmp_path / "log.1"
     path.write_bytes(b"ZKLG" + struct.pack(">iq", 2, 0) + record(payload))
     main, other = os.openpty()
-    subprocess.run([zokor, "log", "show", str(path)], stdout=other, stderr=other, timeout=30, check=True)
+    subprocess.run([zokor, "log", "show", str(path)], stdout=other, stderr=other, timeout=60, check=True)
     os.close(other)
     shown = os.read(main, 65536)
     os.close(main)
     assert b"?[31m" in shown and b"\x1b[31m" not in shown
-    piped = subprocess.run([zokor, "log", "show", str(path)], capture_output=True, timeout=30, check=True)
+    piped = subprocess.run([zokor, "log", "show", str(path)], capture_output=True, timeout=60, check=True)
     assert b"\x1b[31m" in piped.stdout
 
 
@@ -290,7 +290,7 @@ def test_follow_goes_from_file_to_file(zokor, tmp_path):
                 time.sleep(0.05)
         finally:
             follower.terminate()
-            follower.wait(30)
+            follower.wait(60)
             client.stop()
             client.close()
         rows = [json.loads(line) for line in open(out.name)]

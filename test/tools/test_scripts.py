@@ -92,7 +92,7 @@ def test_the_environment_is_honoured(place, tmp_path):
     assert run.stdout == "Starting zookeeper ... STARTED\n", run.stderr
     assert pid_file.exists() and not (place.data / "zookeeper_server.pid").exists()
     told = subprocess.run([place.zokor, "status", "127.0.0.1", str(place.port), "conf"], capture_output=True, text=True,
-                          timeout=30, env=ENVIRONMENT).stdout
+                          timeout=60, env=ENVIRONMENT).stdout
     assert "clientPort=%d" % place.port in told
     assert place.server("status", str(other), env={"ZOOPIDFILE": str(pid_file)}).returncode == 0
     run = place.server("stop", "other.cfg", env={"ZOOPIDFILE": str(pid_file)})
@@ -128,7 +128,7 @@ def test_start_foreground_ends_in_order(place):
             break
     p.terminate()
     rest = p.stdout.read()
-    assert p.wait(30) == 0 and "server.stopped" in rest
+    assert p.wait(60) == 0 and "server.stopped" in rest
 
 
 def test_what_is_missing_is_fatal_if_asked(place):
@@ -305,7 +305,7 @@ def test_thin_names(place, tool):
 
 def test_scripts_are_found_through_links(place, tmp_path):
     os.symlink(os.path.join(SCRIPTS, "zkServer.sh"), tmp_path / "zkServer")
-    run = subprocess.run([tmp_path / "zkServer", "version"], capture_output=True, text=True, timeout=30,
+    run = subprocess.run([tmp_path / "zkServer", "version"], capture_output=True, text=True, timeout=60,
                          env={**ENVIRONMENT, "ZOKOR": place.zokor})
     assert run.returncode == 0 and "zokor" in run.stdout
 
