@@ -78,6 +78,32 @@ static void a_sync_shows_what_others_have_written(void **state)
     cluster_fini(&cl);
 }
 
+/* Of all clients of a server: one of Apache's would take an outcome that comes before its turn for another server's,
+ * and never answer again. The sync of a third client lets the one that is looked at wait for longer than a write takes.
+ */
+static void outcomes_come_in_the_order_of_the_requests_of_a_server(void **state)
+{
+    (void)state;
+    for (int offset = 0; offset < 8; offset++) {
+        struct cluster cl;
+        start(&cl);
+        for (uint32_t conn = 1; conn < 4; conn++)
+            cluster_connect(&cl, 0, conn);
+        (void)send_path(&cl, 0, 3, WIRE_OP_SYNC, "/", -1);
+        cluster_run(&cl, offset);
+        int32_t sync = send_path(&cl, 0, 1, WIRE_OP_SYNC, "/", -1);
+        int32_t create = send_create(&cl, 0, 2, "/a", 0);
+        int32_t behind = send_path(&cl, 0, 1, WIRE_OP_SYNC, "/", -1);
+        for (int i = 0; i < 100 && cl.nodes[0].got[2].n == 0; i++)
+            cluster_run(&cl, 1);
+        assert_int_equal(cluster_reply(&cl, 0, 1, sync, NULL), 0);
+        assert_int_equal(cluster_reply(&cl, 0, 2, create, NULL), 0);
+        cluster_run(&cl, 50);
+        assert_int_equal(cluster_reply(&cl, 0, 1, behind, NULL), 0);
+        cluster_fini(&cl);
+    }
+}
+
 static void a_sync_on_the_leader_takes_a_quorum(void **state)
 {
     (void)state;
@@ -335,6 +361,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(replies_come_in_the_order_of_requests),
         cmocka_unit_test(a_sync_shows_what_others_have_written),
+        cmocka_unit_test(outcomes_come_in_the_order_of_the_requests_of_a_server),
         cmocka_unit_test(a_sync_on_the_leader_takes_a_quorum),
         cmocka_unit_test(a_multi_answers_as_on_the_leader),
         cmocka_unit_test(a_watch_on_a_follower_fires_before_the_reply_that_shows_the_change),

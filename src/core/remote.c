@@ -149,7 +149,7 @@ static void judge(struct core *c, uint32_t link, const struct peer_request *q, s
 
 /* ---- sync: linearizable, so it takes a round trip of the quorum ---- */
 
-/* A sync of a learner's client: what that client sends next must not overtake it. */
+/* A sync of a learner's client: what that learner sends next must not overtake it. */
 static bool orders_others(const struct sync_wait *w)
 {
     return w->link != OWNER_SELF && w->doubted == 0;
@@ -168,7 +168,7 @@ static void sync_add(struct core *c, struct sync_wait s)
     e->syncs_last = &w->next;
     e->sync_count++;
     if (orders_others(w))
-        sync_order_began(&e->sync_order, w->link, w->session_id);
+        sync_order_began(&e->sync_order, w->link);
     zab_sync(e->zab, w->token, &c->out->zab);
 }
 
@@ -252,7 +252,7 @@ static void hold(struct core *c, uint32_t link, const struct peer_request *q, st
     uint8_t *bytes = (uint8_t *)(h + 1);
     const struct session *s = session_lookup(c, q->session_id);
     *h = (struct held_request){
-        .held = { .link = link, .session_id = q->session_id, .is_sync = q->op == WIRE_OP_SYNC },
+        .held = { .link = link, .is_sync = q->op == WIRE_OP_SYNC },
         .moves = s == NULL ? 0 : s->moves,
         .request = *q,
         .authinfo = authinfo,
@@ -282,7 +282,7 @@ void remote_request(struct core *c, uint32_t link, const struct peer_request *q,
     }
     if (!zab_leads(c->ens.zab))
         return;
-    if (sync_order_must_wait(&c->ens.sync_order, link, q->session_id, q->op == WIRE_OP_SYNC))
+    if (sync_order_must_wait(&c->ens.sync_order, link, q->op == WIRE_OP_SYNC))
         hold(c, link, q, authinfo);
     else
         carry_on(c, link, q, authinfo);
@@ -309,7 +309,7 @@ static void refuse_moved(struct core *c, const struct peer_request *q)
 static void release_held(struct core *c, const struct sync_wait *w)
 {
     struct sync_order *o = &c->ens.sync_order;
-    sync_order_ended(o, w->link, w->session_id);
+    sync_order_ended(o, w->link);
     for (struct sync_held *it; (it = sync_order_next(o)) != NULL;) {
         struct held_request *h = CONTAINER_OF(it, struct held_request, held);
         if (zab_leads(c->ens.zab) && too_late(c, h))

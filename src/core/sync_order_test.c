@@ -15,10 +15,10 @@ struct request {
     uint32_t number;
 };
 
-static struct request *request(uint32_t link, int64_t session_id, bool is_sync, uint32_t number)
+static struct request *request(uint32_t link, bool is_sync, uint32_t number)
 {
     struct request *q = mem_zalloc(sizeof *q);
-    *q = (struct request){ { .link = link, .session_id = session_id, .is_sync = is_sync }, number };
+    *q = (struct request){ { .link = link, .is_sync = is_sync }, number };
     return q;
 }
 
@@ -35,13 +35,11 @@ struct plain {
 static bool plain_must_wait(const struct plain *p, const struct sync_held *q, uint32_t end)
 {
     for (uint32_t i = 0; i < p->pending_count; i++)
-        if (p->pending[i].link == q->link && p->pending[i].session_id == q->session_id)
+        if (p->pending[i].link == q->link && !q->is_sync)
             return true;
-    for (uint32_t i = 0; i < end; i++) {
-        const struct sync_held *h = &p->held[i].held;
-        if (h->link == q->link && (h->session_id == q->session_id || (h->is_sync && q->is_sync)))
+    for (uint32_t i = 0; i < end; i++)
+        if (p->held[i].held.link == q->link)
             return true;
-    }
     return false;
 }
 
@@ -72,7 +70,7 @@ static void check_released(struct sync_order *o, struct plain *p)
         assert_non_null(q);
         assert_int_equal(q->number, p->gone[i]);
         if (q->held.is_sync)
-            sync_order_began(o, q->held.link, q->held.session_id);
+            sync_order_began(o, q->held.link);
         mem_free(q);
     }
     assert_null(sync_order_next(o));
@@ -93,64 +91,58 @@ static void as_the_plain_rule_says(void **state)
             uint32_t at = n % 2 == 0 ? 0 : (uint32_t)rng_below(&rng, p->pending_count);
             struct sync_held s = p->pending[at];
             plain_end(p, at);
-            sync_order_ended(&o, s.link, s.session_id);
+            sync_order_ended(&o, s.link);
             check_released(&o, p);
             continue;
         }
         struct request q = { .number = n };
         q.held.link = (uint32_t)rng_below(&rng, 3);
-        q.held.session_id = (int64_t)rng_below(&rng, n / 1000 % 2 == 0 ? 4 : 200);
         q.held.is_sync = rng_below(&rng, 3) == 0;
         bool waits = plain_must_wait(p, &q.held, p->held_count);
-        assert_int_equal(sync_order_must_wait(&o, q.held.link, q.held.session_id, q.held.is_sync), waits);
+        assert_int_equal(sync_order_must_wait(&o, q.held.link, q.held.is_sync), waits);
         if (waits) {
             p->held[p->held_count++] = q;
-            sync_order_hold(&o, &request(q.held.link, q.held.session_id, q.held.is_sync, n)->held);
+            sync_order_hold(&o, &request(q.held.link, q.held.is_sync, n)->held);
         } else if (q.held.is_sync) {
             p->pending[p->pending_count++] = q.held;
-            sync_order_began(&o, q.held.link, q.held.session_id);
+            sync_order_began(&o, q.held.link);
         }
         assert_int_equal(o.held_count, p->held_count);
     }
     for (struct sync_held *h; (h = sync_order_take_any(&o)) != NULL;)
         mem_free(h);
-    assert_int_equal(o.held_count + o.count, 0);
+    assert_int_equal(o.held_count, 0);
+    assert_null(o.lanes);
     sync_order_fini(&o);
     mem_free(p);
 }
 
-/* Of one session, and of as many sessions: a walk over all of them for each would not come to an end. */
+/* A walk over all of them for each would not come to an end. run: how many of a kind one behind the other. */
 static void very_many(void **state)
 {
     (void)state;
-    static const uint32_t counts[] = { 1, MANY };
-    for (size_t k = 0; k < ARRAY_COUNT(counts); k++) {
-        uint32_t sessions = counts[k];
+    static const uint32_t runs[] = { 1, 1000, MANY };
+    for (size_t k = 0; k < ARRAY_COUNT(runs); k++) {
         struct sync_order o;
         uint32_t gone = 0;
         sync_order_init(&o);
-        sync_order_began(&o, 1, 0);
+        sync_order_began(&o, 1);
         for (uint32_t n = 0; n < MANY; n++) {
-            int64_t session = n % sessions;
-            bool is_sync = sessions != 1 || n % 2 == 1; /* each sync waits for the one before */
-            if (sync_order_must_wait(&o, 1, session, is_sync))
-                sync_order_hold(&o, &request(1, session, is_sync, n)->held);
-            else if (is_sync)
-                sync_order_began(&o, 1, session);
-            else
-                gone++;
+            bool is_sync = n / runs[k] % 2 == 1;
+            assert_true(sync_order_must_wait(&o, 1, is_sync));
+            sync_order_hold(&o, &request(1, is_sync, n)->held);
         }
-        while (o.held_count != 0) { /* those of the first session free all others */
-            sync_order_ended(&o, 1, 0);
+        while (o.held_count != 0) {
+            sync_order_ended(&o, 1);
             for (struct sync_held *h; (h = sync_order_next(&o)) != NULL; gone++) {
+                assert_int_equal(((struct request *)h)->number, gone);
                 if (h->is_sync)
-                    sync_order_began(&o, h->link, h->session_id);
+                    sync_order_began(&o, h->link);
                 mem_free(h);
             }
         }
         assert_int_equal(gone, MANY);
-        for (struct sync_held *h; (h = sync_order_take_any(&o)) != NULL;)
-            mem_free(h);
+        assert_null(sync_order_take_any(&o));
         sync_order_fini(&o);
     }
 }

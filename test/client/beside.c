@@ -9,7 +9,7 @@
 #include <time.h>
 #include <zookeeper.h>
 
-#define WAIT_S 30
+#define WAIT_S 60
 #define SAY(call) printf("%s: %d\n", #call, (int)(call))
 
 extern ZooLogLevel logLevel;

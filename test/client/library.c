@@ -18,7 +18,7 @@
 #include <unistd.h>
 #include <zokor/client.h>
 
-#define WAIT_S 30
+#define WAIT_S 60
 
 static const char *hosts;
 static char base[64], why[512];
@@ -372,7 +372,7 @@ static int test_prompt(zhandle_t *zh)
     CHECK_RC(ZOK, zoo_aexists(zh, "/", 0, posts, &done));
     CHECK(zokor_thread_prompt(0) == 1);
     clock_gettime(CLOCK_REALTIME, &end);
-    end.tv_sec += 30; /* only for what never happens */
+    end.tv_sec += WAIT_S; /* only for what never happens */
     int rc = sem_timedwait(&done, &end) == 0 ? sem_timedwait(&done, &end) : -1;
     sem_post(&busy);
     CHECK(rc == 0);

@@ -81,7 +81,7 @@ def without_null(nodes):
 
 def connected(server):
     client = kazoo_client.KazooClient(server.hosts, timeout=30)
-    client.start(30)
+    client.start(60)
     return client
 
 

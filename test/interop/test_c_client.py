@@ -9,6 +9,8 @@ import time
 
 import pytest
 
+from ensemble import until
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 CLI_MT = next(
     (
@@ -183,8 +185,5 @@ def test_cli_mt(cli, zk, base):
     cli.run("myid", "session Id = [0-9a-f]+")
     cli.run("quit", "Quitting...")
     assert cli.process.wait(60) == 0
-    assert zk.ls(base).children == [
-        "c",
-        "s-0000000002",
-        "t",
-    ], "its ephemeral is gone with its session"
+    # Its ephemeral goes with its session, whose end it does not wait for.
+    until(lambda: zk.ls(base).children == ["c", "s-0000000002", "t"])

@@ -77,7 +77,7 @@ def test_every_address(tmp_path):
         lead = e.wait_serving()
         assert listens("127.0.0.9", lead.election_port)
         assert listens("127.0.0.9", lead.quorum_port)
-        assert not listens("127.0.0.9", e.followers()[0].quorum_port)  # who does not lead has it closed
+        until(lambda: not listens("127.0.0.9", e.followers()[0].quorum_port))  # who does not lead has it closed
 
 
 def test_by_name(tmp_path):

@@ -1,5 +1,6 @@
 """Ensembles of our servers and Apache's: each leads the other, both ways of catching up cross, and sessions move
 between them. The server with the largest number leads when all are new."""
+import threading
 
 import pytest
 import zkraw
@@ -146,6 +147,38 @@ def test_a_session_expires_once(tmp_path, kinds):
             assert stays.close().err == 0
 
         tried(expires_once)
+
+
+@pytest.mark.parametrize("kinds", ["azza", "zaza", "aza"])
+def test_syncs_and_writes_of_many_clients(tmp_path, kinds):
+    """Of one server, all at once: what comes of them must come in the order in which the server has asked, or one of
+    Apache's answers nobody any more. Nor must it be in the way of an observer."""
+    with Ensemble(tmp_path, kinds[:3], kinds[3:]) as e:
+        e.wait_serving(START_S)
+        with e[1].raw() as c:
+            assert c.create("/n").err == 0
+        wrong = []
+
+        def work(m, body, op, rounds):
+            try:
+                with m.raw() as c:
+                    for _ in range(rounds):
+                        xids = [c.send(op, body) for _ in range(5)]
+                        replies = [c.recv() for _ in xids]
+                        assert [(r.xid, r.err) for r in replies] == [(xid, 0) for xid in xids]
+            except (AssertionError, OSError, zkraw.Closed) as error:
+                wrong.append((m.sid, m.kind, op, repr(error)))
+
+        path = zkraw.text("/n")
+        jobs = [(path, zkraw.SYNC, 300), (path + zkraw.text(b"x") + zkraw.i32(-1), zkraw.SET_DATA, 60)] * 2
+        for m in e:
+            threads = [threading.Thread(target=work, args=(m, *job)) for job in jobs]
+            for t in threads:
+                t.start()
+            for t in threads:
+                t.join()
+        assert wrong == []
+        e.check_same(["/", "/n"])
 
 
 def test_an_apache_directory_goes_on_as_ours(tmp_path):

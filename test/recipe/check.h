@@ -13,7 +13,7 @@
 #include <unistd.h>
 #include <zokor/framework.h>
 
-#define WAIT_MS 30000
+#define WAIT_MS 60000
 
 /* Fails the program, with the place. */
 #define CHECK(expr)                                                \

@@ -83,7 +83,7 @@ def work(hosts):
     kazoo_client = pytest.importorskip("kazoo.client", reason="python3-kazoo is not installed")
     from kazoo.security import make_digest_acl
     first = kazoo_client.KazooClient(hosts, timeout=30)
-    first.start(30)
+    first.start(60)
     first.create("/a", b"alpha")
     first.create("/a/b", b"", acl=[make_digest_acl("bob", "secret", all=True)])
     first.create("/a/\u00e9t\u00e9", bytes(range(256)))
@@ -103,7 +103,7 @@ def work(hosts):
     multi.commit()
     first.create("/e", b"mine", ephemeral=True)
     second = kazoo_client.KazooClient(hosts, timeout=20)
-    second.start(30)
+    second.start(60)
     second.create("/e2", b"", ephemeral=True)
     second.stop()
     second.close()

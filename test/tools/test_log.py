@@ -266,7 +266,7 @@ def test_follow_goes_from_file_to_file(zokor, tmp_path):
     kazoo_client = pytest.importorskip("kazoo.client", reason="python3-kazoo is not installed")
     with Server(tmp_path, extra=["snapCount=10", "preAllocSize=64"]) as srv:
         client = kazoo_client.KazooClient(srv.hosts)
-        client.start(30)
+        client.start(60)
         client.create("/before", b"")
         out = open(tmp_path / "followed", "w+b")
         follower = subprocess.Popen([zokor, "log", "follow", "--json", "--path", "/f", srv.data_dir], stdout=out,
@@ -491,7 +491,7 @@ def test_apache_starts_on_what_was_repaired(tool, tmp_path, lost, last):
     with ApacheServer(tmp_path) as srv:
         assert srv.zxid() == last
         client = kazoo_client.KazooClient(srv.hosts)
-        client.start(30)
+        client.start(60)
         assert client.get("/a")[0] == b"alpha3", "from in front of the damage"
         assert (client.exists("/keep") is not None) == (lost == "fill"), "from behind it"
         client.stop()

@@ -432,7 +432,7 @@ def test_stop_ends_a_java_server(background):
         reaper = threading.Thread(target=java.wait)
         reaper.start()
         assert background("stop") == (0, "Stopping zookeeper ... STOPPED\n", "")
-        reaper.join(10)
+        reaper.join(60)
         assert java.returncode == -signal.SIGTERM
     finally:
         java.kill()

@@ -18,7 +18,7 @@
 
 #include <zookeeper/zookeeper.h>
 
-enum { WAIT_S = 30, MAX_EVENTS = 64 };
+enum { WAIT_S = 60, MAX_EVENTS = 64 };
 
 struct event {
     int type;
