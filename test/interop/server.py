@@ -248,7 +248,9 @@ class Server:
         if self.process is None:
             return None
         try:
-            return self.process.wait(seconds)
+            status = self.process.wait(seconds)
+            self._ended()  # as the test has seen
+            return status
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait(60)
