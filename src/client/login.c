@@ -22,7 +22,7 @@ struct login_exchange {
     sasl_secret_t *secret;
     void *credential; /* of login->tickets */
     bool has_begun, is_gssapi;
-    char reason[400];
+    char reason[1000]; /* with the path of a key tab or a cache in it */
 };
 
 /* ---- what the library asks ---- */

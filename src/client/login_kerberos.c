@@ -91,7 +91,7 @@ static void explain(struct login_tickets *t, const char *what, uint32_t major, u
                              : t->display_status(&ignored, major, GSS_STATUS, NULL, &more, &text);
     if (GSS_FAILED(rc))
         text = (struct gss_bytes){ 0 };
-    (void)snprintf(why, size, "%s: %.*s (principal %.80s, %s %.80s)", what, (int)(text.n < 120 ? text.n : 120),
+    (void)snprintf(why, size, "%s: %.*s (principal %.100s, %s %.600s)", what, (int)(text.n < 120 ? text.n : 120),
                    text.p != NULL ? (const char *)text.p : "?", t->principal != NULL ? t->principal : "any",
                    t->keytab != NULL ? "key tab" : "ticket cache", t->keytab != NULL ? t->keytab : t->cache);
     (void)t->release_buffer(&ignored, &text);

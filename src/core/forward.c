@@ -153,8 +153,23 @@ void forward_relayed(struct core *c, uint32_t link, const struct peer_request *q
     zab_forward(c->ens.zab, q, authinfo, &c->out->zab);
 }
 
+/* From now on the session is served there, as far as we know. For the leader all that we serve is ours: what another
+ * of our observers, or another connection of ours, has kept back would be taken for what comes from there, behind our
+ * question, even if the session has been elsewhere meanwhile and has written there. (Apache's closes the other
+ * connection at this moment, too.) */
+static void comes_to(struct core *c, int64_t session_id, uint32_t owner)
+{
+    struct session *s = session_lookup(c, session_id);
+    if (s == NULL || s->local)
+        return;
+    session_own(s, owner);
+    if (s->conn != NULL)
+        conn_close(c, s->conn);
+}
+
 void forward_relayed_revalidate(struct core *c, uint32_t link, int64_t session_id, int32_t timeout_ms)
 {
+    comes_to(c, session_id, link);
     (void)ask(c, &c->ens.asked_sessions, link, CORE_CONN_MAX, session_id);
     zab_revalidate(c->ens.zab, session_id, timeout_ms, &c->out->zab);
 }
@@ -243,6 +258,7 @@ void forward_revalidate(struct core *c, struct conn *k, int64_t session_id, int3
     conn_pause(c, k);
     if (!zab_learns(c->ens.zab))
         return;
+    comes_to(c, session_id, OWNER_SELF);
     k->asked_number = ask(c, &c->ens.asked_sessions, OWNER_SELF, k->id, session_id);
     zab_revalidate(c->ens.zab, session_id, timeout_ms, &c->out->zab);
 }

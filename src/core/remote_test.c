@@ -65,6 +65,32 @@ static void the_old_server_of_a_moved_session_is_told(void **state)
     cluster_fini(&cl);
 }
 
+/* A client that comes back to its server has given its older connection up, and may go elsewhere before the leader has
+ * answered. What is still read of the older connection then would go to the leader behind the question, as if it came
+ * from the new one. */
+static void the_older_connection_ends_with_the_question(void **state)
+{
+    (void)state;
+    struct cluster cl;
+    start(&cl);
+    uint8_t passwd[16];
+    int64_t id = cluster_connect(&cl, 0, 1);
+    session_password(id, passwd);
+    struct buf b;
+    buf_init(&b, 1000);
+    wire_put_connect_request(
+        &b, &(struct wire_connect_request){ .timeout_ms = 10000, .session_id = id, .passwd = slice_of(passwd, 16) });
+    cluster_step(&cl, 0, (struct core_event){ .type = CORE_EV_ACCEPT, .conn = 2 });
+    assert_false(cl.nodes[0].closed[1]);
+    cluster_step(&cl, 0, (struct core_event){ .type = CORE_EV_FRAME, .conn = 2, .frame = buf_slice(&b) });
+    assert_true(cl.nodes[0].closed[1]);
+    cluster_run(&cl, 100);
+    assert_false(cl.nodes[0].closed[2]);
+    assert_true(cl.nodes[0].got[2].n != 0); /* it is the session's now */
+    buf_fini(&b);
+    cluster_fini(&cl);
+}
+
 static void a_silent_session_expires_and_a_talking_one_does_not(void **state)
 {
     (void)state;
@@ -254,6 +280,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_session_moves_with_its_password),
         cmocka_unit_test(the_old_server_of_a_moved_session_is_told),
+        cmocka_unit_test(the_older_connection_ends_with_the_question),
         cmocka_unit_test(a_silent_session_expires_and_a_talking_one_does_not),
         cmocka_unit_test(a_session_outlives_its_leader),
         cmocka_unit_test(a_mass_expiry_goes_on_in_the_next_epoch),

@@ -391,6 +391,71 @@ void loop_lookup_drop(struct loop_lookup *lookup)
     (void)uv_cancel((uv_req_t *)&lookup->req); /* fails if a thread has begun: then the answer is thrown away */
 }
 
+/* ---- names of addresses ---- */
+
+struct loop_naming {
+    uv_getnameinfo_t req;
+    struct loop *loop;
+    struct net_address address;
+    void (*fn)(void *ctx, const char *name, const char *why); /* NULL: dropped */
+    void *ctx;
+    struct loop_lookup *back; /* NULL: the first question is not answered yet */
+    char name[NI_MAXHOST];
+};
+
+static void on_way_back(void *ctx, const struct net_address *at, size_t count, const char *why)
+{
+    struct loop_naming *n = ctx;
+    bool leads_back = false;
+    for (size_t i = 0; i < count; i++)
+        leads_back |= at[i].ipv6 == n->address.ipv6 && memcmp(at[i].bytes, n->address.bytes, at[i].ipv6 ? 16 : 4) == 0;
+    n->fn(n->ctx, leads_back ? n->name : NULL,
+          leads_back   ? ""
+          : count == 0 ? why
+                       : "the name of the address is that of another address");
+    mem_free(n);
+}
+
+static void on_naming(uv_getnameinfo_t *req, int status, const char *name, const char *service)
+{
+    struct loop_naming *n = req->data;
+    (void)service;
+    if (status == 0 && n->fn != NULL) {
+        snprintf(n->name, sizeof n->name, "%s", name);
+        n->back = loop_lookup(n->loop, n->name, n->address.port, on_way_back, n);
+        return;
+    }
+    if (n->fn != NULL)
+        n->fn(n->ctx, NULL, uv_strerror(status));
+    mem_free(n);
+}
+
+struct loop_naming *loop_name(struct loop *loop, const struct net_address *address,
+                              void (*fn)(void *ctx, const char *name, const char *why), void *ctx)
+{
+    struct loop_naming *n = mem_zalloc(sizeof *n);
+    struct sockaddr_in v4 = { .sin_family = AF_INET };
+    struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
+    *n = (struct loop_naming){ .loop = loop, .address = *address, .fn = fn, .ctx = ctx };
+    n->req.data = n;
+    memcpy(&v4.sin_addr, address->bytes, sizeof v4.sin_addr);
+    memcpy(&v6.sin6_addr, address->bytes, sizeof v6.sin6_addr);
+    const void *at = address->ipv6 ? (const void *)&v6 : (const void *)&v4;
+    must(uv_getnameinfo(&loop->uv, &n->req, on_naming, at, NI_NAMEREQD), "getnameinfo");
+    return n;
+}
+
+void loop_name_drop(struct loop_naming *naming)
+{
+    if (naming->back != NULL) {
+        loop_lookup_drop(naming->back);
+        mem_free(naming);
+        return;
+    }
+    naming->fn = NULL;
+    (void)uv_cancel((uv_req_t *)&naming->req); /* as above */
+}
+
 /* ---- signals ---- */
 
 static uv_signal_t *signal_of(struct loop_signal *s)

@@ -95,6 +95,18 @@ struct loop_lookup *loop_lookup(struct loop *loop, const char *host, uint16_t po
 /* The answer is not wanted any more: fn will not run. Not after fn has run. */
 void loop_lookup_drop(struct loop_lookup *lookup);
 
+/* ---- names of addresses ---- */
+
+struct loop_naming; /* under way */
+
+/* Asks what host an address is of. fn runs once, in a later turn; name lives for the call. It is NULL, and why says so,
+ * if there is none, or if that name does not lead back to the address: whoever has an address may name it as they like.
+ * Other threads do the waiting. */
+struct loop_naming *loop_name(struct loop *loop, const struct net_address *address,
+                              void (*fn)(void *ctx, const char *name, const char *why), void *ctx);
+/* The answer is not wanted any more: fn will not run. Not after fn has run. */
+void loop_name_drop(struct loop_naming *naming);
+
 /* ---- signals ---- */
 
 struct loop_signal {

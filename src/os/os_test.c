@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <cmocka.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -226,6 +227,35 @@ static void test_send_to_a_full_and_to_a_closed_socket(void **state)
 }
 
 /* A directory belongs to one process; the end of the process gives it back. */
+struct naming {
+    struct loop *loop;
+    int answers;
+    char name[64];
+};
+
+static void on_name(void *ctx, const char *name, const char *why)
+{
+    struct naming *n = ctx;
+    n->answers++;
+    assert_int_equal(name == NULL, strlen(why) != 0);
+    snprintf(n->name, sizeof n->name, "%s", name == NULL ? "" : name);
+    loop_stop(n->loop);
+}
+
+/* What 127.0.0.1 and ::1 are called stands in /etc/hosts. */
+static void test_names_of_addresses(void **state)
+{
+    (void)state;
+    struct naming n = { .loop = loop_new() };
+    const struct net_address here = { .bytes = { 127, 0, 0, 1 }, .port = 1 };
+    loop_name_drop(loop_name(n.loop, &here, on_name, &n));
+    assert_non_null(loop_name(n.loop, &here, on_name, &n));
+    loop_run(n.loop);
+    assert_int_equal(n.answers, 1);
+    assert_string_not_equal(n.name, "");
+    loop_free(n.loop);
+}
+
 static void test_directory_lock(void **state)
 {
     (void)state;
@@ -276,6 +306,7 @@ int main(void)
         cmocka_unit_test(test_sockets_and_busy_turns),
         cmocka_unit_test(test_listen_and_refusals),
         cmocka_unit_test(test_send_to_a_full_and_to_a_closed_socket),
+        cmocka_unit_test(test_names_of_addresses),
         cmocka_unit_test(test_directory_lock),
         cmocka_unit_test(test_clock_and_process),
     };

@@ -19,11 +19,16 @@ struct tls_conn {
     enum tls_role role;
     enum tls_state state;
     enum tls_fault fault;
-    bool verify_name, ended;
+    bool verify_name, name_later, ended;
+    bool name_wanted; /* the certificate has another name, and there may be more to know */
+    struct buf kept;  /* bytes of the socket that came after that certificate */
     uint8_t first_n, first[2];
     int cert_error; /* of the certificate that was refused */
     char cert_subject[128];
 };
+
+/* What may come before the name is known, by a caller that reads on. */
+#define KEPT_BYTES_MAX (1u << 20)
 
 /* ---- bytes ---- */
 
@@ -113,7 +118,9 @@ struct tls_conn *tls_conn_new(struct tls_context *t, const struct tls_peer *peer
     *c = (struct tls_conn){ .ssl = tls_context_new_ssl(t, &rules) };
     c->role = rules.role;
     c->verify_name = rules.verify_name;
+    c->name_later = peer != NULL && peer->name_later;
     buf_init_refusable(&c->subject, 64u * 1024);
+    buf_init_refusable(&c->kept, KEPT_BYTES_MAX);
     BIO *bio = CRYPTO_THREAD_run_once(&method_once, make_method) == 1 && method != NULL ? BIO_new(method) : NULL;
     if (c->ssl == NULL || bio == NULL) {
         BIO_free(bio);
@@ -147,6 +154,7 @@ void tls_conn_free(struct tls_conn *c)
         return;
     SSL_free(c->ssl);
     buf_fini(&c->subject);
+    buf_fini(&c->kept);
     mem_free(c->name);
     mem_free(c->address);
     mem_free(c->others);
@@ -179,10 +187,12 @@ int tls_conn_on_certificate(int ok, X509_STORE_CTX *store)
     struct tls_conn *c = SSL_get_app_data(ssl);
     X509 *cert = X509_STORE_CTX_get_current_cert(store);
     if (ok == 1 && c->verify_name && X509_STORE_CTX_get_error_depth(store) == 0 && !name_matches(c, cert)) {
-        X509_STORE_CTX_set_error(store, X509_V_ERR_HOSTNAME_MISMATCH);
-        ok = 0;
+        c->name_wanted = c->name_later;
+        if (!c->name_wanted)
+            X509_STORE_CTX_set_error(store, X509_V_ERR_HOSTNAME_MISMATCH);
+        ok = c->name_wanted ? 1 : 0;
     }
-    if (ok != 1) {
+    if (ok != 1 || c->name_wanted) {
         c->cert_error = X509_STORE_CTX_get_error(store);
         c->cert_subject[0] = '\0';
         if (cert != NULL)
@@ -340,14 +350,28 @@ static int end_loan(struct tls_conn *c, int rc)
     return rc;
 }
 
+/* What was not read yet is kept. */
+static int keep(struct tls_conn *c, struct slice in)
+{
+    buf_append_slice(&c->kept, in);
+    if (c->kept.err == 0)
+        return 0;
+    set_failed(c, TLS_FAULT_MEMORY, "too much was sent before the peer's name is known", "");
+    return ERR_INVALID;
+}
+
+static int establish(struct tls_conn *c)
+{
+    c->state = TLS_ESTABLISHED;
+    take_subject(c);
+    return c->subject.err == 0 ? 0 : fail(c, &c->subject);
+}
+
 static int handshake(struct tls_conn *c)
 {
     int rc = SSL_do_handshake(c->ssl);
-    if (rc == 1) {
-        c->state = TLS_ESTABLISHED;
-        take_subject(c);
-        return c->subject.err == 0 ? 0 : fail(c, &c->subject);
-    }
+    if (rc == 1)
+        return c->name_wanted ? keep(c, c->in) : establish(c);
     return SSL_get_error(c->ssl, rc) == SSL_ERROR_WANT_READ && c->out->err == 0 ? 0 : fail(c, NULL);
 }
 
@@ -390,10 +414,37 @@ int tls_begin(struct tls_conn *c, struct buf *out)
     return end_loan(c, handshake(c));
 }
 
+bool tls_wants_name(const struct tls_conn *c)
+{
+    return c->name_wanted && c->state == TLS_HANDSHAKE && SSL_is_init_finished(c->ssl) == 1;
+}
+
+int tls_tell_name(struct tls_conn *c, const char *name, const char *why, struct buf *plain, struct buf *out)
+{
+    ASSERT(tls_wants_name(c));
+    c->name_wanted = false;
+    if (name == NULL || !holds_name(SSL_get0_peer_certificate(c->ssl), name)) {
+        char what[400];
+        snprintf(what, sizeof what, "%s, and the address has %s %s",
+                 X509_verify_cert_error_string(X509_V_ERR_HOSTNAME_MISMATCH), name == NULL ? "no name:" : "the name",
+                 name == NULL ? why : name);
+        set_failed(c, TLS_FAULT_NAME, what, c->cert_subject);
+        return ERR_INVALID;
+    }
+    lend(c, buf_slice(&c->kept), out);
+    int rc = establish(c);
+    if (rc == 0)
+        rc = take_plain(c, plain);
+    buf_fini(&c->kept);
+    return end_loan(c, rc);
+}
+
 int tls_feed(struct tls_conn *c, struct slice in, struct buf *plain, struct buf *out)
 {
     if (c->state == TLS_FAILED || c->state == TLS_CLOSED)
         return c->state == TLS_FAILED ? ERR_INVALID : ERR_CLOSED;
+    if (tls_wants_name(c))
+        return keep(c, in);
     if (c->first_n < sizeof c->first && !begins_well(c, in)) {
         set_failed(c, TLS_FAULT_NOT_TLS, "the first bytes are no TLS", "");
         return ERR_INVALID;

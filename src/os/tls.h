@@ -112,6 +112,8 @@ struct tls_peer {
     /* Further names or addresses, any of which may be the one that the certificate holds; ends with a NULL. May be
      * NULL. */
     const char *const *others;
+    /* With verify_name: a certificate with none of these does not end the handshake, it is put off: tls_wants_name. */
+    bool name_later;
 };
 
 /* NULL: no memory. What *peer points at is copied if it is needed. Any thread; the connection then belongs to one
@@ -130,6 +132,13 @@ int tls_begin(struct tls_conn *c, struct buf *out) WARN_UNUSED;
  * 0; ERR_CLOSED: the peer has said that nothing more comes (plain may have got its last bytes);
  * ERR_INVALID: failed, now or earlier: see tls_fault and tls_describe. */
 int tls_feed(struct tls_conn *c, struct slice in, struct buf *plain, struct buf *out) WARN_UNUSED;
+
+/* tls_peer.name_later: the peer has shown a trusted certificate of another name, and the handshake goes on when
+ * tls_tell_name was called. The state is TLS_HANDSHAKE; what is fed until then is kept and not looked at. */
+bool tls_wants_name(const struct tls_conn *c);
+/* The peer's name, found out meanwhile; NULL: it has none, and why tells that. Then as tls_feed. */
+int tls_tell_name(struct tls_conn *c, const char *name, const char *why, struct buf *plain,
+                  struct buf *out) WARN_UNUSED;
 
 /* The socket came to its end. 0 if the peer had announced that, else ERR_TRUNCATED, and the connection has failed. */
 int tls_feed_end(struct tls_conn *c) WARN_UNUSED;

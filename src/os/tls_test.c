@@ -291,6 +291,68 @@ static void checks_names(void **state)
     }
 }
 
+/* What the server hears is kept until it knows the name of the client's address. */
+static void a_name_may_be_told_later(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *protocol, *name;
+        enum tls_fault fault;
+    } rows[] = {
+        { "TLSv1.3", "alice", TLS_FAULT_NONE }, { "TLSv1.2", "alice", TLS_FAULT_NONE },
+        { "TLSv1.3", "bob", TLS_FAULT_NAME },   { "TLSv1.2", "bob", TLS_FAULT_NAME },
+        { "TLSv1.3", NULL, TLS_FAULT_NAME },
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        struct talk k;
+        struct tls_options server = server_options();
+        const struct tls_peer stranger = { .address = "10.9.9.9", .name_later = true };
+        server.verify_name = true;
+        server.protocols = rows[i].protocol;
+        meet(&k, client_options(&world.alice), NULL, server, &stranger);
+        assert_int_equal(tls_state(k.client.conn), TLS_ESTABLISHED);
+        say(&k, &k.client, "ping");
+        say(&k, &k.client, "pong");
+        assert_true(tls_wants_name(k.server.conn));
+        assert_int_equal(tls_state(k.server.conn), TLS_HANDSHAKE);
+        assert_false(tls_peer_verified(k.server.conn));
+        assert_true(slice_is_null(tls_peer_subject(k.server.conn)));
+        assert_heard(&k.server, "");
+        k.server.rc = tls_tell_name(k.server.conn, rows[i].name, "none", &k.server.plain, &k.server.out);
+        assert_false(tls_wants_name(k.server.conn));
+        if (rows[i].fault == TLS_FAULT_NONE) {
+            assert_int_equal(k.server.rc, 0);
+            assert_int_equal(tls_state(k.server.conn), TLS_ESTABLISHED);
+            assert_true(slice_eq_str(tls_peer_subject(k.server.conn), "CN=alice,O=Zokor"));
+            assert_heard(&k.server, "pingpong");
+            say(&k, &k.server, "late");
+            assert_heard(&k.client, "late");
+        } else {
+            assert_fault(&k.server, rows[i].fault);
+            assert_heard(&k.server, "");
+        }
+        talk_fini(&k);
+    }
+}
+
+/* An address that the certificate holds is asked no name; a certificate that is not trusted fails at once. */
+static void names_are_not_always_wanted(void **state)
+{
+    (void)state;
+    struct talk k;
+    struct tls_options server = server_options();
+    const struct tls_peer peer = { .address = "10.0.0.2", .name_later = true };
+    server.verify_name = true;
+    meet(&k, client_options(&world.alice), NULL, server, &peer);
+    assert_false(tls_wants_name(k.server.conn));
+    assert_int_equal(tls_state(k.server.conn), TLS_ESTABLISHED);
+    talk_fini(&k);
+    meet(&k, client_options(&world.stranger), NULL, server, &peer);
+    assert_false(tls_wants_name(k.server.conn));
+    assert_fault(&k.server, TLS_FAULT_UNTRUSTED);
+    talk_fini(&k);
+}
+
 static void write_crl(const char *name, const struct pki *by, const X509 *revoked, const struct pki *trusted)
 {
     X509_CRL *crl = X509_CRL_new();
@@ -633,6 +695,8 @@ int main(void)
         cmocka_unit_test(refuses_certificates),
         cmocka_unit_test(client_refuses_servers),
         cmocka_unit_test(checks_names),
+        cmocka_unit_test(a_name_may_be_told_later),
+        cmocka_unit_test(names_are_not_always_wanted),
         cmocka_unit_test(looks_into_revocation_lists),
         cmocka_unit_test(needs_a_common_version),
         cmocka_unit_test(needs_a_common_suite),

@@ -19,10 +19,12 @@ enum cnxn_flags {
     CNXN_END = 2048,     /* one of them is CORE_FX_CLOSE */
     CNXN_MARKED = 4096,  /* the sink wants to know when little is unsent */
     CNXN_TOLD = 8192,    /* the sink was told that it is lost */
+    CNXN_NAMED = 16384,  /* the name of its address is being asked for */
 };
 
 /* Any of these: no frame may be cut now. */
-#define CNXN_HELD (CNXN_PAUSED | CNXN_REFUSED | CNXN_FULL | CNXN_WORD | CNXN_CLOSING | CNXN_BROKEN | CNXN_DEAD)
+#define CNXN_HELD \
+    (CNXN_PAUSED | CNXN_REFUSED | CNXN_FULL | CNXN_WORD | CNXN_CLOSING | CNXN_BROKEN | CNXN_DEAD | CNXN_NAMED)
 
 struct cnxn_tls;
 

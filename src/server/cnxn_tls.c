@@ -29,7 +29,7 @@ static bool begin(struct cnxn *c)
         f->tls_figures[FRONT_TLS_REFUSED]++;
         return false;
     }
-    c->tls->conn = tls_conn_new(f->opt.tls, &(struct tls_peer){ .address = address });
+    c->tls->conn = tls_conn_new(f->opt.tls, &(struct tls_peer){ .address = address, .name_later = f->opt.tls_names });
     if (c->tls->conn == NULL)
         return false;
     f->tls_figures[FRONT_TLS_HANDSHAKES]++;
@@ -70,6 +70,8 @@ void cnxn_tls_close(struct cnxn *c)
             (void)net_send(c->fd, &part, 1);
     }
     end_handshake(c);
+    if (t->naming != NULL)
+        loop_name_drop(t->naming);
     tls_conn_free(t->conn);
     mem_free(t);
     c->tls = NULL;
@@ -108,8 +110,12 @@ void cnxn_tls_expire(struct cnxn *c, int64_t now_ms)
     if (c->tls->established || now_ms - c->since_ms < c->front->opt.tls_handshake_ms ||
         (c->flags & (CNXN_DEAD | CNXN_BROKEN | CNXN_CLOSING)) != 0)
         return;
-    warn(c, c->tls->conn == NULL ? "nothing was sent that tells TLS from plain"
-                                 : "the handshake took too long; see ssl.handshakeDetectionTimeoutMillis");
+    if (c->tls->naming != NULL)
+        warn(c, "the name service did not tell the name of the address in time; see ssl.allowReverseDnsLookup and "
+                "ssl.handshakeDetectionTimeoutMillis");
+    else
+        warn(c, c->tls->conn == NULL ? "nothing was sent that tells TLS from plain"
+                                     : "the handshake took too long; see ssl.handshakeDetectionTimeoutMillis");
     cnxn_break(c);
 }
 
@@ -157,16 +163,63 @@ static void on_established(struct cnxn *c)
         c->front->opt.sink.proved(c->front->opt.sink.ctx, c->id, tls_peer_subject(c->tls->conn));
 }
 
+static void on_name(void *ctx, const char *name, const char *why);
+
+/* After the filter was at work. */
+static void look_at_state(struct cnxn *c)
+{
+    struct front *f = c->front;
+    struct cnxn_tls *t = c->tls;
+    if (f->tls_out.n != 0)
+        cnxn_send_raw(c, buf_slice(&f->tls_out));
+    if (!t->established && tls_state(t->conn) != TLS_HANDSHAKE && tls_state(t->conn) != TLS_FAILED)
+        on_established(c);
+    if (tls_wants_name(t->conn) && t->naming == NULL) {
+        c->flags |= CNXN_NAMED;
+        t->naming = loop_name(f->opt.loop, &t->peer, on_name, c);
+    }
+}
+
 static int feed(struct cnxn *c, struct slice in)
 {
     struct front *f = c->front;
     buf_reset(&f->tls_out);
     int rc = tls_feed(c->tls->conn, in, &f->tls_plain, &f->tls_out);
-    if (f->tls_out.n != 0)
-        cnxn_send_raw(c, buf_slice(&f->tls_out));
-    if (!c->tls->established && tls_state(c->tls->conn) != TLS_HANDSHAKE && tls_state(c->tls->conn) != TLS_FAILED)
-        on_established(c);
+    look_at_state(c);
     return rc;
+}
+
+/* What the filter gave goes to the sink; rc is what it said. */
+static void pass_on(struct cnxn *c, int rc)
+{
+    struct front *f = c->front;
+    if (f->tls_plain.n != 0 && (c->flags & (CNXN_DEAD | CNXN_BROKEN)) == 0)
+        cnxn_take(c, f->tls_plain.p, f->tls_plain.n);
+    if ((c->flags & CNXN_DEAD) != 0)
+        return; /* closed by what it asked for */
+    if (rc == ERR_INVALID)
+        give_up(c);
+    else if (rc == ERR_CLOSED && (c->flags & CNXN_HELD) == 0)
+        cnxn_break(c); /* one that is held may still get answers; the end of its socket comes, too */
+}
+
+/* As ZKTrustManager: a certificate without the client's address may hold the name of that. Apache's waits for the name
+ * within the handshake; here the client has its part of that, and is closed or served when the answer is there. Only
+ * those with a certificate that is trusted make the server ask. */
+static void on_name(void *ctx, const char *name, const char *why)
+{
+    struct cnxn *c = ctx;
+    struct front *f = c->front;
+    c->tls->naming = NULL;
+    c->flags &= (uint16_t)~CNXN_NAMED;
+    if ((c->flags & (CNXN_DEAD | CNXN_BROKEN)) != 0)
+        return;
+    buf_reset(&f->tls_plain);
+    buf_reset(&f->tls_out);
+    int rc = tls_tell_name(c->tls->conn, name, why, &f->tls_plain, &f->tls_out);
+    look_at_state(c);
+    pass_on(c, rc);
+    cnxn_watch(c);
 }
 
 void cnxn_tls_bytes(struct cnxn *c)
@@ -195,14 +248,7 @@ void cnxn_tls_bytes(struct cnxn *c)
     }
     if (rc == 0)
         rc = feed(c, in);
-    if (f->tls_plain.n != 0 && (c->flags & (CNXN_DEAD | CNXN_BROKEN)) == 0)
-        cnxn_take(c, f->tls_plain.p, f->tls_plain.n);
-    if ((c->flags & CNXN_DEAD) != 0)
-        return; /* closed by what it asked for */
-    if (rc == ERR_INVALID)
-        give_up(c);
-    else if (rc == ERR_CLOSED && (c->flags & CNXN_HELD) == 0)
-        cnxn_break(c); /* one that is held may still get answers; the end of its socket comes, too */
+    pass_on(c, rc);
 }
 
 /* ---- output ---- */

@@ -10,7 +10,8 @@ struct cnxn_tls {
     struct tls_conn *conn; /* NULL: the first bytes have not said yet whether this is TLS */
     struct net_address peer;
     bool established;
-    struct tls_sniff sniffed; /* a byte that may begin TLS, and was taken from the socket */
+    struct loop_naming *naming; /* ssl.allowReverseDnsLookup: NULL unless the name of the address is asked for */
+    struct tls_sniff sniffed;   /* a byte that may begin TLS, and was taken from the socket */
 };
 
 /* port is FRONT_TLS or FRONT_EITHER. False: no memory, or too many handshakes are under way. */

@@ -25,6 +25,8 @@ static struct {
     struct folder dir;
     struct pki ca, server, alice;
     struct tls_context *at_server, *at_client;
+    struct net_address peer; /* of connections to come */
+    bool names;              /* of fronts to come */
 } world;
 
 static enum front_went sink_accept(void *ctx, uint32_t conn, const struct net_address *peer)
@@ -96,7 +98,7 @@ static void connect_to(struct bench *b, enum front_port port)
 {
     int fds[2];
     assert_int_equal(net_pair(fds), 0);
-    front_add(&b->front, fds[0], &(struct net_address){ .bytes = { 10, 0, 0, 2 }, .port = 1 }, port);
+    front_add(&b->front, fds[0], &world.peer, port);
     b->fd = fds[1];
     loop_run_once(b->loop);
 }
@@ -121,6 +123,7 @@ static void bench_open(struct bench *b, enum front_port port)
                                                    .conns_max = 1000,
                                                    .tls = world.at_server,
                                                    .tls_handshake_ms = 60000,
+                                                   .tls_names = world.names,
                                                    .tls_handshakes_max = 1 });
     loop_set_turn(b->loop, bench_turn, b);
     connect_to(b, port);
@@ -437,14 +440,66 @@ static void unread_answers_wait(void **state)
     bench_close(&b);
 }
 
+/* The certificate does not hold 127.0.0.1, but the name that the address has in /etc/hosts. What the client says before
+ * the answer is there waits for it. */
+static void the_name_of_the_address_counts(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct buf plain;
+    const struct net_address before = world.peer;
+    world.peer = (struct net_address){ .bytes = { 127, 0, 0, 1 }, .port = 1 };
+    world.names = true;
+    buf_init(&plain, 100);
+    bench_open(&b, FRONT_TLS);
+    assert_int_equal(tls_begin(b.client.conn, &b.client.out), 0);
+    carry(&b, 1000);
+    assert_int_equal(tls_state(b.client.conn), TLS_ESTABLISHED);
+    add_frame(&plain, "abc", 3);
+    say(&b, &plain);
+    carry(&b, 1000);
+    for (int turns = 0; b.frames == 0 && b.losses == 0 && turns < 60000; turns++) {
+        usleep(1000);
+        loop_run_once(b.loop);
+    }
+    assert_int_equal(b.losses, 0);
+    assert_int_equal(b.frames, 1);
+    assert_int_equal(b.proofs, 1);
+    assert_int_equal(b.frames_at_proof, 0);
+    assert_string_equal(b.subject, "CN=alice,O=Zokor");
+    assert_memory_equal(b.got.p, "abc", 3);
+    bench_close(&b);
+    for (size_t i = 1; i < 40; i++) { /* closed before, or after, the answer is there */
+        bench_open(&b, FRONT_TLS);
+        assert_int_equal(tls_begin(b.client.conn, &b.client.out), 0);
+        carry(&b, i * 100);
+        if (i % 2 == 0)
+            cnxn_break(b.front.conns[CONN]);
+        if (i % 4 == 0)
+            loop_run_once(b.loop);
+        bench_close(&b);
+    }
+    world.names = false; /* and without the key the certificate is not enough */
+    bench_open(&b, FRONT_TLS);
+    assert_int_equal(tls_begin(b.client.conn, &b.client.out), 0);
+    carry(&b, 1000);
+    assert_int_equal(b.losses, 1);
+    assert_int_equal(b.proofs, 0);
+    bench_close(&b);
+    buf_fini(&plain);
+    world.peer = before;
+}
+
 static int make_world(void **state)
 {
     (void)state;
     struct tls_error err;
     folder_make(&world.dir);
+    world.peer = (struct net_address){ .bytes = { 10, 0, 0, 2 }, .port = 1 };
     world.ca = pki_make(&(struct pki_wish){ .cn = "Authority", .authority = true }, NULL);
     world.server = pki_make(&(struct pki_wish){ .cn = "server" }, &world.ca);
-    world.alice = pki_make(&(struct pki_wish){ .cn = "alice", .o = "Zokor", .san = "IP:10.0.0.2" }, &world.ca);
+    world.alice =
+        pki_make(&(struct pki_wish){ .cn = "alice", .o = "Zokor", .san = "IP:10.0.0.2,DNS:localhost" }, &world.ca);
     struct tls_options o = { .role = TLS_SERVER, .client_auth = TLS_AUTH_NEED, .verify_name = true };
     o.trust.location = folder_write_certs(&world.dir, "ca.pem", world.ca.cert, NULL);
     o.key.location = folder_write_pem(&world.dir, "server.pem", &world.server, NULL, NULL);
@@ -475,7 +530,7 @@ int main(void)
         cmocka_unit_test(word_and_its_end),    cmocka_unit_test(the_end_is_answered),
         cmocka_unit_test(either_port),         cmocka_unit_test(garbage_ends_it),
         cmocka_unit_test(silence_is_bounded),  cmocka_unit_test(handshakes_are_counted),
-        cmocka_unit_test(unread_answers_wait),
+        cmocka_unit_test(unread_answers_wait), cmocka_unit_test(the_name_of_the_address_counts),
     };
     return cmocka_run_group_tests(tests, make_world, remove_world);
 }

@@ -440,20 +440,6 @@ static int check(struct load *load)
     return check_ensemble(load);
 }
 
-/* Keys somebody set that this version knows but does not obey yet: silence would be a lie about safety. */
-static void warn_of_later(struct load *load)
-{
-    struct config *config = load->config;
-    for (size_t i = 0; i < CONFIG_KEY_COUNT; i++) {
-        const struct config_row *row = &config_rows[i];
-        if (row->effect != CONFIG_LATER || config->origin[i] == CONFIG_FROM_DEFAULT || !config_is_changed(config, row))
-            continue;
-        const char *name = config_key_name((enum config_key)i);
-        warn(config, "%s: known, but without effect in this version",
-             place(load, (enum config_origin)config->origin[i], name, config->origin_line[i]));
-    }
-}
-
 static int take_arguments(struct load *load)
 {
     const struct config_input *input = load->input;
@@ -517,7 +503,6 @@ static int load_all(struct load *load)
         err = apply_own_peer(load);
     if (err != 0)
         return err;
-    warn_of_later(load);
     derive(config);
     return check(load);
 }

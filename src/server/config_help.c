@@ -23,9 +23,7 @@ static const struct {
 #include "server/config_undef.h"
 };
 
-static const char *const effect_names[] = {
-    [CONFIG_NOW] = "yes", [CONFIG_LATER] = "not yet", [CONFIG_NONE] = "accepted"
-};
+static const char *const effect_names[] = { [CONFIG_NOW] = "yes", [CONFIG_NONE] = "accepted" };
 
 void config_value_text(const struct config *config, enum config_key key, struct buf *out)
 {
@@ -56,8 +54,7 @@ void config_help_text(struct buf *out)
 {
     buf_printf(out, "Keys of zoo.cfg, each with its default. The same keys work as arguments: -Dzookeeper.KEY=VALUE;\n"
                     "a line of the file wins over an argument. [ensembles]: kept for a server in an ensemble.\n"
-                    "[not yet]: known and checked, without effect in this version. [accepted]: a key of Apache\n"
-                    "ZooKeeper that has no meaning here.\n");
+                    "[accepted]: a key of Apache ZooKeeper that has no meaning here.\n");
     for (size_t i = 0; i < ARRAY_COUNT(entries); i++) {
         if (entries[i].title != NULL)
             buf_printf(out, "\n%s\n", entries[i].title);
@@ -112,7 +109,6 @@ void config_help_markdown(struct buf *out)
                "A wrong value stops the start with file, line, key, value and what is allowed (exit status 2). An\n"
                "unknown key is warned of once.\n\n"
                "The column *obeyed* says: **yes** (keys of ensembles: by their members);\n"
-               "**not yet**: checked, without effect in this version, with a warning at start if set;\n"
                "**accepted**: a key of Apache's that has no meaning here.\n");
     for (size_t i = 0; i < ARRAY_COUNT(entries); i++) {
         if (entries[i].title != NULL)

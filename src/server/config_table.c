@@ -6,7 +6,6 @@
 #include <stdlib.h>
 
 #define NOW CONFIG_NOW
-#define LATER CONFIG_LATER
 #define NONE CONFIG_NONE
 #define CONF CONFIG_SHOWN
 #define INHERIT CONFIG_INHERIT
@@ -282,17 +281,6 @@ void config_reset(struct config *config, const struct config_row *row)
         set_number(config, row, row->number);
     else
         *(const char **)field(config, row) = row->text;
-}
-
-bool config_is_changed(const struct config *config, const struct config_row *row)
-{
-    if (row->type == CONFIG_FAMILY)
-        return ((struct config_pairs *)field(config, row))->count > 0;
-    if (row->type == CONFIG_REAL)
-        return fabs(*(double *)field(config, row) - row->real) > 0;
-    if (row->type <= CONFIG_LONG)
-        return get_number(config, row) != row->number;
-    return strcmp(*(const char **)field(config, row), row->text) != 0;
 }
 
 static void print_number(const struct config_row *row, int64_t value, struct buf *out)

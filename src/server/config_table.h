@@ -19,7 +19,7 @@ enum config_type {
     CONFIG_FAMILY
 };
 
-enum config_effect { CONFIG_NOW, CONFIG_LATER, CONFIG_NONE };
+enum config_effect { CONFIG_NOW, CONFIG_NONE };
 
 enum { CONFIG_SHOWN = 1, CONFIG_INHERIT = 2 };
 
@@ -55,8 +55,6 @@ int config_set(struct config *config, const struct config_row *row, struct slice
 
 /* The field back to its default. */
 void config_reset(struct config *config, const struct config_row *row);
-/* True if the field differs from its default. */
-bool config_is_changed(const struct config *config, const struct config_row *row);
 
 /* Appends the default or the value of a row as zoo.cfg would have it; nothing for an unset text or a family. */
 void config_print_default(const struct config_row *row, struct buf *out);

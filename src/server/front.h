@@ -54,6 +54,7 @@ struct front_options {
     struct tls_context *tls;    /* NULL: no TLS. Outlives the front */
     int64_t tls_handshake_ms;   /* for the client's part of a handshake */
     int64_t tls_handshakes_max; /* that may be under way; 0 and below: any number */
+    bool tls_names;             /* a certificate may hold the name of the client's address, which is asked for */
 };
 
 /* Of a front with front_options.tls. */

@@ -619,6 +619,7 @@ static void thread_init(struct fronts *n, uint32_t index)
                               .numbers_are_confirmed = true,
                               .tls = n->opt.tls,
                               .tls_handshake_ms = n->opt.tls_handshake_ms,
+                              .tls_names = n->opt.tls_names,
                               .tls_handshakes_max =
                                   n->opt.tls_handshakes_max <= 0 ? 0 : n->opt.tls_handshakes_max / n->opt.threads + 1,
                           });

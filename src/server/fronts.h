@@ -20,6 +20,7 @@ struct fronts_options {
     int64_t conns_max;
     struct tls_context *tls; /* the rest as in front_options */
     int64_t tls_handshake_ms, tls_handshakes_max;
+    bool tls_names;
 };
 
 struct fronts *fronts_new(const struct fronts_options *options);

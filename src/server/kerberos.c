@@ -1,4 +1,5 @@
 #include "server/kerberos.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "os/library.h"
 #include <stdint.h>
@@ -67,22 +68,42 @@ int kerberos_default_realm(char *out, size_t out_size, char *reason, size_t reas
     return rc;
 }
 
-void kerberos_id(const char *name, const char *default_realm, bool drop_host, bool drop_realm, char *out,
-                 size_t out_size)
+/* libkrb5 writes a backslash before such a sign within a name. */
+static bool has_realm(const char *name)
 {
-    const char *at = strrchr(name, '@');
-    size_t name_n = at == NULL ? strlen(name) : (size_t)(at - name);
-    const char *realm = at == NULL ? default_realm : at + 1;
-    const char *slash = memchr(name, '/', name_n);
-    bool ours = strcmp(realm, default_realm) == 0;
-    if (ours && drop_host && slash != NULL)
-        name_n = (size_t)(slash - name);
-    size_t realm_n = ours && drop_realm ? 0 : strlen(realm) + 1;
-    ASSERT(name_n + realm_n < out_size);
-    memcpy(out, name, name_n);
-    if (realm_n != 0) {
-        out[name_n] = '@';
-        memcpy(out + name_n + 1, realm, realm_n - 1);
+    for (const char *s = name; *s != '\0'; s++) {
+        if (*s == '@')
+            return true;
+        if (*s == '\\' && s[1] != '\0')
+            s++;
     }
-    out[name_n + realm_n] = 0;
+    return false;
+}
+
+static void append(struct buf *to, char mark, struct slice part)
+{
+    buf_append(to, &mark, 1);
+    buf_append_slice(to, part);
+}
+
+char *kerberos_id(const struct kerberos_ids *how, const char *name)
+{
+    struct kerberos_name parts;
+    struct buf whole, id;
+    buf_init(&whole, SIZE_MAX / 2);
+    buf_init(&id, SIZE_MAX / 2);
+    buf_append_slice(&whole, slice_str(name));
+    if (!has_realm(name))
+        append(&whole, '@', slice_str(how->default_realm));
+    bool fits = kerberos_name_parse(buf_slice(&whole), &parts) &&
+                kerberos_rules_apply(how->rules, &parts, slice_str(how->default_realm), &id) == 0;
+    if (!fits)
+        buf_append_slice(&id, buf_slice(&whole));
+    if (fits && parts.host.p != NULL && !how->drop_host)
+        append(&id, '/', parts.host);
+    if (fits && !how->drop_realm)
+        append(&id, '@', parts.realm);
+    buf_append(&id, "", 1);
+    buf_fini(&whole);
+    return (char *)id.p;
 }

@@ -3,6 +3,7 @@
 #define ZOKOR_SERVER_KERBEROS_H
 
 #include "base/assert.h"
+#include "base/kerberos_rules.h"
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -11,11 +12,17 @@
  * an error. Start-up only. */
 int kerberos_default_realm(char *out, size_t out_size, char *reason, size_t reason_size) WARN_UNUSED;
 
-/* The id of a client, as SaslServerCallbackHandler makes it with the rule DEFAULT of KerberosName: a principal of the
- * default realm loses host or realm if that is configured; any other stays whole, so that no stranger's realm can make
- * a name of ours. A name without realm is of the default realm (libsasl2 cuts that off, and that one alone). Needs
- * out_size > strlen(name) + strlen(default_realm) + 1. */
-void kerberos_id(const char *name, const char *default_realm, bool drop_host, bool drop_realm, char *out,
-                 size_t out_size);
+/* How ids are made of principals. */
+struct kerberos_ids {
+    const struct kerberos_rules *rules;
+    const char *default_realm;
+    bool drop_host, drop_realm;
+};
+
+/* The id of a client, as SaslServerCallbackHandler makes it: the short name that the rules make, then host and realm of
+ * the principal unless they are dropped. A principal that no rule fits, or that is malformed, stays whole; so with the
+ * rule DEFAULT no stranger's realm can make a name of ours. A name without realm is of the default realm (libsasl2 cuts
+ * that off, and that one alone). Free it with mem_free. */
+char *kerberos_id(const struct kerberos_ids *how, const char *name);
 
 #endif

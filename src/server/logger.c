@@ -122,22 +122,17 @@ static bool is_small(const struct batch *b, size_t *bytes)
 
 /* What the log offers goes past the page cache: onto blocks that are there already, with zeros in them, the file
  * system has nothing to note with the sync. And a page in the cache would make the owner's writes wait. */
-static bool write_direct(struct logger *l, int *rc, struct store_error *err)
+static int write_direct(void *ctx, const struct txnlog_piece *piece)
 {
-    struct txnlog_piece piece;
-    if (l->direct == NULL || !txnlog_offer(l->log, true, &piece) || !direct_ready(l, &piece))
-        return false;
-    *rc = direct_write(l->direct, piece.offset, piece.p, piece.n, piece.zeros);
-    if (*rc == ERR_INVALID) {
-        l->direct_refused = piece.file;
+    struct logger *l = ctx;
+    if (!direct_ready(l, piece))
+        return ERR_INVALID;
+    int rc = direct_write(l->direct, piece->offset, piece->p, piece->n, piece->zeros);
+    if (rc == ERR_INVALID) {
+        l->direct_refused = piece->file;
         l->direct_file = 0;
-        return false;
     }
-    if (*rc == 0)
-        txnlog_took(l->log);
-    else
-        txnlog_refused(l->log, *rc, err);
-    return true;
+    return rc;
 }
 
 /* A batch is durable. */
@@ -159,11 +154,10 @@ static void written(struct logger *l, const struct batch *b, int64_t began_ms)
 static void write_batch(struct logger *l, const struct batch *b)
 {
     struct store_error err = { "" };
-    int rc = 0;
     append_batch(l, b);
     int64_t began_ms = clock_mono_ms();
-    if (!write_direct(l, &rc, &err))
-        rc = txnlog_flush(l->log, &err);
+    struct txnlog_taker taker = { .write = write_direct, .ctx = l };
+    int rc = l->direct != NULL ? txnlog_flush_by(l->log, &taker, &err) : txnlog_flush(l->log, &err);
     if (rc != 0) {
         fail(l, rc, &err);
         return;

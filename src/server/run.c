@@ -844,11 +844,22 @@ static void open_listener(struct server *s, struct listener *l, int fd,
             l, &(struct listener_options){ .loop = s->loop, .fd = fd, .ctx = s, .room = listener_room, .add = take });
 }
 
+/* Sockets of clients that fit below the limit of descriptors. */
+static int64_t clients_max(const struct server *s)
+{
+    const struct config *c = s->config;
+    int64_t files_max = process_file_limit();
+    int64_t reserved = LIMIT_FDS_RESERVED + (int64_t)LIMIT_FDS_THREAD * s->net_threads + http_ports_files_max(c);
+    if (c->distributed) /* the ports between servers, and dials to every member */
+        reserved += (c->observer_master_port != 0 ? 3 : 2) * (LIMIT_PEER_STRANGERS + 2 * (int64_t)c->peer_count) +
+                    4 * (int64_t)c->peer_count;
+    return files_max > 2 * reserved ? files_max - reserved : files_max / 2;
+}
+
 static void start_serving(struct server *s, int listen_fd, int secure_fd)
 {
     const struct config *c = s->config;
     struct loop *loop = s->loop;
-    int64_t files_max = process_file_limit();
     struct front_sink sink = { .ctx = s,
                                .accept = on_accept,
                                .proved = on_proved,
@@ -857,11 +868,7 @@ static void start_serving(struct server *s, int listen_fd, int secure_fd)
                                .word = on_word,
                                .word_more = on_word_more };
     int64_t tls_handshake_ms = c->ssl_detect_ms > 0 ? c->ssl_detect_ms : TLS_HANDSHAKE_MS;
-    int64_t reserved = LIMIT_FDS_RESERVED + (int64_t)LIMIT_FDS_THREAD * s->net_threads + http_ports_files_max(c);
-    if (c->distributed) /* the ports between servers, and dials to every member */
-        reserved += (c->observer_master_port != 0 ? 3 : 2) * (LIMIT_PEER_STRANGERS + 2 * (int64_t)c->peer_count) +
-                    4 * (int64_t)c->peer_count;
-    int64_t conns_max = files_max > 2 * reserved ? files_max - reserved : files_max / 2;
+    int64_t conns_max = clients_max(s);
     if (s->net_threads == 0)
         front_init(&s->front, &(struct front_options){ .loop = loop,
                                                        .sink = sink,
@@ -871,6 +878,7 @@ static void start_serving(struct server *s, int listen_fd, int secure_fd)
                                                        .conns_max = conns_max,
                                                        .tls = s->tls.context,
                                                        .tls_handshake_ms = tls_handshake_ms,
+                                                       .tls_names = c->ssl_reverse_dns,
                                                        .tls_handshakes_max = c->handshakes_max });
     else
         s->fronts = fronts_new(&(struct fronts_options){ .threads = s->net_threads,
@@ -880,6 +888,7 @@ static void start_serving(struct server *s, int listen_fd, int secure_fd)
                                                          .conns_max = conns_max,
                                                          .tls = s->tls.context,
                                                          .tls_handshake_ms = tls_handshake_ms,
+                                                         .tls_names = c->ssl_reverse_dns,
                                                          .tls_handshakes_max = c->handshakes_max });
     s->host = (struct command_host){
         .ctx = s,

@@ -23,6 +23,7 @@ struct sasl_service {
     char *host, *realm;   /* of the principal; for DIGEST-MD5 host is its realm */
     char *name;           /* of the service */
     char *default_realm;  /* GSSAPI: of the system, which may be another than the principal's */
+    struct kerberos_rules *rules;
     bool drop_host, drop_realm;
     size_t user_count, session_count;
 };
@@ -220,6 +221,13 @@ static int begin(struct sasl_service *s, struct sasl_error *err)
     return rc == 0 && !is_digest(s) ? read_default_realm(s, err) : rc;
 }
 
+static int read_rules(struct sasl_service *s, const struct sasl_options *o, struct sasl_error *err)
+{
+    struct kerberos_rules_error wrong = { "" };
+    int rc = kerberos_rules_new(slice_str(o->rules != NULL ? o->rules : "DEFAULT"), &s->rules, &wrong);
+    return rc == 0 ? 0 : sasl_error_set(err, ERR_INVALID, "security.auth_to_local: %s", wrong.text);
+}
+
 int sasl_service_new(const struct sasl_options *options, struct sasl_service **out, struct sasl_error *err)
 {
     *err = (struct sasl_error){ 0 };
@@ -228,7 +236,9 @@ int sasl_service_new(const struct sasl_options *options, struct sasl_service **o
     s->drop_realm = options->drop_realm;
     if (options->super_password[0] != '\0')
         s->super_password = copy(options->super_password, strlen(options->super_password));
-    int rc = read_jaas(s, options, err);
+    int rc = read_rules(s, options, err);
+    if (rc == 0)
+        rc = read_jaas(s, options, err);
     if (rc == 0)
         rc = begin(s, err);
     if (rc == 0)
@@ -254,6 +264,7 @@ void sasl_service_free(struct sasl_service *s)
     mem_free(s->host);
     mem_free(s->realm);
     mem_free(s->default_realm);
+    kerberos_rules_free(s->rules);
     mem_free(s);
 }
 
@@ -318,13 +329,14 @@ static enum sasl_state finish(struct sasl_session *s)
     const void *name = NULL;
     if (service->cyrus->getprop(s->conn, SASL_AUTHUSER, &name) != SASL_OK || name == NULL)
         return refuse(s, "the exchange ended well, but without a name");
-    size_t n = strlen(name);
     if (is_digest(service)) {
-        s->id = copy(name, n);
+        s->id = copy(name, strlen(name));
     } else {
-        size_t size = n + strlen(service->default_realm) + 2;
-        s->id = mem_alloc(size);
-        kerberos_id(name, service->default_realm, service->drop_host, service->drop_realm, s->id, size);
+        const struct kerberos_ids how = { .rules = service->rules,
+                                          .default_realm = service->default_realm,
+                                          .drop_host = service->drop_host,
+                                          .drop_realm = service->drop_realm };
+        s->id = kerberos_id(&how, name);
     }
     return s->state = SASL_STATE_DONE;
 }

@@ -25,6 +25,7 @@ struct sasl_options {
     const char *service, *realm; /* for DIGEST-MD5; Kerberos has them in its principal */
     const char *super_password;  /* "": none; otherwise it takes the place of the password of user_super */
     const char *principal;       /* for sasl_login with GSSAPI: kerberos_login_options.service */
+    const char *rules;           /* GSSAPI: kerberos_rules.h; NULL: DEFAULT */
     bool drop_host, drop_realm;  /* GSSAPI: parts of a principal that its id does not keep */
 };
 

@@ -1,4 +1,5 @@
 #include "server/sasl_clients.h"
+#include "base/kerberos_rules.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -102,6 +103,7 @@ static int make_service(const struct config *config, struct slice jaas, struct s
                                                       .service = SASL_CLIENTS_SERVICE,
                                                       .realm = SASL_CLIENTS_REALM,
                                                       .super_password = config->sasl_super_password,
+                                                      .rules = config->auth_to_local,
                                                       .drop_host = config->kerberos_drop_host,
                                                       .drop_realm = config->kerberos_drop_realm },
                               out, &err);
@@ -133,9 +135,25 @@ static int open_service(const struct config *config, struct fs *fs, struct sasl_
     return rc;
 }
 
+/* Apache's KerberosName reads the rules when the first client logs in, and then fails for each. Here they are looked at
+ * also where nobody logs in by Kerberos: a mistake is found before the day it matters. */
+static int check_rules(const struct config *config)
+{
+    struct kerberos_rules *rules = NULL;
+    struct kerberos_rules_error err;
+    int rc = kerberos_rules_new(slice_str(config->auth_to_local), &rules, &err);
+    kerberos_rules_free(rules);
+    if (rc == 0)
+        return 0;
+    log_error("sasl.config", "security.auth_to_local: %s", err.text);
+    return SERVER_EXIT_USAGE;
+}
+
 int sasl_clients_new(const struct config *config, struct fs *fs, struct sasl_clients **out)
 {
     *out = NULL;
+    if (check_rules(config) != 0)
+        return SERVER_EXIT_USAGE;
     warn_of_providers(config);
     if (requires_sasl(config) && sasl_schemes(config) == NULL) { /* as AuthenticationHelper */
         log_error("sasl.config", "reason=\"clients must authenticate by the scheme sasl, which is not available\" "

@@ -26,8 +26,12 @@ static struct simclient *some_client(struct cluster *c, struct dice *d)
 
 static void break_disk(struct cluster *c, struct dice *d, int err)
 {
-    static const unsigned kinds[] = { DISK_OP_WRITE, DISK_OP_SYNC,   DISK_OP_ALLOCATE,
-                                      DISK_OP_OPEN,  DISK_OP_RENAME, DISK_OP_SYNC_DIR };
+    static const unsigned kinds[] = { DISK_OP_WRITE | DISK_OP_DIRECT,
+                                      DISK_OP_SYNC | DISK_OP_DIRECT,
+                                      DISK_OP_ALLOCATE,
+                                      DISK_OP_OPEN,
+                                      DISK_OP_RENAME,
+                                      DISK_OP_SYNC_DIR };
     struct sim_member *m = some_member(c, d);
     disk_set_fault(m->disk, (struct disk_fault){ .kinds = kinds[dice_between(d, 0, ARRAY_COUNT(kinds) - 1)],
                                                  .nth = (uint64_t)dice_between(d, 1, 6),
@@ -437,6 +441,17 @@ static void run_until(struct cluster *c, int64_t until_us)
         continue;
 }
 
+/* Nothing is on its way to a client: events of a server's own write, perhaps. */
+static bool all_is_delivered(const struct cluster *c)
+{
+    for (uint32_t i = 0; i < c->chronicle.cables; i++) {
+        const struct cable *k = &c->cables[i];
+        if (k->client_open && k->member_open && !k->muted && k->down_us > c->now_us)
+            return false;
+    }
+    return true;
+}
+
 static bool at_rest(struct cluster *c)
 {
     if (c->opt.guests != NULL && !c->opt.guests->is_at_rest(c->guest_state))
@@ -448,7 +463,7 @@ static bool at_rest(struct cluster *c)
         if (!c->outside[i] &&
             (!c->members[i]->up || core_has_writes_in_flight(c->members[i]->core) || !member_serves(c->members[i])))
             return false;
-    return true;
+    return all_is_delivered(c);
 }
 
 static void judge_rest(struct cluster *c)
@@ -472,6 +487,8 @@ static void judge_rest(struct cluster *c)
             buf_printf(&why, "member %u is at 0x%llx, decided is 0x%llx", i + 1, (unsigned long long)m->seen_zxid,
                        (unsigned long long)c->ghost.committed);
     }
+    if (why.n == 0 && !all_is_delivered(c))
+        buf_printf(&why, "a client is being told something");
     if (!at_rest(c))
         finding_set(&c->finding, c->now_us, "liveness", "no rest %lld ms after the last fault: %.*s",
                     (long long)opt(c, OPT_heal_ms), (int)why.n, why.n == 0 ? "" : (const char *)why.p);

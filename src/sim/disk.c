@@ -1,76 +1,11 @@
 #include "sim/disk.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "base/rng.h"
+#include "sim/disk_internal.h"
 #include <stdio.h>
 
-#define LAST_OP_BYTES 256
 /* A torn write is cut at a byte or loses sectors, half of the time each; or only the size survives. */
 enum tear { TEAR_PREFIX, TEAR_SECTORS, TEAR_SIZE_ONLY, TEAR_KINDS };
-
-/* Contents: bytes [0, n) are stored, those up to size are zeros. */
-struct image {
-    uint8_t *p;
-    uint64_t n, cap, size;
-};
-
-struct change {
-    enum disk_op_kind kind; /* WRITE, ALLOCATE or TRUNCATE */
-    uint64_t number;        /* order over the whole disk */
-    uint64_t offset;        /* or the new size */
-    uint64_t n;
-    uint8_t *bytes;
-    struct change *next;
-};
-
-struct inode {
-    uint32_t refs; /* names (current, durable, in pending operations) and open files */
-    bool sync_broken;
-    struct image now, durable;
-    struct change *changes, **changes_end;
-    struct inode *next; /* of the disk; a dead one is taken out */
-};
-
-struct name {
-    char *text;
-    struct inode *inode;
-    struct name *next;
-};
-
-/* A pending change of names: `inode` appears under `to` (if any) and `from` (if any) goes, at once. */
-struct renaming {
-    uint64_t number;
-    char *from, *to;
-    struct inode *inode;
-    struct renaming *next;
-};
-
-struct directory {
-    char *text;
-    struct directory *next;
-};
-
-struct disk {
-    struct fs fs;
-    struct rng rng;
-    struct inode *inodes;
-    struct name *now, *durable;
-    struct renaming *renamings, **renamings_end;
-    struct directory *dirs;
-    uint64_t change_number; /* of the last pending change made */
-    uint64_t op_count, cut_at;
-    uint64_t capacity;
-    struct disk_fault fault;
-    bool fault_hit, dead;
-    uint32_t open_files;
-    char last_op[LAST_OP_BYTES];
-};
-
-struct fs_file {
-    struct disk *disk;
-    struct inode *inode;
-    char *name;
-};
 
 static char *text_dup(const char *s)
 {
@@ -92,8 +27,13 @@ static void image_resize(struct image *m, uint64_t size)
     m->size = size;
 }
 
-static void image_write(struct image *m, uint64_t offset, const uint8_t *p, uint64_t n)
+void disk_image_write(struct image *m, uint64_t offset, const uint8_t *p, uint64_t n)
 {
+    uint64_t size = offset + n;
+    if (n != 0 && size > m->size)
+        m->size = size;
+    while (n != 0 && offset + n > m->n && p[n - 1] == 0) /* behind what is stored are zeros already */
+        n--;
     uint64_t end = offset + n;
     if (n == 0)
         return;
@@ -106,72 +46,103 @@ static void image_write(struct image *m, uint64_t offset, const uint8_t *p, uint
     memcpy(m->p + offset, p, n);
     if (end > m->n)
         m->n = end;
-    if (m->n > m->size)
-        m->size = m->n;
+}
+
+void disk_image_read(const struct image *m, uint64_t offset, uint8_t *p, uint64_t n)
+{
+    uint64_t stored = offset < m->n ? m->n - offset : 0;
+    if (stored > n)
+        stored = n;
+    if (stored > 0)
+        memcpy(p, m->p + offset, stored);
+    memset(p + stored, 0, n - stored);
 }
 
 static void image_copy(struct image *to, const struct image *from)
 {
     *to = (struct image){ 0 };
-    image_write(to, 0, from->p, from->n);
+    disk_image_write(to, 0, from->p, from->n);
     image_resize(to, from->size);
 }
 
-static void image_apply(struct image *m, const struct change *c)
+void disk_image_apply(struct image *m, const struct change *c)
 {
-    if (c->kind == DISK_OP_WRITE)
-        image_write(m, c->offset, c->bytes, c->n);
+    if (c->kind == DISK_OP_WRITE || c->kind == DISK_OP_DIRECT)
+        disk_image_write(m, c->offset, c->bytes, c->n);
     else if (c->kind == DISK_OP_TRUNCATE || c->offset > m->size)
         image_resize(m, c->offset);
 }
 
-static void image_apply_torn(struct image *m, const struct change *c, struct rng *rng)
+static void image_apply_sectors(struct image *m, const struct change *c, struct rng *rng)
 {
+    for (uint64_t at = c->offset, end = c->offset + c->n; at < end;) {
+        uint64_t to = (at / DISK_SECTOR_BYTES + 1) * DISK_SECTOR_BYTES;
+        if (to > end)
+            to = end;
+        if (rng_below(rng, 2) == 0)
+            disk_image_write(m, at, c->bytes + (at - c->offset), to - at);
+        at = to;
+    }
+}
+
+/* How many bytes of a write are there when the first n are: with whole_sectors, as many as fill sectors. */
+static uint64_t first_bytes(bool whole_sectors, uint64_t offset, uint64_t n)
+{
+    uint64_t over = (offset + n) % DISK_SECTOR_BYTES;
+    return !whole_sectors ? n : over < n ? n - over : 0;
+}
+
+static void image_apply_torn(struct image *m, const struct change *c, bool whole_sectors, struct rng *rng)
+{
+    if (c->kind == DISK_OP_DIRECT)
+        image_apply_sectors(m, c, rng);
     if (c->kind != DISK_OP_WRITE) /* sizes change whole */
         return;
     switch ((enum tear)rng_below(rng, TEAR_KINDS)) {
     case TEAR_PREFIX:
-        image_write(m, c->offset, c->bytes, rng_below(rng, c->n));
+        disk_image_write(m, c->offset, c->bytes, first_bytes(whole_sectors, c->offset, rng_below(rng, c->n)));
         return;
     case TEAR_SIZE_ONLY:
         if (c->offset + c->n > m->size)
             image_resize(m, c->offset + c->n);
         return;
     default:
-        break;
-    }
-    for (uint64_t at = c->offset, end = c->offset + c->n; at < end;) {
-        uint64_t to = (at / DISK_SECTOR_BYTES + 1) * DISK_SECTOR_BYTES;
-        if (to > end)
-            to = end;
-        if (rng_below(rng, 2) == 0)
-            image_write(m, at, c->bytes + (at - c->offset), to - at);
-        at = to;
+        image_apply_sectors(m, c, rng);
     }
 }
 
-static void change_add(struct disk *d, struct inode *i, struct change change)
+struct change *disk_change_pend(struct disk *d, struct inode *i, struct change change)
 {
     struct change *c = mem_alloc(sizeof *c);
     *c = change;
     c->number = ++d->change_number;
     c->next = NULL;
-    if (c->kind == DISK_OP_WRITE)
+    if (c->bytes != NULL)
         c->bytes = memcpy(mem_alloc(c->n), c->bytes, c->n);
-    image_apply(&i->now, c);
     *i->changes_end = c;
     i->changes_end = &c->next;
+    return c;
+}
+
+static void change_add(struct disk *d, struct inode *i, struct change change)
+{
+    disk_image_apply(&i->now, disk_change_pend(d, i, change));
+}
+
+void disk_change_drop(struct inode *i, struct change **at)
+{
+    struct change *c = *at;
+    *at = c->next;
+    if (i->changes_end == &c->next)
+        i->changes_end = at;
+    mem_free(c->bytes);
+    mem_free(c);
 }
 
 static void changes_drop(struct inode *i)
 {
-    while (i->changes != NULL) {
-        struct change *c = i->changes;
-        i->changes = c->next;
-        mem_free(c->bytes);
-        mem_free(c);
-    }
-    i->changes_end = &i->changes;
+    while (i->changes != NULL)
+        disk_change_drop(i, &i->changes);
 }
 
 /* ---- inodes and names ---- */
@@ -185,13 +156,13 @@ static struct inode *inode_new(struct disk *d)
     return i;
 }
 
-static struct inode *inode_ref(struct inode *i)
+struct inode *disk_inode_ref(struct inode *i)
 {
     i->refs++;
     return i;
 }
 
-static void inode_unref(struct disk *d, struct inode *i)
+void disk_inode_unref(struct disk *d, struct inode *i)
 {
     ASSERT(i->refs > 0);
     if (--i->refs > 0)
@@ -219,14 +190,14 @@ static void name_drop(struct disk *d, struct name **at)
     if (n == NULL)
         return;
     *at = n->next;
-    inode_unref(d, n->inode);
+    disk_inode_unref(d, n->inode);
     mem_free(n->text);
     mem_free(n);
 }
 
 static void name_set(struct disk *d, struct name **list, const char *text, struct inode *inode)
 {
-    inode_ref(inode);
+    disk_inode_ref(inode);
     name_drop(d, name_find(list, text));
     struct name *n = mem_alloc(sizeof *n);
     *n = (struct name){ .text = text_dup(text), .inode = inode, .next = *list };
@@ -248,7 +219,7 @@ static void renaming_add(struct disk *d, const char *from, const char *to, struc
     r->number = ++d->change_number;
     r->from = from == NULL ? NULL : text_dup(from);
     r->to = to == NULL ? NULL : text_dup(to);
-    r->inode = inode_ref(inode);
+    r->inode = disk_inode_ref(inode);
     *d->renamings_end = r;
     d->renamings_end = &r->next;
     renaming_apply(d, &d->now, r);
@@ -260,7 +231,7 @@ static void renaming_drop(struct disk *d, struct renaming **at)
     *at = r->next;
     if (d->renamings_end == &r->next)
         d->renamings_end = at;
-    inode_unref(d, r->inode);
+    disk_inode_unref(d, r->inode);
     mem_free(r->from);
     mem_free(r->to);
     mem_free(r);
@@ -296,16 +267,23 @@ static void dir_add(struct disk *d, const char *text)
 
 /* ---- one operation ---- */
 
-/* Counts it and says what becomes of it: 0 go on; an error: fail with it. *cut: it is the one that power fails in, so
- * it takes effect (as pending) and fails. */
-static int op_begin(struct disk *d, enum disk_op_kind kind, const char *name, uint64_t offset, uint64_t n, bool *cut)
+int disk_op_begin(struct disk *d, enum disk_op_kind kind, const char *name, uint64_t offset, uint64_t n, bool *cut)
 {
     *cut = false;
     if (d->dead)
         return ERR_IO;
     if (kind & DISK_OP_CHANGING) {
-        static const char *const verbs[] = { "open", "write",  "allocate", "truncate",
-                                             "sync", "rename", "remove",   "sync the directory" };
+        static const char *const verbs[] = { "open",
+                                             "write",
+                                             "allocate",
+                                             "truncate",
+                                             "sync",
+                                             "rename",
+                                             "remove",
+                                             "sync the directory",
+                                             "read",
+                                             "list",
+                                             "write past the cache" };
         (void)snprintf(d->last_op, sizeof d->last_op, "%s %s at %llu, %llu bytes", verbs[__builtin_ctz(kind)], name,
                        (unsigned long long)offset, (unsigned long long)n);
         d->op_count++;
@@ -321,6 +299,12 @@ static int op_begin(struct disk *d, enum disk_op_kind kind, const char *name, ui
     if (!d->fault.lasting)
         d->fault.nth = 0;
     return d->fault.err;
+}
+
+struct inode *disk_inode_of(struct disk *d, const char *name)
+{
+    struct name *n = *name_find(&d->now, name);
+    return n == NULL ? NULL : n->inode;
 }
 
 static uint64_t disk_used(const struct disk *d)
@@ -340,7 +324,7 @@ static int op_open(struct fs *fs, const char *name, int flags, struct fs_file **
 {
     struct disk *d = disk_of(fs);
     bool cut;
-    int rc = op_begin(d, DISK_OP_OPEN, name, 0, 0, &cut);
+    int rc = disk_op_begin(d, DISK_OP_OPEN, name, 0, 0, &cut);
     if (rc < 0)
         return rc;
     struct name *n = *name_find(&d->now, name);
@@ -354,7 +338,7 @@ static int op_open(struct fs *fs, const char *name, int flags, struct fs_file **
     if (cut)
         return ERR_IO;
     *out = mem_alloc(sizeof **out);
-    **out = (struct fs_file){ .disk = d, .inode = inode_ref(i), .name = text_dup(name) };
+    **out = (struct fs_file){ .disk = d, .inode = disk_inode_ref(i), .name = text_dup(name) };
     d->open_files++;
     return 0;
 }
@@ -364,7 +348,7 @@ static void op_close(struct fs_file *f)
     if (f == NULL)
         return;
     f->disk->open_files--;
-    inode_unref(f->disk, f->inode);
+    disk_inode_unref(f->disk, f->inode);
     mem_free(f->name);
     mem_free(f);
 }
@@ -373,12 +357,12 @@ static int op_write_at(struct fs_file *f, uint64_t offset, const void *p, size_t
 {
     struct disk *d = f->disk;
     bool cut;
-    int rc = op_begin(d, DISK_OP_WRITE, f->name, offset, n, &cut);
+    int rc = disk_op_begin(d, DISK_OP_WRITE, f->name, offset, n, &cut);
     if (rc == 0 && !has_room(d, f->inode, offset + n))
         rc = ERR_NO_SPACE;
     if (d->dead && !cut)
         return ERR_IO;
-    size_t done = rc < 0 ? n / 2 : n;
+    size_t done = rc < 0 ? first_bytes(f->inode->whole_sectors, offset, n / 2) : n;
     if (done > 0 && (rc == 0 || has_room(d, f->inode, offset + done)))
         change_add(
             d, f->inode,
@@ -390,19 +374,14 @@ static int64_t op_read_at(struct fs_file *f, uint64_t offset, void *p, size_t n)
 {
     const struct image *m = &f->inode->now;
     bool cut;
-    int rc = op_begin(f->disk, DISK_OP_READ, f->name, offset, n, &cut);
+    int rc = disk_op_begin(f->disk, DISK_OP_READ, f->name, offset, n, &cut);
     if (rc < 0)
         return rc;
     if (offset >= m->size)
         return 0;
     if (n > m->size - offset)
         n = m->size - offset;
-    size_t stored = offset < m->n ? m->n - offset : 0;
-    if (stored > n)
-        stored = n;
-    if (stored > 0)
-        memcpy(p, m->p + offset, stored);
-    memset((uint8_t *)p + stored, 0, n - stored);
+    disk_image_read(m, offset, p, n);
     return (int64_t)n;
 }
 
@@ -415,7 +394,7 @@ static int resize(struct fs_file *f, enum disk_op_kind kind, uint64_t size)
 {
     struct disk *d = f->disk;
     bool cut;
-    int rc = op_begin(d, kind, f->name, size, 0, &cut);
+    int rc = disk_op_begin(d, kind, f->name, size, 0, &cut);
     if (rc < 0)
         return rc;
     if (!has_room(d, f->inode, size))
@@ -439,7 +418,7 @@ static int op_sync(struct fs_file *f)
 {
     struct inode *i = f->inode;
     bool cut;
-    int rc = op_begin(f->disk, DISK_OP_SYNC, f->name, 0, 0, &cut);
+    int rc = disk_op_begin(f->disk, DISK_OP_SYNC, f->name, 0, 0, &cut);
     if (rc < 0)
         i->sync_broken = true;
     if (rc < 0 || cut)
@@ -447,7 +426,7 @@ static int op_sync(struct fs_file *f)
     if (i->sync_broken)
         return 0;
     for (const struct change *c = i->changes; c != NULL; c = c->next)
-        image_apply(&i->durable, c);
+        disk_image_apply(&i->durable, c);
     changes_drop(i);
     return 0;
 }
@@ -470,7 +449,7 @@ static int op_rename(struct fs *fs, const char *from, const char *to)
 {
     struct disk *d = disk_of(fs);
     bool cut;
-    int rc = op_begin(d, DISK_OP_RENAME, from, 0, 0, &cut);
+    int rc = disk_op_begin(d, DISK_OP_RENAME, from, 0, 0, &cut);
     if (rc < 0)
         return rc;
     struct name *n = *name_find(&d->now, from);
@@ -485,7 +464,7 @@ static int op_remove(struct fs *fs, const char *name)
 {
     struct disk *d = disk_of(fs);
     bool cut;
-    int rc = op_begin(d, DISK_OP_REMOVE, name, 0, 0, &cut);
+    int rc = disk_op_begin(d, DISK_OP_REMOVE, name, 0, 0, &cut);
     if (rc < 0)
         return rc;
     struct name *n = *name_find(&d->now, name);
@@ -518,7 +497,7 @@ static int op_list(struct fs *fs, const char *dir, void (*fn)(void *ctx, const c
 {
     struct disk *d = disk_of(fs);
     bool cut;
-    int rc = op_begin(d, DISK_OP_LIST, dir, 0, 0, &cut);
+    int rc = disk_op_begin(d, DISK_OP_LIST, dir, 0, 0, &cut);
     if (rc < 0)
         return rc;
     if (dir_find(d, dir) == NULL)
@@ -546,7 +525,7 @@ static int op_sync_dir(struct fs *fs, const char *dir)
 {
     struct disk *d = disk_of(fs);
     bool cut;
-    int rc = op_begin(d, DISK_OP_SYNC_DIR, dir, 0, 0, &cut);
+    int rc = disk_op_begin(d, DISK_OP_SYNC_DIR, dir, 0, 0, &cut);
     if (rc < 0 || cut)
         return rc < 0 ? rc : ERR_IO;
     for (struct renaming **at = &d->renamings; *at != NULL;) {
@@ -605,6 +584,8 @@ void disk_free(struct disk *d)
     if (d == NULL)
         return;
     ASSERT(d->open_files == 0);
+    if (d->direct.inode != NULL)
+        disk_inode_unref(d, d->direct.inode);
     while (d->now != NULL)
         name_drop(d, &d->now);
     while (d->durable != NULL)
@@ -652,7 +633,7 @@ bool disk_flip(struct disk *d, const char *name, uint64_t offset, uint8_t bits)
         if (offset >= images[i]->size)
             continue;
         uint8_t b = (uint8_t)((offset < images[i]->n ? images[i]->p[offset] : 0) ^ bits);
-        image_write(images[i], offset, &b, 1);
+        disk_image_write(images[i], offset, &b, 1);
     }
     return true;
 }
@@ -671,6 +652,7 @@ void disk_revive(struct disk *d)
 {
     d->dead = false;
     d->cut_at = 0;
+    disk_direct_finish(d);
 }
 
 const char *disk_last_op(const struct disk *d)
@@ -688,8 +670,8 @@ void disk_put(struct disk *d, const char *name, struct slice contents)
     }
     mem_free(dir);
     struct inode *i = inode_new(d);
-    image_write(&i->now, 0, contents.p, contents.n);
-    image_write(&i->durable, 0, contents.p, contents.n);
+    disk_image_write(&i->now, 0, contents.p, contents.n);
+    disk_image_write(&i->durable, 0, contents.p, contents.n);
     name_set(d, &d->now, name, i);
     name_set(d, &d->durable, name, i);
 }
@@ -764,11 +746,12 @@ static void crash_inode(const struct disk *d, struct disk_crash_plan plan, struc
     for (const struct change *c = from->changes; c != NULL; c = c->next) {
         enum fate fate = fate_of(d, plan, c->number, rng);
         if (fate == FATE_KEPT)
-            image_apply(&to->durable, c);
+            disk_image_apply(&to->durable, c);
         else if (fate == FATE_TORN)
-            image_apply_torn(&to->durable, c, rng);
+            image_apply_torn(&to->durable, c, from->whole_sectors, rng);
     }
     image_copy(&to->now, &to->durable);
+    to->whole_sectors = from->whole_sectors;
 }
 
 struct disk *disk_crash(const struct disk *d, struct disk_crash_plan plan)
@@ -790,7 +773,7 @@ struct disk *disk_crash(const struct disk *d, struct disk_crash_plan plan)
             renaming_apply(old, &names, r);
     }
     for (const struct inode *from = d->inodes; from != NULL; from = from->next) {
-        struct inode *to = inode_ref(inode_new(after));
+        struct inode *to = disk_inode_ref(inode_new(after));
         crash_inode(d, plan, &rng, from, to);
         for (const struct name *n = names; n != NULL; n = n->next) {
             if (n->inode == from) {
@@ -798,7 +781,7 @@ struct disk *disk_crash(const struct disk *d, struct disk_crash_plan plan)
                 name_set(after, &after->durable, n->text, to);
             }
         }
-        inode_unref(after, to);
+        disk_inode_unref(after, to);
     }
     while (names != NULL)
         name_drop(old, &names);

@@ -5,7 +5,8 @@
  *   - a file's contents: every write, truncation and allocation is pending until a sync of that file;
  *   - names: every creation, rename and removal is pending until a sync of the directory that holds the name. A sync of
  *     a file does not make its name durable, and a durable name may lead to contents that are not.
- * Directories themselves are durable as soon as they are made.
+ * Directories themselves are durable as soon as they are made. Writes past the cache (disk_direct_begin) pend while
+ * they are under way and are durable, by themselves, when they have ended well.
  *
  * A power cut (disk_crash) gives a second disk with what might have survived: each pending operation is lost, kept or
  * torn, in any combination, also across files; which one the plan says. A killed process without a power cut loses
@@ -34,8 +35,9 @@ enum disk_op_kind {
     DISK_OP_SYNC_DIR = 128,
     DISK_OP_READ = 256,
     DISK_OP_LIST = 512,
-    DISK_OP_CHANGING = 255, /* all that are counted by disk_op_count */
-    DISK_OP_ANY = 1023,
+    DISK_OP_DIRECT = 1024,
+    DISK_OP_CHANGING = 255 | DISK_OP_DIRECT, /* all that are counted by disk_op_count */
+    DISK_OP_ANY = 2047,
 };
 
 /* The seed orders directory listings. */
@@ -51,6 +53,7 @@ struct fs *disk_fs(struct disk *d);
  *   - a write, half of its bytes, pending;
  *   - a sync, nothing durable, and the kernel believes the pages clean: every later sync of that file succeeds and
  *     makes nothing durable. Whoever repeats a failed sync loses data;
+ *   - a write past the cache, what disk_direct_end says; it fails at its end;
  *   - everything else, nothing. */
 struct disk_fault {
     unsigned kinds;
@@ -68,6 +71,25 @@ void disk_set_capacity(struct disk *d, uint64_t bytes);
 /* Changes bits of the durable and the current contents, as rot does. False if there is no such byte. */
 bool disk_flip(struct disk *d, const char *name, uint64_t offset, uint8_t bits);
 
+/* ---- writes past the cache ---- */
+
+#define DISK_BLOCK_BYTES 4096
+
+/* Begins a write with O_DIRECT and RWF_DSYNC: n bytes and so many zeros behind them, over whole blocks that the file
+ * has already (else ERR_INVALID; ERR_NOT_FOUND without the file). What the cache had of them is written back first, and
+ * forgotten; what else pends for the file's contents stays so, but for sizes and what was written before them. Until
+ * the end a reader sees some of its sectors, and a power cut leaves each as it was or as it is to be: SEED tears it in
+ * no other way. One at a time. */
+int disk_direct_begin(struct disk *d, const char *name, uint64_t offset, const void *p, size_t n, size_t zeros);
+/* What was begun has ended: 0, it is durable. given_back: ERR_BUSY, the kernel would have had to wait and has written a
+ * part of it or nothing. That, or after another error: each of its sectors is the old one, the new one, or the new one
+ * until power fails, unless the file is synced before. From then on other writes of the file are torn, and fail,
+ * between sectors only: a sector of which a part was written, beside one that such a write has left, would be damage
+ * that no reader of a log could tell from rot, and drives write sectors whole. */
+int disk_direct_end(struct disk *d, bool given_back);
+/* Begun, and not ended, or power failed before. */
+bool disk_direct_is_under_way(const struct disk *d);
+
 /* ---- power cuts ---- */
 
 /* Changing operations begun so far. */
@@ -75,7 +97,8 @@ uint64_t disk_op_count(const struct disk *d);
 /* The changing operation with this number (the first is 1) is the last: its effect is pending (a sync's: none), and it
  * and all later operations of every kind fail with ERR_IO. 0: never. */
 void disk_cut_power_at(struct disk *d, uint64_t op_number);
-/* After a cut: the disk answers again and nothing is lost or made durable, as when only the process was killed. */
+/* After a cut: the disk answers again and nothing is lost or made durable, as when only the process was killed; but a
+ * write past the cache that was under way ends. */
 void disk_revive(struct disk *d);
 /* The last changing operation begun, for messages: "write /data/log.5 at 16, 311 bytes". */
 const char *disk_last_op(const struct disk *d);
@@ -89,7 +112,8 @@ enum disk_crash_kind {
     DISK_CRASH_PREFIX, /* the first `number` are kept, in the order in which they were begun */
     DISK_CRASH_SET,    /* bit i of `number` (i below 64): the i-th is kept */
     DISK_CRASH_SEED,   /* each by chance from `number`: lost, kept, or torn. A torn write keeps its first bytes, or any
-                          set of its sectors, or only the file's new size with zeros. */
+                          set of its sectors, or only the file's new size with zeros; one past the cache, any set of its
+                          sectors. */
 };
 
 struct disk_crash_plan {

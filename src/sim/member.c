@@ -70,19 +70,6 @@ static void touched(struct sim_member *m, int64_t session_id)
 
 /* ---- effects ---- */
 
-static void start_flush(struct sim_member *m)
-{
-    struct cluster *c = m->cluster;
-    if (m->flushing || m->waiting_count == 0 || m->truncating)
-        return;
-    m->flushing = true;
-    m->flush_count = m->waiting_count;
-    int64_t at_us = c->now_us + dice_wait(&m->dice, opt(c, OPT_sync_us));
-    if (at_us < m->stalled_until_us)
-        at_us = m->stalled_until_us;
-    cluster_at(c, at_us, HAPPEN_LOG_DONE, m->index, m->life, NULL);
-}
-
 static void take_appends(struct sim_member *m)
 {
     for (size_t i = 0; i < m->out.append_count; i++) {
@@ -94,7 +81,7 @@ static void take_appends(struct sim_member *m)
         m->appended_zxid = m->out.appends[i].zxid;
         ghost_appends(m->cluster, m, m->out.appends[i].zxid, m->out.appends[i].txn);
     }
-    start_flush(m);
+    member_start_flush(m);
 }
 
 /* What leaves in one turn: whole frames, of which each but the first begins with a reply header. */
@@ -228,49 +215,6 @@ void member_tick(struct sim_member *m, uint64_t mark)
 }
 
 /* ---- disk ---- */
-
-/* Writes what the flush under way covers. */
-int member_flush(struct sim_member *m, struct store_error *err)
-{
-    for (size_t i = 0; i < m->flush_count; i++) {
-        struct core_append *a = &m->waiting[i];
-        txnlog_append(m->log, a->zxid, blob_slice(a->txn));
-        if (a->roll_after)
-            txnlog_roll(m->log);
-    }
-    return txnlog_flush(m->log, err);
-}
-
-void member_drop_waiting(struct sim_member *m, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        blob_unref(m->waiting[i].txn);
-    m->waiting_count -= n;
-    if (m->waiting_count != 0)
-        memmove(m->waiting, m->waiting + n, m->waiting_count * sizeof *m->waiting);
-}
-
-void member_log_done(struct sim_member *m)
-{
-    if (!m->flushing)
-        return;
-    struct store_error err;
-    int rc = member_flush(m, &err);
-    int64_t zxid = m->waiting[m->flush_count - 1].zxid;
-    member_drop_waiting(m, m->flush_count);
-    m->flushing = false;
-    if (rc != 0) {
-        member_disk_failed(m);
-        return;
-    }
-    if (zxid > m->durable_zxid)
-        m->durable_zxid = zxid;
-    if (core_awaits_log(m->core))
-        member_step(m, (struct core_event){ .type = CORE_EV_LOG_SYNCED, .zxid = zxid });
-    else
-        m->untold_zxid = zxid;
-    start_flush(m);
-}
 
 /* An image of the leader stands for the log now; what a TRUNC could not remove before can go. */
 static int image_of_leader_saved(struct sim_member *m)

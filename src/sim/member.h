@@ -27,6 +27,13 @@ struct member_death {
     uint64_t operations;         /* of what is being written, that still happen; 0: none */
 };
 
+/* How the batch under way goes to the disk. */
+enum member_way {
+    MEMBER_FLUSHES,     /* through the page cache, when its time has come */
+    MEMBER_WRITES_PAST, /* past it, as far as it goes */
+    MEMBER_HAS_BEGUN,   /* past it, and it is on its way since the beginning */
+};
+
 struct sim_member {
     struct cluster *cluster;
     uint32_t index;
@@ -46,7 +53,7 @@ struct sim_member {
     struct core *core;
     struct core_out out;
     struct txnlog *log;
-    struct dice dice;
+    struct dice dice, log_dice;
 
     /* Clock: monotonic from boot_us of virtual time on, running wrong by drift_ppm. */
     int64_t boot_us, drift_ppm, wall_offset_ms, started_wall_ms;
@@ -57,6 +64,7 @@ struct sim_member {
     struct core_append *waiting;
     size_t waiting_count, waiting_cap;
     bool flushing;
+    enum member_way way;
     size_t flush_count; /* of waiting, that the flush under way covers */
     int64_t appended_zxid, durable_zxid;
     int64_t untold_zxid; /* durable, but not worth an event of its own to the core; 0: none */

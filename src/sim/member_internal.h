@@ -8,12 +8,15 @@ extern const struct store_dirs member_dirs;
 
 /* Steps the core and carries out what it wants; returns what core_step returned. */
 bool member_step(struct sim_member *m, struct core_event ev);
-/* Writes and syncs what the flush under way covers. */
+/* member_log.c */
+struct txnlog *member_new_log(const struct sim_member *m);
+/* What waits becomes a batch, if none is under way. */
+void member_start_flush(struct sim_member *m);
+/* Makes durable what the batch under way covers. ERR_BUSY: given back, it is to be written again. */
 int member_flush(struct sim_member *m, struct store_error *err);
 /* Forgets the oldest n appends that wait. */
 void member_drop_waiting(struct sim_member *m, size_t n);
 
-struct txnlog *member_new_log(const struct sim_member *m);
 int member_recover(struct sim_member *m, struct store_recovered *out, struct store_error *err);
 
 /* member_feed.c: the log on disk for learners, by link */

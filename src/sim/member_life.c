@@ -136,12 +136,6 @@ static void try_again(struct sim_member *m)
     cluster_at(m->cluster, m->cluster->now_us + wait_us, HAPPEN_RESTART, m->index, m->life, NULL);
 }
 
-struct txnlog *member_new_log(const struct sim_member *m)
-{
-    return txnlog_new(disk_fs(m->disk), &(struct txnlog_options){
-                                            .dir = member_dirs.log_dir, .prealloc_bytes = 4096, .force_sync = true });
-}
-
 /* History and promises. */
 static int recover_all(struct sim_member *m, struct store_recovered *r, struct store_error *err)
 {
@@ -213,17 +207,21 @@ bool member_start(struct sim_member *m)
     return true;
 }
 
-/* Part of what was being written reaches the disk before the end. */
+/* Part of what was being written reaches the disk before the end. What was begun past the cache is on its way without
+ * this. */
 static void break_off_writing(struct sim_member *m)
 {
     struct store_error err;
-    bool writing = m->flushing || m->saving_epochs || m->truncating, directed = m->cluster->directed != NULL;
+    bool flushing = m->flushing && m->way != MEMBER_HAS_BEGUN;
+    bool writing = flushing || m->saving_epochs || m->truncating, directed = m->cluster->directed != NULL;
     if (!writing || (directed ? m->death.operations == 0 : dice_one_in(&m->dice, 3)))
         return;
     uint64_t operations = directed ? m->death.operations : (uint64_t)dice_between(&m->dice, 1, 6);
+    if (flushing && m->way == MEMBER_WRITES_PAST && !directed && dice_one_in(&m->log_dice, 2))
+        operations = 1; /* it is one */
     cover(&m->cluster->coverage, COVER_torn_flushes);
     disk_cut_power_at(m->disk, disk_op_count(m->disk) + operations);
-    if (m->flushing)
+    if (flushing)
         (void)member_flush(m, &err);
     if (m->saving_epochs)
         (void)member_write_epochs(m);
@@ -240,6 +238,8 @@ static void lose_power(struct sim_member *m)
         plan.number = (uint64_t)dice_between(&m->dice, 0, (int64_t)disk_pending_count(m->disk));
     if (m->cluster->directed != NULL)
         plan = m->death.plan;
+    if (disk_direct_is_under_way(m->disk))
+        cover(&m->cluster->coverage, COVER_log_offers_torn);
     struct disk *after = disk_crash(m->disk, plan);
     struct disk *before = m->disk;
     m->disk = after;
@@ -351,6 +351,7 @@ void member_new(struct cluster *c, uint32_t index)
     m->sid = index + 1;
     m->disk = disk_new(c->opt.seed * 13 + index);
     m->dice = dice_of(c->opt.seed, "member", index);
+    m->log_dice = dice_of(c->opt.seed, "log", index);
     struct dice clock = dice_of(c->opt.seed, "clock", index);
     m->drift_ppm = dice_between(&clock, -opt(c, OPT_drift_ppm), opt(c, OPT_drift_ppm));
     shadow_init(&m->shadow);

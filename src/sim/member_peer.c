@@ -56,7 +56,6 @@ static void truncate(struct sim_member *m, const struct zab_fx *fx)
                     m->index + 1);
     if (m->durable_zxid > fx->zxid)
         m->durable_zxid = fx->zxid;
-    shadow_cut(&m->shadow, fx->zxid);
     cluster_at(c, c->now_us + dice_wait(&m->dice, opt(c, OPT_sync_us) * 2), HAPPEN_TRUNCATED, m->index, m->life, NULL);
 }
 
@@ -98,6 +97,7 @@ void member_truncated(struct sim_member *m)
         member_disk_failed(m);
         return;
     }
+    shadow_cut(&m->shadow, m->truncate_zxid); /* until now a start would have found all of it */
     struct core_event ev = { .type = CORE_EV_TRUNCATED, .zxid = m->truncate_zxid, .tree = r.tree };
     if (m->truncate_reload) {
         ev.zxid = r.last_zxid;

@@ -64,6 +64,9 @@ static const struct {
     { OPT_partition_length_ms, 200, 16000, 4 },
     { OPT_link_ms, 500, 16000, 8 },
     { OPT_flap_ms, 1000, 16000, 11 },
+    { OPT_direct_pct, 20, 100, 3 },
+    { OPT_prealloc_bytes, 4096, 131072, 4 },
+    { OPT_ahead_bytes, 4096, 32768, 6 },
 };
 
 void options_default(struct sim_options *o)
@@ -90,8 +93,8 @@ int64_t options_default_of(enum sim_option i)
 
 bool options_is_fault(enum sim_option i)
 {
-    return i >= OPT_kill_ms && i != OPT_down_ms && i != OPT_pause_length_ms && i != OPT_stall_length_ms &&
-           i != OPT_partition_length_ms && i != OPT_observer_masters;
+    return i >= OPT_kill_ms && i < OPT_observer_masters && i != OPT_down_ms && i != OPT_pause_length_ms &&
+           i != OPT_stall_length_ms && i != OPT_partition_length_ms;
 }
 
 int options_set(struct sim_options *o, const char *assignment)

@@ -69,6 +69,9 @@ static void replay_request(struct oracle *o, const struct txn *t, struct oracle_
                      q->xid, client, (unsigned long long)h->zxid, (unsigned long long)q->seen);
     if (t->op.type == WIRE_OP_ERROR && t->op.err == ERR_SESSION_MOVED && o->c->member_count > 1)
         return; /* changes nothing, and is never answered */
+    if (t->op.type == WIRE_OP_ERROR && t->op.err == ERR_BAD_ARGUMENTS && opt(o->c, OPT_observer_masters) != 0 &&
+        !q->answered)
+        return; /* the same, where a follower has said so: see forward_too_late of the core */
     bool too_late = t->op.type == WIRE_OP_ERROR && t->op.err == ERR_SESSION_EXPIRED; /* of no effect, whenever */
     if (!too_late && o->writes_of[client] == q->session_id && q->xid <= o->last_xid[client])
         oracle_wrong(o, "oracle.session_order", "request %d of client %u is 0x%llx, behind its request %d", q->xid,

@@ -16,6 +16,7 @@ struct life {
     int64_t acked; /* what was promised so far, in this life or before */
     enum snapshot_codec codec;
     bool start_snapshot; /* as the server does when it starts */
+    bool long_files;     /* with room for zeros ahead */
     struct store_error err;
 };
 
@@ -33,19 +34,79 @@ static int64_t recovered_zxid(struct life *l, struct store_recovered *out)
     return out->last_zxid;
 }
 
+/* Records [first, the last one], with the end of a file behind one of them. */
+static void append_all(struct life *l, struct txnlog *log, int64_t first, int64_t roll_after)
+{
+    for (int64_t zxid = first; zxid <= l->history->last; zxid++) {
+        txnlog_append(log, zxid, l->history->payload[zxid]);
+        if (zxid == roll_after)
+            txnlog_roll(log);
+    }
+}
+
+static int begin_piece(struct life *l, const struct txnlog_piece *piece)
+{
+    return disk_direct_begin(l->disk, piece->path, piece->offset, piece->p, piece->n, piece->zeros);
+}
+
+static int take_piece(void *ctx, const struct txnlog_piece *piece)
+{
+    struct life *l = ctx;
+    int rc = begin_piece(l, piece);
+    if (rc == 0)
+        rc = disk_direct_end(l->disk, rng_below(l->rng, 6) == 0);
+    return rc == ERR_BUSY ? ERR_INVALID : rc;
+}
+
+/* As somebody who begins a write and hears of its end. ERR_BUSY: nothing of the batch is in the log's hands any more.
+ */
+static int write_own(struct life *l, struct txnlog *log)
+{
+    struct txnlog_piece piece;
+    assert_true(txnlog_offer(log, false, &piece));
+    assert_int_equal(piece.zeros, 0);
+    int rc = begin_piece(l, &piece);
+    if (rc == 0)
+        rc = disk_direct_end(l->disk, rng_below(l->rng, 2) == 0);
+    if (rc == 0)
+        txnlog_took(log);
+    else if (rc == ERR_BUSY)
+        txnlog_withdraw(log);
+    else
+        txnlog_refused(log, rc, &l->err);
+    return rc;
+}
+
+/* A batch goes to the disk in any of the ways there are; what was given back goes again, with one more. */
+static int write_batch(struct life *l, struct txnlog *log, int64_t first, int64_t roll_after)
+{
+    struct txnlog_taker taker = { .write = take_piece, .ctx = l };
+    size_t bytes = 0, count = (size_t)(l->history->last - first + 1);
+    for (int64_t zxid = first; zxid <= l->history->last; zxid++)
+        bytes += l->history->payload[zxid].n;
+    bool own = txnlog_would_offer(log, count, bytes) && rng_below(l->rng, 2) == 0 &&
+               (roll_after < first || roll_after >= l->history->last);
+    append_all(l, log, first, roll_after);
+    if (own) {
+        int rc = write_own(l, log);
+        if (rc != ERR_BUSY)
+            return rc;
+        history_grow(l->history, l->rng);
+        append_all(l, log, first, roll_after);
+    }
+    return rng_below(l->rng, 2) == 0 ? txnlog_flush(log, &l->err) : txnlog_flush_by(log, &taker, &l->err);
+}
+
 /* One batch and what follows it. 0 or the store's error. */
 static int live_a_while(struct life *l, struct txnlog *log)
 {
     struct fs *fs = disk_fs(l->disk);
-    uint64_t batch = 1 + rng_below(l->rng, 5), roll_in = rng_below(l->rng, 8);
-    for (uint64_t i = 0; i < batch; i++) {
+    uint64_t batch = 1 + rng_below(l->rng, 5);
+    int64_t first = l->history->last + 1, roll_after = first + (int64_t)rng_below(l->rng, 8);
+    for (uint64_t i = 0; i < batch; i++)
         history_grow(l->history, l->rng);
-        txnlog_append(log, l->history->last, l->history->payload[l->history->last]);
-        if (i == roll_in)
-            txnlog_roll(log);
-    }
+    int rc = write_batch(l, log, first, roll_after);
     int64_t last = l->history->last;
-    int rc = txnlog_flush(log, &l->err);
     if (rc < 0) {
         struct store_error again;
         assert_int_equal(txnlog_flush(log, &again), rc);
@@ -78,9 +139,11 @@ static int live(struct life *l)
     l->acked = last; /* it is served from now on */
     if (l->start_snapshot || out.snapshot_zxid < 0)
         rc = write_snapshot(fs, out.tree, SNAPSHOT_PLAIN, &l->err);
-    struct txnlog *log = txnlog_new(
-        fs, &(struct txnlog_options){
-                .dir = l->dirs.log_dir, .prealloc_bytes = 5000, .size_limit_bytes = 20000, .force_sync = true });
+    struct txnlog *log = txnlog_new(fs, &(struct txnlog_options){ .dir = l->dirs.log_dir,
+                                                                  .prealloc_bytes = l->long_files ? 40000 : 5000,
+                                                                  .size_limit_bytes = l->long_files ? 90000 : 20000,
+                                                                  .ahead_bytes = 2 * TXNLOG_BLOCK_BYTES,
+                                                                  .force_sync = true });
     int64_t until = last + RECORDS;
     while (rc == 0 && l->history->last < until)
         rc = live_a_while(l, log);
@@ -99,7 +162,8 @@ static struct fixture *fixture_new(uint64_t seed)
     struct fixture *f = mem_zalloc(sizeof *f);
     history_init(&f->history);
     rng_init(&f->rng, seed);
-    f->life = (struct life){ .disk = disk_new(seed), .history = &f->history, .rng = &f->rng };
+    f->life =
+        (struct life){ .disk = disk_new(seed), .history = &f->history, .rng = &f->rng, .long_files = seed % 2 == 1 };
     f->life.dirs = (struct store_dirs){ DIR_NAME, seed % 2 == 0 ? DIR_NAME : "/logs/version-2" };
     return f;
 }
@@ -214,8 +278,9 @@ static void survives_a_kill_and_then_a_power_cut(void **state)
 static void every_failing_operation_is_clean(void **state)
 {
     (void)state;
-    static const unsigned kinds[] = { DISK_OP_OPEN,   DISK_OP_WRITE,    DISK_OP_ALLOCATE, DISK_OP_SYNC, DISK_OP_RENAME,
-                                      DISK_OP_REMOVE, DISK_OP_SYNC_DIR, DISK_OP_READ,     DISK_OP_LIST, DISK_OP_ANY };
+    static const unsigned kinds[] = { DISK_OP_OPEN,   DISK_OP_WRITE,  DISK_OP_ALLOCATE, DISK_OP_SYNC,
+                                      DISK_OP_RENAME, DISK_OP_REMOVE, DISK_OP_SYNC_DIR, DISK_OP_READ,
+                                      DISK_OP_LIST,   DISK_OP_DIRECT, DISK_OP_ANY };
     for (size_t k = 0; k < ARRAY_COUNT(kinds); k++) {
         bool hit = true;
         for (uint64_t n = 1; hit; n++) {

@@ -49,6 +49,9 @@ struct txnlog *txnlog_new(struct fs *fs, const struct txnlog_options *options)
     size_t n = strlen(options->dir) + 1;
     l->fs = fs;
     l->options = *options;
+    if (l->options.ahead_bytes == 0)
+        l->options.ahead_bytes = TXNLOG_AHEAD_BYTES;
+    ASSERT(l->options.ahead_bytes <= TXNLOG_AHEAD_BYTES && l->options.ahead_bytes % TXNLOG_BLOCK_BYTES == 0);
     l->dir = mem_alloc(n);
     memcpy(l->dir, options->dir, n);
     l->options.dir = l->dir;
@@ -231,7 +234,8 @@ static int txnlog_write(struct txnlog *l, size_t at, size_t end)
             return rc;
         if ((rc = l->fs->ops->write_at(l->file, l->pos, l->batch.p + at, n)) < 0)
             return txnlog_fail(l, rc, "write");
-        txnlog_keep_end(l, l->batch.p + at, n);
+        if (!SIM_BUG(log_block_stale))
+            txnlog_keep_end(l, l->batch.p + at, n);
         l->pos += n;
         l->dirty = true;
         at += n;
@@ -310,7 +314,7 @@ bool txnlog_offer(struct txnlog *l, bool ahead, struct txnlog_piece *piece)
     uint64_t end = txnlog_block_end(l->pos + n);
     size_t zeros = 0;
     if (ahead && end > l->zeroed) {
-        zeros = end + TXNLOG_AHEAD_BYTES <= l->size ? TXNLOG_AHEAD_BYTES : 0;
+        zeros = end + l->options.ahead_bytes <= l->size ? l->options.ahead_bytes : 0;
         l->zeroed = end + zeros;
     }
     *piece = (struct txnlog_piece){ .path = l->path.text,
@@ -319,6 +323,8 @@ bool txnlog_offer(struct txnlog *l, bool ahead, struct txnlog_piece *piece)
                                     .p = l->block,
                                     .n = (size_t)(end - (l->pos - had)),
                                     .zeros = zeros };
+    if (SIM_BUG(log_block_without_past))
+        memset(l->block, 0, had);
     memcpy(l->block + had, l->batch.p, n);
     memset(l->block + had + n, 0, piece->n - had - n);
     return true;
@@ -341,6 +347,21 @@ void txnlog_refused(struct txnlog *l, int rc, struct store_error *err)
 void txnlog_withdraw(struct txnlog *l)
 {
     ASSERT(l->failed == 0 && l->cut_count == 0);
+    if (SIM_BUG(log_end_forgotten))
+        l->pos -= l->pos % TXNLOG_BLOCK_BYTES;
     buf_reset(&l->batch);
     l->cut_wanted = false; /* before the first of it was appended it was not */
+}
+
+int txnlog_flush_by(struct txnlog *l, const struct txnlog_taker *taker, struct store_error *err)
+{
+    struct txnlog_piece piece;
+    int rc = txnlog_offer(l, true, &piece) ? taker->write(taker->ctx, &piece) : ERR_INVALID;
+    if (rc == ERR_INVALID)
+        return txnlog_flush(l, err);
+    if (rc == 0 || SIM_BUG(log_failed_piece_forgiven))
+        txnlog_took(l);
+    else
+        txnlog_refused(l, rc, err);
+    return l->failed;
 }

@@ -22,6 +22,7 @@ struct txnlog_options {
     uint64_t prealloc_bytes;   /* preAllocSize; 0 off */
     uint64_t size_limit_bytes; /* txnLogSizeLimitInKb: roll after a sync when the file is larger; 0 off */
     bool force_sync;           /* forceSync=yes */
+    uint64_t ahead_bytes;      /* of zeros with an offer, whole blocks; 0: TXNLOG_AHEAD_BYTES, which is the most */
 };
 
 struct txnlog; /* opaque; one owner thread */
@@ -58,6 +59,15 @@ struct txnlog_piece {
  * False: the batch must be flushed (it begins or lengthens a file, is long, or there is none). After true nothing but
  * flush and one of the next three may be called. */
 bool txnlog_offer(struct txnlog *l, bool ahead, struct txnlog_piece *piece);
+/* Who writes offers at once. */
+struct txnlog_taker {
+    /* 0: the piece is durable. ERR_INVALID: it does not go this way, whatever of it is in the file. Another error: it
+     * could not be written. */
+    int (*write)(void *ctx, const struct txnlog_piece *piece);
+    void *ctx;
+};
+/* txnlog_flush, past the page cache where the batch can be offered, with zeros ahead, and the taker takes it. */
+int txnlog_flush_by(struct txnlog *l, const struct txnlog_taker *taker, struct store_error *err);
 /* It is written and durable: as if txnlog_flush had returned 0. */
 void txnlog_took(struct txnlog *l);
 /* It could not be written: the log has failed with rc, as in txnlog_flush. */

@@ -590,6 +590,54 @@ static void what_is_not_offered(void **state)
     txnlog_free(l);
 }
 
+struct answer {
+    int rc;
+    size_t asked, zeros;
+};
+
+static int answers(void *ctx, const struct txnlog_piece *piece)
+{
+    struct answer *a = ctx;
+    a->asked++;
+    a->zeros = piece->zeros;
+    return a->rc;
+}
+
+static void a_taker_is_asked_first(void **state)
+{
+    struct fixture *f = *state;
+    struct txnlog *l = txnlog_new(f->fs, &(struct txnlog_options){ .dir = DIR_NAME,
+                                                                   .prealloc_bytes = 1 << 16,
+                                                                   .force_sync = true,
+                                                                   .ahead_bytes = 2 * TXNLOG_BLOCK_BYTES });
+    struct answer answer = { .rc = ERR_IO };
+    struct txnlog_taker taker = { .write = answers, .ctx = &answer };
+    append(f, l);
+    assert_int_equal(txnlog_flush_by(l, &taker, &f->err), 0); /* begins a file: it is not offered */
+    assert_int_equal(answer.asked, 0);
+    append(f, l);
+    answer.rc = ERR_INVALID;
+    assert_int_equal(txnlog_flush_by(l, &taker, &f->err), 0); /* went the other way */
+    assert_int_equal(answer.asked, 1);
+    assert_int_equal(answer.zeros, 2 * TXNLOG_BLOCK_BYTES);
+    struct read_result got = read_log(f, LOG1);
+    assert_int_equal(got.rc, 0);
+    assert_int_equal(got.zxid, 2);
+    append(f, l);
+    answer.rc = 0;
+    assert_int_equal(txnlog_flush_by(l, &taker, &f->err), 0); /* says that it has written it, and has not */
+    assert_int_equal(answer.zeros, 0);
+    assert_int_equal(read_log(f, LOG1).zxid, 2);
+    append(f, l);
+    answer.rc = ERR_NO_SPACE;
+    assert_int_equal(txnlog_flush_by(l, &taker, &f->err), ERR_NO_SPACE);
+    assert_says(f->err.text, "no space left on device");
+    answer.rc = 0;
+    assert_int_equal(txnlog_flush_by(l, &taker, &f->err), ERR_NO_SPACE); /* sticks */
+    assert_int_equal(answer.asked, 3);
+    txnlog_free(l);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -605,6 +653,7 @@ int main(void)
         TEST(a_huge_batch_is_synced_in_pieces),
         TEST(an_offer_taken_is_a_flush),
         TEST(what_is_not_offered),
+        TEST(a_taker_is_asked_first),
         TEST(a_log_cut_anywhere_is_torn),
         TEST(a_flipped_bit_is_never_swallowed),
         TEST(a_wrong_checksum_at_the_end_is_damage),

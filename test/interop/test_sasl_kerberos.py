@@ -159,6 +159,18 @@ def srv(kdc, tmp_path_factory):
             assert server.stop() == 0, server.log()[-4000:]
 
 
+@pytest.fixture(scope="module")
+def mapped(kdc, tmp_path_factory):
+    """A server whose rules know both realms."""
+    options = kdc.server_options(
+        security__auth_to_local=RULES,
+        kerberos__removeHostFromPrincipal="true",
+        kerberos__removeRealmFromPrincipal="true",
+    )
+    with server_module.Server(tmp_path_factory.mktemp("mapped"), **options) as server:
+        yield server
+
+
 java = [
     pytest.mark.java,
     pytest.mark.skipif(server_module.missing_java() is not None, reason=str(server_module.missing_java())),
@@ -227,6 +239,46 @@ def test_users_keep_their_realm(kdc, own_server, default_realm):
     for who in ("bob", "stranger"):
         out = kdc.zkcli(server, who, "whoami")
         assert "sasl: bob@%s\n" % realm_of(who) in out, out
+
+
+RULES = (
+    r"RULE:[2:$1;$2](app;h[0-9]\.example)s/;.*/_group/ "
+    r"RULE:[1:$1@$0](b.b@OTHER\.TEST)s/(.*)@([A-Z]+)\..*/$1_of_$2/ RULE:[1:$1@$0](other@.*) DEFAULT"
+)
+
+
+@needs_java
+@pytest.mark.parametrize(
+    "who, name",
+    [("bob", "bob"), ("stranger", "bob_of_OTHER"), ("app", "app_group"), ("other", "other@" + REALM)],
+)
+def test_rules_make_ids(kdc, mapped, who, name):
+    """The last one's rule fits, but what it makes is no short name, and so the principal stays whole."""
+    assert "sasl: %s\n" % name in kdc.zkcli(mapped, who, "whoami")
+
+
+@needs_java
+def test_lists_hold_for_the_ids_that_rules_make(kdc, mapped):
+    path = "/mapped"
+    assert "Created " + path in kdc.zkcli(mapped, "bob", "create", path, "j", "sasl:bob_of_OTHER:cdrwa")
+    refused = kdc.zkcli(mapped, "bob", "get", path)
+    assert "NoAuth" in refused or "Insufficient permission" in refused, refused
+    assert "\nj\n" in kdc.zkcli(mapped, "stranger", "get", path)
+
+
+@needs_java
+def test_host_and_realm_follow_the_name_that_rules_make(kdc, own_server):
+    server = own_server(**kdc.server_options(security__auth_to_local=RULES))
+    assert "sasl: app_group/h1.example@%s\n" % REALM in kdc.zkcli(server, "app", "whoami")
+
+
+@pytest.mark.skipif(server_module.use_apache(), reason="Apache's finds them when the first client logs in")
+def test_rules_that_cannot_be_read_stop_the_start(tmp_path):
+    props = {"zookeeper.security.auth_to_local": "DEFAULT RULE:[1:$1](a[b)"}
+    server = server_module.Server(tmp_path / "s", props=props)
+    server.spawn()
+    assert server.wait(20) == 2
+    assert "security.auth_to_local: rule 2, RULE:[1:$1](a[b): the pattern in (), character 4" in server.log()
 
 
 @needs_java

@@ -345,6 +345,27 @@ def test_client_addresses(tmp_path, pki):
         assert refused(srv.secure_port, pki.context("bob"))
 
 
+@pytest.mark.ours("with fips-mode, its default, the key is without effect")
+@pytest.mark.parametrize("reverse", ["true", "false"])
+def test_client_names(tmp_path, pki, reverse):
+    """The first one's certificate names no address of the client's, but the host that 127.0.0.1 is."""
+    pki.make("local", "/O=Zokor/CN=local", "DNS:localhost,IP:10.9.8.7")
+    keys = {"ssl__clientHostnameVerification": "true", "ssl__allowReverseDnsLookup": reverse}
+    with start(tmp_path, pki, **keys) as srv:
+        assert word(srv.secure_port, "ruok", pki.context("alice")) == "imok"
+        if reverse == "true":
+            for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+                context = pki.context("local", version=version)
+                assert word(srv.secure_port, "ruok", context) == "imok"
+            with zkraw.Client(srv.secure_port, tls=pki.context("local")) as client:
+                assert client.who_am_i().value == [("ip", "127.0.0.1"), ("x509", "CN=local,O=Zokor")]
+        else:
+            assert refused(srv.secure_port, pki.context("local"))
+        assert refused(srv.secure_port, pki.context("bob"))
+        assert refused(srv.secure_port, pki.context("stranger"))
+        assert word(srv.secure_port, "ruok", pki.context("alice")) == "imok"
+
+
 def test_versions(tmp_path, pki):
     with start(tmp_path, pki, ssl__enabledProtocols="TLSv1.2") as srv:
         assert refused(srv.secure_port, pki.context(version=ssl.TLSVersion.TLSv1_3))
