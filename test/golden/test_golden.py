@@ -35,7 +35,7 @@ def replay(port, vectors):
         if name.startswith("connect-") or conn is None:
             if conn is not None:
                 conn.drop()
-            conn = Connection(port, seconds=5)
+            conn = Connection(port)
         try:
             conn.send_bytes(bytes.fromhex(request))
         except OSError:

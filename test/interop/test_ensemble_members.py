@@ -464,7 +464,7 @@ def test_strangers_at_the_doors(trio):
     socks = []
     for port in (lead.election_port, lead.quorum_port):
         for text in (b"", b"GET / HTTP/1.0\r\n\r\n", b"\0" * 100, b"\xff" * 100, struct.pack(">q", -65536)):
-            s = socket.create_connection(("127.0.0.1", port), timeout=10)
+            s = socket.create_connection(("127.0.0.1", port), timeout=60)
             s.sendall(text)
             socks.append(s)
         for _ in range(200):
