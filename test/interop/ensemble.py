@@ -76,6 +76,8 @@ class Member(Server):
         self.sid = sid
         self.kind = kind
         self.observer = observer
+        if kind == APACHE:
+            zkraw.SLEEPY.add(self.port)
         self.quorum_port = free_port()
         self.election_port = free_port()
 

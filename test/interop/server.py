@@ -21,6 +21,7 @@ Other folders use it like this:
 """
 import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -92,6 +93,8 @@ def server_command():
 # Servers that were started and that no test has ended since, by the order of their starts.
 _STARTED = []
 
+# Of mntr: what is 0, and the many figures of times.
+DULL = re.compile(r"\t0(\.0)?$|^zk_(avg|min|max|cnt|sum|p\d+)_")
 LAST_LINES = 40
 LONGEST_LINE = 400
 
@@ -290,7 +293,8 @@ class Server:
         for word in ("srvr", "mntr") if self.running() else ():
             try:
                 answer = self.four_letter(word, 3).decode(errors="replace").splitlines()
-                lines.append("%s: %s" % (word, "; ".join(x.replace("\t", "=") for x in answer)))
+                said = [x for x in answer if not DULL.search(x)]
+                lines.append("%s: %s" % (word, "; ".join(x.replace("\t", "=") for x in said)))
             except OSError as e:
                 lines.append("%s: no answer from port %d: %s" % (word, self.port, e))
                 break
