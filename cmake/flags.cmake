@@ -2,7 +2,10 @@
 add_compile_options(
   -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith
   -Wwrite-strings -Wvla -Wundef -Wconversion -Wno-sign-conversion
-  -fno-strict-aliasing -fstack-protector-strong -fno-omit-frame-pointer)
+  -fno-strict-aliasing -fstack-protector-strong)
+if(NOT CMAKE_BUILD_TYPE STREQUAL "Release")
+  add_compile_options(-fno-omit-frame-pointer) # a release takes `perf record --call-graph dwarf`
+endif()
 add_compile_definitions(_GNU_SOURCE)
 if(ZOKOR_MUSEUM)
   add_compile_definitions(ZOKOR_MUSEUM)

@@ -25,6 +25,14 @@ static inline struct blob *blob_ref(struct blob *b)
 /* Gives one reference back; the last one frees. NULL is fine. Any thread. */
 void blob_unref(struct blob *b);
 
+/* A hint: its first bytes are looked at soon. */
+static inline void blob_fetch(const struct blob *b)
+{
+    __builtin_prefetch(b, 1);
+    __builtin_prefetch(b->p + 64);
+    __builtin_prefetch(b->p + 128);
+}
+
 static inline struct slice blob_slice(const struct blob *b)
 {
     return slice_of(b->p, b->n);

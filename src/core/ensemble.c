@@ -276,12 +276,14 @@ static bool request_peek_path(const struct peer_request *q, struct slice *path)
     return true;
 }
 
-/* What the effect at i will look for in the tree, if there is one. */
+/* What the effect at i will look for in the tree, if there is one; and the bytes that a later one will be asked for. */
 static void expect(struct core *c, const struct zab_out *z, size_t i)
 {
     struct slice path;
     if (i >= z->count)
         return;
+    if (i + EXPECT_AHEAD < z->count && z->fx[i + EXPECT_AHEAD].type == ZAB_FX_COMMIT)
+        blob_fetch(z->fx[i + EXPECT_AHEAD].txn);
     const struct zab_fx *fx = &z->fx[i];
     if (fx->type == ZAB_FX_COMMIT    ? txn_peek_path(blob_slice(fx->txn), &path)
         : fx->type == ZAB_FX_REQUEST ? request_peek_path(&fx->request, &path)
