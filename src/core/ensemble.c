@@ -267,13 +267,9 @@ static void carry_out(struct core *c, const struct zab_fx *fx)
 
 static bool request_peek_path(const struct peer_request *q, struct slice *path)
 {
-    if (q->op == WIRE_OP_MULTI || q->body.n < 4)
-        return false;
-    uint32_t n = load_be32(q->body.p);
-    if (n > q->body.n - 4)
-        return false;
-    *path = slice_of(q->body.p + 4, n);
-    return true;
+    struct wire_reader r = wire_reader_of(q->body);
+    *path = wire_get_ustring(&r);
+    return r.err == 0 && q->op != WIRE_OP_MULTI;
 }
 
 /* What the effect at i will look for in the tree, if there is one; and the bytes that a later one will be asked for. */
@@ -285,9 +281,8 @@ static void expect(struct core *c, const struct zab_out *z, size_t i)
     if (i + EXPECT_AHEAD < z->count && z->fx[i + EXPECT_AHEAD].type == ZAB_FX_COMMIT)
         blob_fetch(z->fx[i + EXPECT_AHEAD].txn);
     const struct zab_fx *fx = &z->fx[i];
-    if (fx->type == ZAB_FX_COMMIT    ? txn_peek_path(blob_slice(fx->txn), &path)
-        : fx->type == ZAB_FX_REQUEST ? request_peek_path(&fx->request, &path)
-                                     : false)
+    if ((fx->type == ZAB_FX_COMMIT && txn_peek_path(blob_slice(fx->txn), &path)) ||
+        (fx->type == ZAB_FX_REQUEST && request_peek_path(&fx->request, &path)))
         tree_expect(c->tree, path);
 }
 

@@ -47,9 +47,8 @@ static void fetch_payload(const struct tree *t, const struct expected_node *e)
 void tree_expect(struct tree *t, struct slice path)
 {
     struct expectations *x = &t->expected;
-    if (x->removals != t->removals) {
+    if (x->removals != t->removals)
         *x = (struct expectations){ .removals = t->removals };
-    }
     struct expected_node *e = &x->ring[x->next % EXPECTED_RING];
     *e = (struct expected_node){ .parent = NODE_NONE };
     if (!path_is_malformed(path)) {

@@ -140,14 +140,11 @@ int txn_decode(struct slice payload, struct txn *txn)
     return 0;
 }
 
-#define TXN_TYPE_AT 28u
-#define TXN_BODY_AT 32u
-
 bool txn_peek_path(struct slice payload, struct slice *path)
 {
-    if (payload.n < TXN_BODY_AT + 4)
-        return false;
-    switch ((int32_t)load_be32(payload.p + TXN_TYPE_AT)) {
+    struct wire_reader r = wire_reader_of(payload);
+    r.field_bytes_max = payload.n;
+    switch (wire_get_txn_header(&r).type) {
     case WIRE_OP_CREATE:
     case WIRE_OP_CREATE2:
     case WIRE_OP_CREATE_CONTAINER:
@@ -160,11 +157,8 @@ bool txn_peek_path(struct slice payload, struct slice *path)
     default:
         return false;
     }
-    uint32_t n = load_be32(payload.p + TXN_BODY_AT);
-    if (n > payload.n - TXN_BODY_AT - 4)
-        return false;
-    *path = slice_of(payload.p + TXN_BODY_AT + 4, n);
-    return true;
+    *path = wire_get_ustring(&r);
+    return r.err == 0 && !slice_is_null(*path);
 }
 
 bool txn_next_sub(struct slice *rest, struct txn_op *sub)
