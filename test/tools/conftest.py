@@ -15,6 +15,7 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(HERE, "..", "interop"))
 
 import server as server_module  # noqa: E402
+from ensemble import until  # noqa: E402
 from server import Server  # noqa: E402
 
 GOLDEN = os.path.join(ROOT, "test", "golden", "disk")
@@ -121,9 +122,21 @@ def directory(request, tmp_path_factory):
         pytest.skip("no server of ours: build it, or set ZOKOR_BIN")
     kind = ApacheServer if request.param == "apache" else Server
     with kind(place, extra=["snapCount=40", "preAllocSize=64"]) as srv:
+        version = os.path.join(srv.data_dir, "version-2")
         work(srv.hosts)
+        # Written in the background: one that has all nodes but the last ones is waited for.
+        until(lambda: sum(map(is_whole, files(version, "snapshot"))) > 1)
         srv.kill()
-    return os.path.join(srv.data_dir, "version-2")
+    for path in files(version, "snapshot"):
+        if not is_whole(path):  # Apache's writes them under their own names
+            os.remove(path)
+    return version
+
+
+def is_whole(path):
+    """A snapshot ends with its seal."""
+    with open(path, "rb") as f:
+        return f.read()[-5:] == b"\0\0\0\1/"
 
 
 def files(directory, kind):

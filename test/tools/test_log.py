@@ -269,7 +269,7 @@ def test_data_cannot_command_a_terminal(zokor, tmp_path):
 def test_follow_goes_from_file_to_file(zokor, tmp_path):
     kazoo_client = pytest.importorskip("kazoo.client", reason="python3-kazoo is not installed")
     with Server(tmp_path, extra=["snapCount=10", "preAllocSize=64"]) as srv:
-        client = kazoo_client.KazooClient(srv.hosts)
+        client = kazoo_client.KazooClient(srv.hosts, timeout=30)
         client.start(60)
         client.create("/before", b"")
         out = open(tmp_path / "followed", "w+b")
@@ -289,7 +289,8 @@ def test_follow_goes_from_file_to_file(zokor, tmp_path):
                 client.create("/f/n%d" % i, b"")
                 client.create("/other%d" % i, b"")
             client.create("/f/last", b"")
-            while b'"/f/last"' not in open(out.name, "rb").read():
+            deadline = time.monotonic() + 60
+            while not re.search(rb'"/f/last".*\n', open(out.name, "rb").read()):
                 assert time.monotonic() < deadline and follower.poll() is None
                 time.sleep(0.05)
         finally:
@@ -494,7 +495,7 @@ def test_apache_starts_on_what_was_repaired(tool, tmp_path, lost, last):
     kazoo_client = pytest.importorskip("kazoo.client", reason="python3-kazoo is not installed")
     with ApacheServer(tmp_path) as srv:
         assert srv.zxid() == last
-        client = kazoo_client.KazooClient(srv.hosts)
+        client = kazoo_client.KazooClient(srv.hosts, timeout=30)
         client.start(60)
         assert client.get("/a")[0] == b"alpha3", "from in front of the damage"
         assert (client.exists("/keep") is not None) == (lost == "fill"), "from behind it"
