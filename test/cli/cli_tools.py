@@ -169,6 +169,20 @@ class Terminal:
             assert piece is not None, "it ended: %r" % self.seen
             self.seen += piece
 
+    def complete(self, text):
+        """Types Tab until a line of the screen contains the text: whoever waits for the server for too long beeps."""
+        deadline = time.monotonic() + SECONDS
+        start = len(self.seen)
+        self.type("\t")
+        while not any(text in line for line in self.screen()):
+            assert time.monotonic() < deadline, "no %r on the screen: %r" % (text, self.screen())
+            piece = self.read(0.5)
+            assert piece is not None, "it ended: %r" % self.seen
+            self.seen += piece
+            if "\a" in self.seen[start:]:
+                start = len(self.seen)
+                self.type("\t")
+
     def prompt(self, number):
         self.wait_screen("(CONNECTED) %d]" % number)
 

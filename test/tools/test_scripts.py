@@ -184,7 +184,7 @@ def test_words_and_status_are_those_of_debians_script(place, verb, lines):
     place.write("dataDir=%s" % place.data, *(x.format(port=place.port, conf=place.conf) for x in lines))
     ours = place.run("zkServer.sh", verb, place.conf / "zoo.cfg", config=False)
     theirs = subprocess.run([DEBIANS, verb, str(place.conf / "zoo.cfg")], stdin=subprocess.DEVNULL,
-                            capture_output=True, text=True, timeout=60, env={**ENVIRONMENT, "JMXDISABLE": "true"})
+                            capture_output=True, text=True, timeout=120, env={**ENVIRONMENT, "JMXDISABLE": "true"})
     assert ours.returncode == theirs.returncode, (ours.stdout, theirs.stdout)
 
     def essence(text):
