@@ -88,7 +88,8 @@ def test_a_certificate_is_needed(tmp_path, pki):
 
 def test_large_answers_and_kept_connections(tmp_path, pki):
     """A snapshot as it is sent, larger than any buffer; several requests on one connection; who reads slowly."""
-    props = quorum_keys(pki, admin__forceHttps="true", admin__rateLimiterIntervalInMS="0")
+    props = quorum_keys(pki, admin__forceHttps="true", admin__rateLimiterIntervalInMS="0",
+                        admin__idleTimeout="600000")
     props["zookeeper.DigestAuthenticationProvider.superDigest"] = "super:UdxDQl4f9v5oITwcAsO9bmWgHSI="
     with HttpServer(tmp_path, props=props) as srv:
         with Client(srv.port) as c:
@@ -121,8 +122,8 @@ def test_large_answers_and_kept_connections(tmp_path, pki):
 
 def test_strangers_at_the_door(tmp_path, pki):
     """Who says nothing, half of a hello, or no TLS, is closed and holds up nobody."""
-    props = quorum_keys(pki, admin__portUnification="true", admin__idleTimeout="2000",
-                        ssl__quorum__handshakeDetectionTimeoutMillis="1500")
+    props = quorum_keys(pki, admin__portUnification="true", admin__idleTimeout="5000",
+                        ssl__quorum__handshakeDetectionTimeoutMillis="4000")
     with HttpServer(tmp_path, props=props) as srv:
         silent = [socket.create_connection(("127.0.0.1", srv.admin_port)) for _ in range(150)]
         for i, s in enumerate(silent):
