@@ -9,6 +9,7 @@ import json
 import os
 import re
 import sys
+import time
 
 import pytest
 
@@ -21,6 +22,7 @@ from zkraw import Closed, Connection, i32  # noqa: E402
 
 # The captures were taken with tickTime 2000: the negotiated time-outs are in them.
 FRAMES = 79
+SHORTEST_S = 4
 
 
 def load(variant):
@@ -59,10 +61,14 @@ def replay(port, vectors):
 
 @pytest.mark.skipif(server_module.server_command() is None, reason="no server to test")
 def test_every_golden_frame(tmp_path):
-    with Server(tmp_path) as srv:
-        vectors = load("38" if srv.is_38() else "39")
-        assert sum(len(v[2]) for v in vectors) == FRAMES
-        matching, wrong = replay(srv.port, vectors)
+    for number in range(3):
+        with Server(tmp_path / str(number)) as srv:
+            vectors = load("38" if srv.is_38() else "39")
+            assert sum(len(v[2]) for v in vectors) == FRAMES
+            began = time.monotonic()
+            matching, wrong = replay(srv.port, vectors)
+        if not wrong or time.monotonic() - began < SHORTEST_S:
+            break  # else the captured session of 4 s, which is left alone, has taken a zxid by its end
     print("%d of %d frames" % (matching, FRAMES))
     assert not wrong, "\n".join(wrong)
     assert matching == FRAMES
