@@ -318,7 +318,7 @@ int main(int argc, char **argv)
     flockfile(stdout);
     show_levels();
     zoo_deterministic_conn_order(1);
-    zh = zookeeper_init(argv[1], on_session, 15000, NULL, NULL, 0);
+    zh = zookeeper_init(argv[1], on_session, 30000, NULL, NULL, 0);
     if (zh == NULL)
         return 1;
     reach(&connected, 1);

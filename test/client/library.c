@@ -97,7 +97,7 @@ static void count(int *value)
 static zhandle_t *connect_to(struct inbox *in, const char *where)
 {
     memset(in, 0, sizeof(*in));
-    zhandle_t *zh = zookeeper_init2(where, on_event, 15000, NULL, in, ZOO_NO_LOG_CLIENTENV, NULL);
+    zhandle_t *zh = zookeeper_init2(where, on_event, 30000, NULL, in, ZOO_NO_LOG_CLIENTENV, NULL);
     if (zh != NULL && !reached(&in->connected, 1)) {
         zookeeper_close(zh);
         return NULL;
@@ -338,9 +338,9 @@ static int test_deadlines(zhandle_t *zh)
     int rc = zoo_exists(own, "/", 0, &stat);
     CHECK(rc == ZREQUESTTIMEOUT || rc == ZCONNECTIONLOSS);
     CHECK_RC(ZOK, zookeeper_close(own));
-    CHECK(zokor_thread_deadline(20000) == 0);
+    CHECK(zokor_thread_deadline(60000) == 0);
     CHECK_RC(ZOK, zoo_exists(zh, "/", 0, &stat));
-    CHECK(zokor_thread_deadline(0) == 20000);
+    CHECK(zokor_thread_deadline(0) == 60000);
     return 0;
 }
 
@@ -455,11 +455,11 @@ static int test_await(zhandle_t *zh)
     CHECK(zokor_thread_prompt(prompt) == 0);
     CHECK_RC(ZOK, zokor_await_soon(zh));
     CHECK_RC(ZOK, zoo_awexists(zh, at("/await"), flags_event, &changed, flags, &answered));
-    CHECK_RC(ZOK, zokor_await(zh, flag_is_set, &answered, 30000));
+    CHECK_RC(ZOK, zokor_await(zh, flag_is_set, &answered, WAIT_S * 1000));
     CHECK(pthread_equal(answered.by, pthread_self()));
     CHECK_RC(ZOK, zoo_aset(zh, at("/await"), "2", 1, -1, flags, &watched));
-    CHECK_RC(ZOK, zokor_await(zh, flag_is_set, &watched, 30000));
-    CHECK_RC(ZOK, zokor_await(zh, flag_is_set, &changed, 30000));
+    CHECK_RC(ZOK, zokor_await(zh, flag_is_set, &watched, WAIT_S * 1000));
+    CHECK_RC(ZOK, zokor_await(zh, flag_is_set, &changed, WAIT_S * 1000));
     CHECK(flagged_zxid == -1 || flagged_zxid == zokor_last_zxid(zh));
     CHECK(zokor_thread_prompt(0) == prompt);
     sem_post(&busy);
@@ -502,7 +502,7 @@ static int test_inside_a_prompt_function(zhandle_t *zh)
     by_caller.zh = by_io.zh = zh;
     CHECK_RC(ZOK, zokor_await_soon(zh));
     CHECK_RC(ZOK, zoo_aexists(zh, "/", 0, acts_inside, &by_caller));
-    CHECK_RC(ZOK, zokor_await(zh, flag_is_set, &by_caller.done, 30000));
+    CHECK_RC(ZOK, zokor_await(zh, flag_is_set, &by_caller.done, WAIT_S * 1000));
     CHECK(pthread_equal(by_caller.done.by, pthread_self()));
     CHECK(by_caller.exists_rc == ZINVALIDSTATE && by_caller.await_rc == ZINVALIDSTATE);
     CHECK_RC(ZOK, zoo_aexists(zh, "/", 0, acts_inside, &by_io));
@@ -516,7 +516,7 @@ static int test_inside_a_prompt_function(zhandle_t *zh)
         CHECK(closing[i].zh != NULL && becomes_shared(closing[i].zh));
         CHECK(i == 0 || zokor_await_soon(closing[i].zh) == ZOK);
         CHECK_RC(ZOK, zoo_aexists(closing[i].zh, "/", 0, acts_inside, &closing[i]));
-        CHECK(i == 0 || zokor_await(closing[i].zh, flag_is_set, &closing[i].done, 30000) == ZOK);
+        CHECK(i == 0 || zokor_await(closing[i].zh, flag_is_set, &closing[i].done, WAIT_S * 1000) == ZOK);
         for (int n = 0; n < 30000 && !flag_is_set(&closing[i].done); n++)
             usleep(1000);
         CHECK(flag_is_set(&closing[i].done) && closing[i].close_rc == ZOK);
@@ -627,9 +627,9 @@ static int test_polled(zhandle_t *other)
     struct Stat stat;
     (void)other;
 #ifdef WITHOUT_THREADS /* the library whose ordinary handles have none */
-    zhandle_t *zh = zookeeper_init(hosts, polled_watcher, 15000, NULL, NULL, ZOO_NO_LOG_CLIENTENV);
+    zhandle_t *zh = zookeeper_init(hosts, polled_watcher, 30000, NULL, NULL, ZOO_NO_LOG_CLIENTENV);
 #else
-    zhandle_t *zh = zokor_init_polled(hosts, polled_watcher, 15000, NULL, NULL, ZOO_NO_LOG_CLIENTENV, NULL);
+    zhandle_t *zh = zokor_init_polled(hosts, polled_watcher, 30000, NULL, NULL, ZOO_NO_LOG_CLIENTENV, NULL);
 #endif
     CHECK(zh != NULL);
     CHECK(pump(zh, &polled_connected, 1));
@@ -640,7 +640,7 @@ static int test_polled(zhandle_t *other)
     CHECK_RC(ZOK, zoo_aget(zh, "/", 0, polled_got, NULL));
     CHECK_RC(ZOK, zookeeper_close(zh));
     CHECK(polled_data == 1001);
-    zh = zokor_init_polled(hosts, polled_watcher, 15000, NULL, NULL, ZOO_NO_LOG_CLIENTENV, NULL);
+    zh = zokor_init_polled(hosts, polled_watcher, 30000, NULL, NULL, ZOO_NO_LOG_CLIENTENV, NULL);
     CHECK(zh != NULL);
     polled_connected = 0;
     CHECK(pump(zh, &polled_connected, 1));

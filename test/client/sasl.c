@@ -66,7 +66,7 @@ static zhandle_t *open_apache(int argc, char **argv)
                                  .host = value_of(argc, argv, "host"),
                                  .mechlist = value_of(argc, argv, "mechanism"),
                                  .callbacks = callbacks };
-    return zookeeper_init_sasl(argv[1], watch, 10000, NULL, NULL, 0, say, &params);
+    return zookeeper_init_sasl(argv[1], watch, 30000, NULL, NULL, 0, say, &params);
 }
 
 static zhandle_t *open_handle(int argc, char **argv)
@@ -90,7 +90,7 @@ static zhandle_t *open_handle(int argc, char **argv)
         .polled = strcmp(argv[2], "polled") == 0,
     };
     const struct zokor_tls tls = { .size = sizeof tls, .trust = value_of(argc, argv, "trust") };
-    return zokor_init_sasl(argv[1], &o, tls.trust != NULL ? &tls : NULL, watch, 10000, NULL, NULL, 0, say);
+    return zokor_init_sasl(argv[1], &o, tls.trust != NULL ? &tls : NULL, watch, 30000, NULL, NULL, 0, say);
 }
 
 static void created(int rc, const char *value, const void *data)
@@ -102,7 +102,7 @@ static void created(int rc, const char *value, const void *data)
 /* The program's own loop, until *what is no longer `before` or a while has passed. */
 static void turn(zhandle_t *zh, _Atomic int *what, int before)
 {
-    for (time_t end = time(NULL) + 20; *what == before && time(NULL) < end;) {
+    for (time_t end = time(NULL) + 60; *what == before && time(NULL) < end;) {
         int fd, interest;
         struct timeval tv;
         int rc = zookeeper_interest(zh, &fd, &interest, &tv);
@@ -121,7 +121,7 @@ static void await(zhandle_t *zh, int polled, _Atomic int *what, int before)
 {
     if (polled)
         turn(zh, what, before);
-    for (int i = 0; i < 1000 && *what == before; i++)
+    for (int i = 0; i < 3000 && *what == before; i++)
         nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
 }
 
@@ -142,7 +142,7 @@ static void again(zhandle_t *zh)
     int n = sizeof data;
     printf("on %s\n", zoo_get_current_server(zh));
     printf("cut me\n"); /* whoever reads this does so now */
-    for (int i = 0; i < 1000 && state_now == ZOO_CONNECTED_STATE; i++)
+    for (int i = 0; i < 3000 && state_now == ZOO_CONNECTED_STATE; i++)
         nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
     await(zh, 0, &sessions, 1);
     printf("read %d\n", zoo_get(zh, "/own", 0, data, &n, NULL));
@@ -187,11 +187,11 @@ static int many(char **argv)
 static int persist(zhandle_t *zh, int wanted)
 {
     int good = 0, lost = 0, rc = ZOK;
-    for (time_t end = time(NULL) + 60; good < wanted && time(NULL) < end; good += rc == ZOK, lost += rc != ZOK) {
+    for (time_t end = time(NULL) + 120; good < wanted && time(NULL) < end; good += rc == ZOK, lost += rc != ZOK) {
         rc = zoo_set(zh, "/own", "w", 1, -1);
         if (rc == ZNONODE)
             rc = zoo_create(zh, "/own", "v", 1, &ZOO_CREATOR_ALL_ACL, ZOO_EPHEMERAL, NULL, 0);
-        if (rc != ZOK && rc != ZCONNECTIONLOSS && rc != ZNODEEXISTS)
+        if (rc != ZOK && rc != ZCONNECTIONLOSS && rc != ZOPERATIONTIMEOUT && rc != ZNODEEXISTS)
             break;
     }
     printf("persisted %d, %s\n", good >= wanted ? 0 : rc, lost > 0 ? "some were lost" : "none was lost");

@@ -67,7 +67,7 @@ def run(build, program, host, *words, env=None):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=60,
+        timeout=180,
     ).stdout
     assert "ERROR: " not in out and "WARNING: ThreadSanitizer" not in out, out
     return out

@@ -83,7 +83,7 @@ SCRIPT = textwrap.dedent(
         seen.append((kind, state, path))
         changed.set()
     zookeeper.set_debug_level(zookeeper.LOG_LEVEL_ERROR)
-    handle = zookeeper.init(hosts, session, 10000)
+    handle = zookeeper.init(hosts, session, 30000)
     assert up.wait(60)
     print(zookeeper.state(handle) == zookeeper.CONNECTED_STATE, zookeeper.recv_timeout(handle))
     print("bytes", zookeeper.exists(handle, base + "/a", watcher)["dataLength"])
@@ -124,12 +124,12 @@ def test_python_binding(plain, srv, zk, base, tmp_path):
         assert zk.create(base + "/a", b"data").err == 0
         env = {**os.environ, "LD_PRELOAD": shim, "LD_LIBRARY_PATH": folder}
         run = subprocess.run(
-            ["/usr/bin/python3", "-c", SCRIPT, srv.hosts, base], env=env, capture_output=True, text=True, timeout=60
+            ["/usr/bin/python3", "-c", SCRIPT, srv.hosts, base], env=env, capture_output=True, text=True, timeout=180
         )
         assert run.returncode == 0, run.stdout + run.stderr
         outputs.append(run.stdout)
     assert outputs[0] == outputs[1]
-    assert "True 10000" in outputs[0] and "bytes 4" in outputs[0] and "NoNodeException" in outputs[0]
+    assert "True 30000" in outputs[0] and "bytes 4" in outputs[0] and "NoNodeException" in outputs[0]
 
 
 LOAD_GEN = "/usr/lib/zookeeper/bin/load_gen"

@@ -25,7 +25,7 @@ def program(build, tmp_path_factory):
 
 
 def run(build, program, host, *words):
-    out = build.run(program, host, *words, seconds=60)
+    out = build.run(program, host, *words, seconds=180)
     assert "ERROR: " not in out.stdout and "WARNING: ThreadSanitizer" not in out.stdout, out.stdout
     return out.stdout
 
@@ -143,7 +143,7 @@ def test_library_is_not_loaded_without_need(build):
 
 
 def zokor_cli(host, *words, settings=None, env=None, tmp_path=None):
-    command = [*server_module.server_command(), "cli", "-server", host, "-timeout", "5000"]
+    command = [*server_module.server_command(), "cli", "-server", host, "-timeout", "30000"]
     if settings:
         path = tmp_path / "client.properties"
         path.write_text("".join("%s=%s\n" % kv for kv in settings.items()))

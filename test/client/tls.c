@@ -38,7 +38,7 @@ static const char *value_of(int argc, char **argv, const char *name)
 static zhandle_t *open_handle(int argc, char **argv)
 {
     if (strcmp(argv[2], "apache") == 0)
-        return zookeeper_init_ssl(argv[1], argv[3], watch, 10000, NULL, NULL, 0);
+        return zookeeper_init_ssl(argv[1], argv[3], watch, 30000, NULL, NULL, 0);
     struct zokor_tls o = {
         .size = sizeof o,
         .trust = value_of(argc, argv, "trust"),
@@ -50,7 +50,7 @@ static zhandle_t *open_handle(int argc, char **argv)
         .any_name = value_of(argc, argv, "any_name") != NULL,
         .polled = strcmp(argv[2], "polled") == 0,
     };
-    return zokor_init_tls(argv[1], &o, watch, 10000, NULL, NULL, 0, say);
+    return zokor_init_tls(argv[1], &o, watch, 30000, NULL, NULL, 0, say);
 }
 
 static void created(int rc, const char *value, const void *data)
@@ -62,7 +62,7 @@ static void created(int rc, const char *value, const void *data)
 /* The program's own loop, until *what is `until` or a while has passed. */
 static void turn(zhandle_t *zh, _Atomic int *what, int until)
 {
-    for (time_t end = time(NULL) + 20; *what != until && time(NULL) < end;) {
+    for (time_t end = time(NULL) + 60; *what != until && time(NULL) < end;) {
         int fd, interest;
         struct timeval tv;
         int rc = zookeeper_interest(zh, &fd, &interest, &tv);
@@ -89,7 +89,7 @@ static int polled(zhandle_t *zh)
 
 static void await_session(int count)
 {
-    for (int i = 0; i < 1000 && (sessions < count || !connected); i++)
+    for (int i = 0; i < 3000 && (sessions < count || !connected); i++)
         nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
 }
 

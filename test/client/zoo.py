@@ -50,6 +50,11 @@ class Zoo:
                 assert self.changed.wait(max(0, deadline - time.monotonic())), (event, self.events)
             del self.events[: self.events.index(event) + 1]
 
+    def forget(self):
+        """All events so far."""
+        with self.changed:
+            self.events.clear()
+
     def expect_state(self, state, seconds=60):
         self.expect(SESSION, state, "", seconds=seconds)
 
