@@ -40,17 +40,15 @@ def zkraw_server(factory):
     ],
 )
 def test_timeout_is_clamped_to_2_and_20_ticks(tick2000, asked, granted):
-    client = Client(tick2000.port, asked)
-    assert client.granted_ms == granted
-    client.close()
+    with Client(tick2000.port, asked) as client:
+        assert client.granted_ms == granted
 
 
 def test_session_timeout_keys(own_server):
     srv = own_server(extra=["minSessionTimeout=1234", "maxSessionTimeout=5678"])
     for asked, granted in ((1, 1234), (2000, 2000), (60000, 5678)):
-        client = Client(srv.port, asked)
-        assert client.granted_ms == granted
-        client.close()
+        with Client(srv.port, asked) as client:
+            assert client.granted_ms == granted
 
 
 def test_new_session_answer(zk):

@@ -429,7 +429,7 @@ def kazoo_client(srv, user, password):
     kazoo = pytest.importorskip("kazoo.client")
     pytest.importorskip("puresasl", reason="Debian's package python3-pure-sasl is not installed")
     options = {"mechanism": "DIGEST-MD5", "username": user, "password": password}
-    return kazoo.KazooClient(hosts=srv.hosts, sasl_options=options if user else None)
+    return kazoo.KazooClient(hosts=srv.hosts, timeout=30, sasl_options=options if user else None)
 
 
 def test_kazoo(srv):
@@ -438,8 +438,8 @@ def test_kazoo(srv):
     from kazoo.security import make_acl
 
     try:
-        bob.start()
-        alice.start()
+        bob.start(60)
+        alice.start(60)
         bob.create("/kazoo-sasl", b"k", acl=[make_acl("sasl", "bob", all=True)])
         assert bob.get("/kazoo-sasl")[0] == b"k"
         with pytest.raises(NoAuthError):
