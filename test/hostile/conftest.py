@@ -11,7 +11,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import hostile_tools  # noqa: E402,F401  (finds the folder interop)
 import server as server_module  # noqa: E402
-from hostile_tools import HERE, MB, Watched, still_serves  # noqa: E402
+from hostile_tools import HERE, LONG, MB, Watched, still_serves  # noqa: E402
 from server import Server  # noqa: E402
 
 
@@ -30,7 +30,7 @@ def pytest_collection_modifyitems(config, items):
 @pytest.fixture(scope="module")
 def hostile_server(tmp_path_factory):
     """One server for the tests of a file that need no settings of their own."""
-    with Server(tmp_path_factory.mktemp("hostile"), tick_ms=1000) as srv:
+    with Server(tmp_path_factory.mktemp("hostile"), tick_ms=1000, extra=LONG) as srv:
         still_serves(srv)
         yield srv
     shutil.rmtree(srv.data_dir, ignore_errors=True)
@@ -64,8 +64,8 @@ def watched(srv):
 def own_server(tmp_path):
     servers = []
 
-    def make(**options):
-        srv = Server(os.path.join(str(tmp_path), "s%d" % len(servers)), **options)
+    def make(extra=(), **options):
+        srv = Server(os.path.join(str(tmp_path), "s%d" % len(servers)), extra=[*LONG, *extra], **options)
         servers.append(srv)
         return srv.start()
 

@@ -3,12 +3,16 @@ import functools
 import os
 import re
 import sys
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "interop"))
 
+from server import LONGEST_MS  # noqa: E402
 from zkraw import Client  # noqa: E402
 
+# Those who ask for it have sessions that no slow disk ends in the middle of a test.
+LONG = ["maxSessionTimeout=%d" % LONGEST_MS]
 MB = 1024  # in the KB of /proc
 
 
@@ -38,6 +42,18 @@ def cpu_seconds(srv):
     with open("/proc/%d/stat" % srv.pid) as f:
         fields = f.read().rsplit(") ", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def is_calm(srv, seconds, most):
+    """Takes less of a processor than `most` seconds in one of some spans: what spins does in none, and what is done in
+    the background comes to its end.
+    """
+    for _ in range(10):
+        began = cpu_seconds(srv)
+        time.sleep(seconds)
+        if cpu_seconds(srv) - began < most:
+            return True
+    return False
 
 
 def still_serves(srv):

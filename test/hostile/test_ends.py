@@ -1,6 +1,7 @@
 """How a server ends: killed at any instant, asked to stop, out of disk, in each other's way."""
 import os
 import random
+import re
 import select
 import signal
 import subprocess
@@ -10,9 +11,9 @@ import time
 import pytest
 
 import zkraw
-from hostile_tools import still_serves
+from hostile_tools import LONG, still_serves
 from ensemble import until
-from server import Server, free_port
+from server import LONGEST_MS, Server, free_port
 from zkraw import Client, Closed, acls, i32, text
 
 EXIT_DATA, EXIT_LOG_FAILED, EXIT_BIND = 3, 10, 14  # enum server_exit of src/server/server.h
@@ -35,7 +36,7 @@ class Writer(threading.Thread):
 
     def run(self):
         try:
-            client = Client(self.port, timeout_ms=20000)
+            client = Client(self.port, timeout_ms=LONGEST_MS)
             client.create("/" + self.name_, b"0")
             pending = {}
             rng = random.Random(self.name_)
@@ -151,7 +152,7 @@ def test_stops_in_order(own_server):
 def test_writes_in_flight_are_answered_before_it_leaves(own_server, number):
     """What was taken in before the signal is finished and answered; what was not is not there."""
     srv = own_server()
-    client = Client(srv.port, timeout_ms=20000)
+    client = Client(srv.port, timeout_ms=LONGEST_MS)
     assert client.create("/last").err == 0
     count = 3000
     client.send_bytes(
@@ -183,7 +184,7 @@ def answers_begin(client):
 
 def test_a_slow_reader_cannot_hold_up_the_stop(own_server):
     srv = own_server(props={"zookeeper.nio.shutdownTimeout": "700"})
-    client = Client(srv.port, timeout_ms=20000)
+    client = Client(srv.port, timeout_ms=LONGEST_MS)
     assert client.create("/blob", b"b" * 1000000).err == 0
     request = i32(8 + len(text("/blob")) + 1) + i32(1) + i32(zkraw.GET_DATA) + text("/blob") + b"\0"
     client.send_bytes(request * 30)
@@ -193,13 +194,13 @@ def test_a_slow_reader_cannot_hold_up_the_stop(own_server):
 
 def test_second_signal_leaves_at_once(own_server):
     srv = own_server(props={"zookeeper.nio.shutdownTimeout": "600000"})
-    client = Client(srv.port, timeout_ms=20000)
+    client = Client(srv.port, timeout_ms=LONGEST_MS)
     assert client.create("/blob", b"b" * 1000000).err == 0
     request = i32(8 + len(text("/blob")) + 1) + i32(1) + i32(zkraw.GET_DATA) + text("/blob") + b"\0"
     client.send_bytes(request * 30)
     answers_begin(client)
     srv.signal(signal.SIGTERM)
-    time.sleep(0.5)
+    until(lambda: "server.stop signal=SIGTERM" in re.sub(" +", " ", srv.log()))  # two at once would be one
     assert srv.running()
     assert srv.stop() == 0
 
@@ -229,7 +230,7 @@ def test_log_cannot_grow(own_server):
         wrapper=["prlimit", "--fsize=400000:400000"],
         props={"zookeeper.preAllocSize": "64", "zookeeper.snapCount": "100000"},
     )
-    client = Client(srv.port, timeout_ms=20000)
+    client = Client(srv.port, timeout_ms=LONGEST_MS)
     assert client.create("/full").err == 0
     data = b"d" * 900
     acknowledged = until_gone(srv, client, data)
@@ -254,10 +255,11 @@ def small_disk(tmp_path):
 
 
 def test_disk_full(tmp_path, small_disk):
-    srv = Server(tmp_path / "s", data_dir=os.path.join(small_disk, "data"), props={"zookeeper.preAllocSize": "64"})
+    data = os.path.join(small_disk, "data")
+    srv = Server(tmp_path / "s", data_dir=data, extra=LONG, props={"zookeeper.preAllocSize": "64"})
     try:
         srv.start()
-        client = Client(srv.port, timeout_ms=20000)
+        client = Client(srv.port, timeout_ms=LONGEST_MS)
         assert client.create("/full").err == 0
         data = b"d" * 5000
         acknowledged = until_gone(srv, client, data)
@@ -278,12 +280,12 @@ def test_snapshots_fail_and_the_server_goes_on(tmp_path, small_disk):
     srv = Server(
         tmp_path / "s",
         data_dir=os.path.join(small_disk, "data"),
-        extra=["dataLogDir=%s" % (tmp_path / "log")],
+        extra=["dataLogDir=%s" % (tmp_path / "log"), *LONG],
         props={"zookeeper.snapCount": "50", "zookeeper.preAllocSize": "64"},
     )
     try:
         srv.start()
-        client = Client(srv.port, timeout_ms=20000)
+        client = Client(srv.port, timeout_ms=LONGEST_MS)
         for n in range(4):
             assert client.create("/fill%d" % n, b"f" * 700000).err == 0
         for n in range(200):
@@ -345,7 +347,7 @@ def test_directory_that_cannot_be_made(tmp_path):
 def test_paused_process_resumes(own_server):
     """SIGSTOP for longer than a tick: no session of a client that was only waiting is lost without its timeout."""
     srv = own_server(tick_ms=1000)
-    client = Client(srv.port, timeout_ms=20000)
+    client = Client(srv.port, timeout_ms=LONGEST_MS)
     assert client.create("/e", flags=zkraw.EPHEMERAL).err == 0
     srv.signal(signal.SIGSTOP)
     time.sleep(2.5)
