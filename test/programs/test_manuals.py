@@ -163,5 +163,5 @@ def test_zsh():
         print -r -- $out
         zpty -d shell
     """ % COMPLETIONS
-    out = run("timeout", "30", "zsh", "-f", "-c", script, env={**os.environ, "TERM": "dumb"})
+    out = run("timeout", "55", "zsh", "-f", "-c", script, env={**os.environ, "TERM": "dumb"})
     assert "--seconds" in out.stdout and "--servers" in out.stdout, out.stdout + out.stderr
