@@ -275,6 +275,7 @@ def test_who_am_i(zk):
     assert zk.who_am_i().value == [("digest", "bob"), ("digest", "eve"), ("ip", "127.0.0.1")]
 
 
+@undisturbed
 def test_sync_echoes_the_path_and_is_no_write(zk):
     before = zk.ping().zxid
     for path in ("/", "", "nonsense", "/none/x", None, "/a\0b"):

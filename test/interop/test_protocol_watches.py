@@ -299,7 +299,9 @@ def test_recursive_on_the_root_sees_everything(zk, other, base):
     zk.add_watch("/", RECURSIVE)
     other.create(base + "/x")
     other.create(base + "-beside")
-    assert zk.take_events() == [(CREATED, base + "/x"), (CREATED, base + "-beside")]
+    # Elsewhere a node of another test may just have come to its end.
+    seen = [e for e in zk.take_events() if e[1].startswith(base)]
+    assert seen == [(CREATED, base + "/x"), (CREATED, base + "-beside")]
 
 
 def test_recursive_is_not_a_prefix_of_text(zk, other, base):
@@ -314,7 +316,7 @@ def test_nested_recursive_watches_give_one_event(zk, other, base):
     for path in ("/", base, base + "/a"):
         zk.add_watch(path, RECURSIVE)
     other.create(base + "/a/b")
-    assert zk.take_events() == [(CREATED, base + "/a/b")]
+    assert [e for e in zk.take_events() if e[1].startswith(base)] == [(CREATED, base + "/a/b")]
 
 
 def test_recursive_and_standard_child_watch_give_both(zk, other, base):
