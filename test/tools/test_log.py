@@ -484,6 +484,11 @@ def test_trim(tool, directory, tmp_path):
     assert os.path.exists(tmp_path / ("untrimmed-" + os.path.basename(path)))
 
 
+def zxid_at_start(directory):
+    """Of the snapshot that Apache's server then makes; some seconds later the first of the sessions ends."""
+    return max(int(path.rsplit(".", 1)[1], 16) for path in files(directory, "snapshot"))
+
+
 @pytest.mark.parametrize("lost,last", [("fill", 0x3c), ("cut", 0x14)])
 def test_apache_starts_on_what_was_repaired(tool, tmp_path, lost, last):
     log = copy_of("small", tmp_path) / "log.1"
@@ -494,7 +499,7 @@ def test_apache_starts_on_what_was_repaired(tool, tmp_path, lost, last):
     assert run.returncode == 0, run.stderr
     kazoo_client = pytest.importorskip("kazoo.client", reason="python3-kazoo is not installed")
     with ApacheServer(tmp_path) as srv:
-        assert srv.zxid() == last
+        assert zxid_at_start(log.parent) == last
         client = kazoo_client.KazooClient(srv.hosts, timeout=30)
         client.start(60)
         assert client.get("/a")[0] == b"alpha3", "from in front of the damage"
@@ -507,5 +512,5 @@ def test_apache_starts_on_what_was_trimmed(tool, tmp_path):
     log = copy_of("small", tmp_path) / "log.1"
     log.write_bytes(log.read_bytes() + bytes(100000))
     assert tool("log", "trim", "--replace", "--to", "0x30", log).returncode == 0
-    with ApacheServer(tmp_path) as srv:
-        assert srv.zxid() == 0x30
+    with ApacheServer(tmp_path):
+        assert zxid_at_start(log.parent) == 0x30
