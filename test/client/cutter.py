@@ -68,5 +68,5 @@ class Cutter:
 
     def close(self):
         self.ended = True
-        self.thread.join(5)
+        self.thread.join(60)
         self.listener.close()
