@@ -70,6 +70,7 @@ struct conn {
     uint32_t auth_count_now; /* ids that the running request may use */
     struct core_peer peer;
     struct auth *auth; /* NULL: nothing but the address */
+    struct buf ids;    /* address and auth as the leader is told them with every write; empty: to be made */
     struct session *session;
     struct list link; /* of core.handshakes or core.paused */
     struct deferred *deferred_first, **deferred_last;
