@@ -262,47 +262,16 @@ static void carry_out(struct core *c, const struct zab_fx *fx)
     }
 }
 
-static bool request_peek_path(const struct peer_request *q, struct slice *path)
-{
-    struct wire_reader r = wire_reader_of(q->body);
-    *path = wire_get_ustring(&r);
-    return r.err == 0 && q->op != WIRE_OP_MULTI;
-}
-
-static void fetch_txns(const struct zab_out *z, size_t from, size_t to)
-{
-    for (size_t i = from; i < to && i < z->count; i++)
-        if (z->fx[i].type == ZAB_FX_COMMIT)
-            blob_fetch(z->fx[i].txn);
-}
-
-/* What the next effects will look for in the tree. Returns where it has not looked any more. */
-static size_t expect(struct core *c, const struct zab_out *z, size_t from)
-{
-    struct slice paths[TREE_EXPECT_MAX];
-    size_t n = 0, i = from;
-    for (; i < z->count && n < TREE_EXPECT_MAX; i++) {
-        const struct zab_fx *fx = &z->fx[i];
-        if ((fx->type == ZAB_FX_COMMIT && txn_peek_path(blob_slice(fx->txn), &paths[n])) ||
-            (fx->type == ZAB_FX_REQUEST && request_peek_path(&fx->request, &paths[n])))
-            n++;
-    }
-    if (n > 1)
-        tree_expect(c->tree, paths, n);
-    fetch_txns(z, i, i + TREE_EXPECT_MAX);
-    return i;
-}
-
 /* Effects of effects come behind: the list may grow while it is walked. */
 void ensemble_drain(struct core *c)
 {
     struct zab_out *z = &c->out->zab;
     do {
         size_t expected = 0;
-        fetch_txns(z, 0, TREE_EXPECT_MAX);
+        expect_txns(z, 0);
         for (size_t i = 0; i < z->count; i++) {
             if (i == expected)
-                expected = expect(c, z, i);
+                expected = expect_effects(c, z, i);
             struct zab_fx fx = z->fx[i];
             carry_out(c, &fx);
         }

@@ -500,6 +500,12 @@ void ensemble_replace_tree(struct core *c, struct tree *t);
 /* The zxid that clients of this server may have seen. */
 int64_t ensemble_seen_zxid(const struct core *c);
 
+/* expect.c: what comes next is fetched from memory; each for the next few, and returns how many those were, or where
+ * they end */
+void expect_txns(const struct zab_out *z, size_t from);
+size_t expect_effects(const struct core *c, const struct zab_out *z, size_t from);
+size_t expect_commits(const struct core *c);
+
 /* local.c: sessions that the ensemble does not know */
 /* False: the request has been answered, or must not be sent on. */
 bool local_may_write(struct core *c, struct conn *k, int32_t op, struct slice frame);

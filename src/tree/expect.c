@@ -23,6 +23,14 @@ static void fetch_bucket(const struct tree *t, struct slice path, struct expecte
         __builtin_prefetch(bucket_at(&x->children, buckets_index(x->children.n, e->hash)));
 }
 
+static const struct node *fetch_node(const struct tree *t, node_id id)
+{
+    const struct node *n = node_at(t, id);
+    __builtin_prefetch(n, 1);
+    __builtin_prefetch((const uint8_t *)(n + 1) - 1, 1); /* it lies across two lines */
+    return n;
+}
+
 static void fetch_record(const struct tree *t, struct expected_node *e)
 {
     if (e->among == NULL)
@@ -31,9 +39,7 @@ static void fetch_record(const struct tree *t, struct expected_node *e)
     node_id id = buckets_match(&probe, e->hash);
     if (id == NODE_NONE)
         return;
-    e->likely = node_at(t, id);
-    __builtin_prefetch(e->likely, 1);
-    __builtin_prefetch((const uint8_t *)(e->likely + 1) - 1, 1); /* it lies across two lines */
+    e->likely = fetch_node(t, id);
 }
 
 void tree_expect(const struct tree *t, const struct slice *paths, size_t count)
@@ -47,4 +53,12 @@ void tree_expect(const struct tree *t, const struct slice *paths, size_t count)
     for (size_t i = 0; i < count; i++)
         if (e[i].likely != NULL)
             __builtin_prefetch(e[i].likely->payload, 1);
+}
+
+void tree_expect_nodes(const struct tree *t, const node_id *nodes, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        (void)fetch_node(t, nodes[i]);
+    for (size_t i = 0; i < count; i++)
+        __builtin_prefetch(node_at(t, nodes[i])->payload, 1);
 }

@@ -173,6 +173,7 @@ void tree_apply_hinted(struct tree *t, const struct txn *txn, const struct tree_
  * memory, for all at the same time. Changes nothing that can be seen. */
 #define TREE_EXPECT_MAX 16u
 void tree_expect(const struct tree *t, const struct slice *paths, size_t count);
+void tree_expect_nodes(const struct tree *t, const node_id *nodes, size_t count);
 
 /* Sets what /zookeeper/config holds: the members of an ensemble, which every server writes by itself and not by a
  * transaction (quorum specification 1.6): version -1, mzxid = the configuration's version. */
