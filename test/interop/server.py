@@ -93,6 +93,9 @@ def server_command():
 # Servers that were started and that no test has ended since, by the order of their starts.
 _STARTED = []
 
+# How many servers of Apache's were started.
+_APACHE_STARTS = [0]
+
 # Of mntr: what is 0, and the many figures of times.
 DULL = re.compile(r"\t0(\.0)?$|^zk_(avg|min|max|cnt|sum|p\d+)_")
 LAST_LINES = 40
@@ -104,6 +107,15 @@ def tell_of_failure(servers=None):
     test.
     """
     return "\n".join(one.report() for one in (_STARTED if servers is None else servers))
+
+
+def apaches():
+    """Servers of Apache's that were started and that no test has ended since; `fixtures` are those that did it."""
+    return [one for one in _STARTED if one.is_apache]
+
+
+def apache_starts():
+    return _APACHE_STARTS[0]
 
 
 class ServerDied(Exception):
@@ -146,6 +158,8 @@ class Server:
         self.cfg_text = cfg_text
         self.wrapper = list(wrapper)
         self.process = None
+        self.is_apache = False  # known once it has been started
+        self.fixtures = []
 
     def write_cfg(self):
         os.makedirs(self.directory, exist_ok=True)
@@ -185,11 +199,14 @@ class Server:
         """Starts the process without waiting for an answer."""
         assert self.process is None or self.process.poll() is not None, "already running"
         self.write_cfg()
+        command = self.command()
+        self.is_apache = any(os.path.basename(word) == "apache-server" for word in command)
+        _APACHE_STARTS[0] += self.is_apache
         if self not in _STARTED:
             _STARTED.append(self)
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                self.command(),
+                command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
