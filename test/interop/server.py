@@ -20,6 +20,7 @@ Other folders use it like this:
         srv.stop()              # SIGTERM; returns the exit status
 """
 import contextlib
+import glob
 import os
 import re
 import shutil
@@ -116,6 +117,11 @@ def apaches():
 
 def apache_starts():
     return _APACHE_STARTS[0]
+
+
+def _has_header(path):
+    with open(path, "rb") as f:
+        return len(f.read(16).rstrip(b"\0")) > 4
 
 
 class ServerDied(Exception):
@@ -261,8 +267,34 @@ class Server:
     def kill(self):
         self._ended()
         if self.running():
+            if self.is_apache:
+                self._freeze_whole()
             self.signal(signal.SIGKILL)
         return self.wait()
+
+    def stands_still(self):
+        """Every thread has taken notice of SIGSTOP: until then it may still read what comes."""
+        tasks = "/proc/%d/task" % self.pid
+        states = set()
+        for task in os.listdir(tasks):
+            with open("%s/%s/stat" % (tasks, task)) as f:
+                states.add(f.read().rpartition(")")[2].split()[0])
+        return states <= {"T", "Z"}
+
+    def _freeze_whole(self):
+        """Stops it at a moment when each of its logs has a header: Apache's does not start on one that is empty."""
+        deadline = time.monotonic() + 60
+        while self.running() and time.monotonic() < deadline:
+            self.signal(signal.SIGSTOP)
+            try:
+                while self.running() and not self.stands_still() and time.monotonic() < deadline:
+                    time.sleep(0.001)
+                if all(_has_header(name) for name in glob.glob(os.path.join(self.data_dir, "version-2", "log.*"))):
+                    return
+            except OSError:  # a thread or a file has gone meanwhile
+                pass
+            self.signal(signal.SIGCONT)
+            time.sleep(0.01)
 
     def wait(self, seconds=60):
         if self.process is None:
