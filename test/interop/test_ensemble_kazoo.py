@@ -31,7 +31,7 @@ def clients():
 
 
 def insist(call):
-    """What call() returns, asked again as long as the connection is lost meanwhile; what is asked for may be done twice."""
+    """What call() returns; asked again as long as the connection is lost meanwhile."""
     result = []
 
     def answered():
