@@ -2,6 +2,7 @@
 import pytest
 
 import zkraw
+from ensemble import until
 from server import Server, free_port
 from zkraw import Client, Closed, Connection, i32, text
 
@@ -24,14 +25,7 @@ def test_connection_limit(own_server, key):
     assert (len(clients), refused) == (3, 2)
     assert all(c.exists("/").err == 0 for c in clients)
     clients[0].close()
-    again, refused = opened(srv, 1)
-    tries = 0
-    while (
-        refused and tries < 100
-    ):  # the server may see the end of the closed connection a moment later
-        again, refused = opened(srv, 1)
-        tries += 1
-    assert not refused
+    until(lambda: opened(srv, 1)[1] == 0)  # the server may see the end of the closed connection a moment later
 
 
 def test_refused_connections_get_no_bytes(own_server):

@@ -113,14 +113,12 @@ def test_auth_packets_do_not_keep_the_session(srv, zk, connect, base):
 
 
 def test_session_of_a_reconnect_lives_by_the_new_timeout(zk, connect, base):
-    client = connect(timeout_ms=20000)
+    client = connect()  # for far longer than is waited below
     client.create(base + "/e", flags=EPHEMERAL)
     client.drop()
-    start = time.monotonic()
     again = connect(timeout_ms=SHORT_MS, session_id=client.session_id, password=client.password)
     assert again.granted_ms == SHORT_MS
-    assert wait_gone(zk, base + "/e")
-    assert time.monotonic() - start < 19, "long before the time-out that it had"
+    assert wait_gone(zk, base + "/e"), "long before the time-out that it had"
 
 
 # -- closing ---------------------------------------------------------------------------------------
