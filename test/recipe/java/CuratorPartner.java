@@ -223,7 +223,8 @@ public final class CuratorPartner {
     }
 
     public static void main(String[] args) throws Exception {
-        client = CuratorFrameworkFactory.newClient(args[0], Integer.parseInt(args[1]), 60000, new RetryNTimes(300, 200));
+        int sessionMs = Integer.parseInt(args[1]);
+        client = CuratorFrameworkFactory.newClient(args[0], sessionMs, 60000, new RetryNTimes(300, 200));
         client.start();
         client.blockUntilConnected();
         BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
