@@ -3,6 +3,7 @@
 #ifndef ZOKOR_BASE_ARENA_H
 #define ZOKOR_BASE_ARENA_H
 
+#include "base/assert.h"
 #include "base/slice.h"
 
 struct arena_block;
@@ -30,6 +31,25 @@ static inline void *arena_alloc(struct arena *a, size_t size)
     void *p = a->at;
     a->at += size;
     return p;
+}
+
+/* As arena_alloc, but neither aligned nor followed by a gap: for arenas that hold nothing but bytes. */
+static inline uint8_t *arena_pack(struct arena *a, size_t size)
+{
+    if (UNLIKELY(a->at == NULL || (size_t)(a->end - a->at) < size))
+        return arena_alloc_slow(a, size);
+    uint8_t *p = a->at;
+    a->at += size;
+    return p;
+}
+
+static inline struct slice arena_pack_dup(struct arena *a, struct slice s)
+{
+    if (s.p == NULL)
+        return s;
+    uint8_t *p = arena_pack(a, s.n);
+    memcpy(p, s.p, s.n);
+    return slice_of(p, s.n);
 }
 
 /* A copy of s in the arena; null stays null. */

@@ -1,12 +1,6 @@
 #include "base/digest.h"
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <zlib.h>
-
-uint32_t digest_adler32(uint32_t adler, const void *p, size_t n)
-{
-    return (uint32_t)adler32_z(adler, p == NULL ? (const void *)"" : p, n);
-}
 
 size_t digest_message(const char *algorithm, struct slice in, uint8_t out[64])
 {

@@ -37,8 +37,31 @@ static void crc32_agrees_with_zlib(void **state)
     assert_int_equal(digest_crc32(5, bytes, sizeof bytes), crc32(5, bytes, sizeof bytes));
 }
 
+/* Small bytes, the largest ones (which reach the sums' limits first), and sums that are at their limit already. */
+static void adler32_agrees_with_zlib(void **state)
+{
+    (void)state;
+    static uint8_t bytes[40000];
+    static const uint32_t begin[] = { 1, 0xfff0fff0u, 0x12345678u };
+    for (int largest = 0; largest < 2; largest++) {
+        for (size_t i = 0; i < sizeof bytes; i++)
+            bytes[i] = largest != 0 ? 0xff : (uint8_t)(i * 131 + (i >> 3));
+        for (size_t k = 0; k < sizeof begin / sizeof begin[0]; k++) {
+            for (size_t from = 0; from < 17; from++)
+                for (size_t n = 0; n + from <= 300; n++)
+                    assert_int_equal(digest_adler32(begin[k], bytes + from, n), adler32_z(begin[k], bytes + from, n));
+            for (size_t n = 5530; n < 5600; n++)
+                assert_int_equal(digest_adler32(begin[k], bytes + n % 16, n), adler32_z(begin[k], bytes + n % 16, n));
+            for (size_t n = sizeof bytes - 100; n < sizeof bytes; n++)
+                assert_int_equal(digest_adler32(begin[k], bytes, n), adler32_z(begin[k], bytes, n));
+        }
+    }
+    assert_int_equal(digest_adler32(7, NULL, 0), 7);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(known_values), cmocka_unit_test(crc32_agrees_with_zlib) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(known_values), cmocka_unit_test(crc32_agrees_with_zlib),
+                                        cmocka_unit_test(adler32_agrees_with_zlib) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

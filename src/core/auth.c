@@ -49,6 +49,7 @@ static int auth_add(struct conn *k, struct slice scheme, struct slice id)
     if (slice_eq_str(scheme, "super"))
         a->super = true;
     k->auth = a;
+    buf_fini(&k->ids);
     return 0;
 }
 

@@ -93,6 +93,7 @@ static void conn_free(struct core *c, struct conn *k)
     list_remove(&k->link);
     ip_remove(c, &k->peer);
     auth_free(k->auth);
+    buf_fini(&k->ids);
     c->conns[k->id] = NULL;
     c->conn_count--;
     mem_free(k);

@@ -262,40 +262,17 @@ static void carry_out(struct core *c, const struct zab_fx *fx)
     }
 }
 
-/* How far ahead of its turn an effect is looked at: time for three fetches from memory. */
-#define EXPECT_AHEAD 8u
-
-static bool request_peek_path(const struct peer_request *q, struct slice *path)
-{
-    struct wire_reader r = wire_reader_of(q->body);
-    *path = wire_get_ustring(&r);
-    return r.err == 0 && q->op != WIRE_OP_MULTI;
-}
-
-/* What the effect at i will look for in the tree, if there is one; and the bytes that a later one will be asked for. */
-static void expect(struct core *c, const struct zab_out *z, size_t i)
-{
-    struct slice path;
-    if (i >= z->count)
-        return;
-    if (i + EXPECT_AHEAD < z->count && z->fx[i + EXPECT_AHEAD].type == ZAB_FX_COMMIT)
-        blob_fetch(z->fx[i + EXPECT_AHEAD].txn);
-    const struct zab_fx *fx = &z->fx[i];
-    if ((fx->type == ZAB_FX_COMMIT && txn_peek_path(blob_slice(fx->txn), &path)) ||
-        (fx->type == ZAB_FX_REQUEST && request_peek_path(&fx->request, &path)))
-        tree_expect(c->tree, path);
-}
-
 /* Effects of effects come behind: the list may grow while it is walked. */
 void ensemble_drain(struct core *c)
 {
     struct zab_out *z = &c->out->zab;
     do {
-        for (size_t i = 0; i < EXPECT_AHEAD; i++)
-            expect(c, z, i);
+        size_t expected = 0;
+        expect_txns(z, 0);
         for (size_t i = 0; i < z->count; i++) {
+            if (i == expected)
+                expected = expect_effects(c, z, i);
             struct zab_fx fx = z->fx[i];
-            expect(c, z, i + EXPECT_AHEAD);
             carry_out(c, &fx);
         }
         z->count = 0;

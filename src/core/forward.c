@@ -4,22 +4,24 @@
 
 /* ---- what a client's connection has proved, as the leader wants it ---- */
 
-static struct wire_vec client_ids(struct core *c, const struct conn *k)
+static void make_ids(struct conn *k)
 {
-    struct buf b;
-    buf_init(&b, SIZE_MAX / 2);
     char peer[64];
     size_t n = conn_peer_text(&k->peer, false, peer, sizeof peer);
-    struct wire_vec v = { .count = 1 };
-    wire_put_ustring(&b, slice_str("ip"));
-    wire_put_ustring(&b, slice_of(peer, n));
-    for (uint32_t i = 0; k->auth != NULL && i < k->auth->count; i++, v.count++) {
-        wire_put_ustring(&b, k->auth->ids[i].scheme);
-        wire_put_ustring(&b, k->auth->ids[i].id);
+    buf_init(&k->ids, SIZE_MAX / 2);
+    wire_put_ustring(&k->ids, slice_str("ip"));
+    wire_put_ustring(&k->ids, slice_of(peer, n));
+    for (uint32_t i = 0; k->auth != NULL && i < k->auth->count; i++) {
+        wire_put_ustring(&k->ids, k->auth->ids[i].scheme);
+        wire_put_ustring(&k->ids, k->auth->ids[i].id);
     }
-    v.raw = arena_dup(&c->turn, buf_slice(&b));
-    buf_fini(&b);
-    return v;
+}
+
+static struct wire_vec client_ids(struct conn *k)
+{
+    if (k->ids.n == 0)
+        make_ids(k);
+    return (struct wire_vec){ .count = 1 + (k->auth == NULL ? 0 : (int32_t)k->auth->count), .raw = buf_slice(&k->ids) };
 }
 
 /* ---- parking ---- */
@@ -110,7 +112,7 @@ void forward_write(struct core *c, struct conn *k, int32_t xid, int32_t op, stru
         p->number = ask(c, &c->ens.asked_syncs, OWNER_SELF, k->id, k->session->id);
     }
     zab_forward(c->ens.zab, &(struct peer_request){ .session_id = k->session->id, .cxid = xid, .op = op, .body = body },
-                client_ids(c, k), &c->out->zab);
+                client_ids(k), &c->out->zab);
 }
 
 void forward_create_session(struct core *c, struct conn *k, struct session *s)

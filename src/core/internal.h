@@ -70,6 +70,7 @@ struct conn {
     uint32_t auth_count_now; /* ids that the running request may use */
     struct core_peer peer;
     struct auth *auth; /* NULL: nothing but the address */
+    struct buf ids;    /* address and auth as the leader is told them with every write; empty: to be made */
     struct session *session;
     struct list link; /* of core.handshakes or core.paused */
     struct deferred *deferred_first, **deferred_last;
@@ -498,6 +499,12 @@ bool ensemble_leads(const struct core *c);
 void ensemble_replace_tree(struct core *c, struct tree *t);
 /* The zxid that clients of this server may have seen. */
 int64_t ensemble_seen_zxid(const struct core *c);
+
+/* expect.c: what comes next is fetched from memory; each for the next few, and returns how many those were, or where
+ * they end */
+void expect_txns(const struct zab_out *z, size_t from);
+size_t expect_effects(const struct core *c, const struct zab_out *z, size_t from);
+size_t expect_commits(const struct core *c);
 
 /* local.c: sessions that the ensemble does not know */
 /* False: the request has been answered, or must not be sent on. */

@@ -2,6 +2,7 @@
 #include "core/internal.h"
 
 #define OUT_ARENA_BYTES (256 * 1024)
+#define JOIN_BACK 4u /* followers of an ensemble of five */
 
 void core_out_init(struct core_out *out)
 {
@@ -39,15 +40,9 @@ static struct core_fx *fx_add(struct core_out *out)
     return &out->fx[out->fx_count++];
 }
 
-/* Unlike arena_alloc this packs bytes without gaps: nothing but bytes lives in the arena of out. */
 uint8_t *out_bytes(struct core *c, size_t n)
 {
-    struct arena *a = &c->out->arena;
-    if (UNLIKELY(a->at == NULL || (size_t)(a->end - a->at) < n))
-        return arena_alloc_slow(a, n);
-    uint8_t *p = a->at;
-    a->at += n;
-    return p;
+    return arena_pack(&c->out->arena, n);
 }
 
 uint8_t *out_send(struct core *c, uint32_t conn, size_t n)
@@ -84,9 +79,31 @@ void out_append(struct core *c, int64_t zxid, struct blob *txn, bool roll_after)
     out->appends[out->append_count++] = (struct core_append){ .zxid = zxid, .txn = txn, .roll_after = roll_after };
 }
 
+/* Bytes for a link that lie behind the last ones for it, with nothing but bytes for others between: a proposal goes to
+ * every follower in turn. */
+static bool joins(struct core_out *out, const struct zab_fx *fx)
+{
+    size_t oldest = out->peer_count > JOIN_BACK ? out->peer_count - JOIN_BACK : 0;
+    for (size_t i = out->peer_count; i-- > oldest;) {
+        struct zab_fx *before = &out->peer_fx[i];
+        if (before->type != ZAB_FX_SEND)
+            return false;
+        if (before->link != fx->link)
+            continue;
+        if (before->tell_drained || before->bytes.p + before->bytes.n != fx->bytes.p)
+            return false;
+        before->bytes.n += fx->bytes.n;
+        before->tell_drained = fx->tell_drained;
+        return true;
+    }
+    return false;
+}
+
 void out_peer(struct core *c, const struct zab_fx *fx)
 {
     struct core_out *out = c->out;
+    if (fx->type == ZAB_FX_SEND && joins(out, fx))
+        return;
     if (out->peer_count == out->peer_cap) {
         out->peer_cap = out->peer_cap == 0 ? 64 : out->peer_cap * 2;
         out->peer_fx = mem_realloc(out->peer_fx, out->peer_cap * sizeof *out->peer_fx);

@@ -434,8 +434,11 @@ void pipeline_synced(struct core *c, int64_t zxid)
     struct pipeline *q = &c->pipe;
     if (SIM_BUG(reply_before_sync))
         zxid = q->last_proposed;
-    while (q->count != 0 && q->ring[q->head].zxid <= zxid)
+    for (size_t expected = 0; q->count != 0 && q->ring[q->head].zxid <= zxid; expected--) {
+        if (expected == 0)
+            expected = expect_commits(c);
         commit(c, ring_pop(q));
+    }
 }
 
 void pipeline_committed(struct core *c, int64_t zxid, struct blob *txn)

@@ -141,9 +141,11 @@ static void refuse_length(struct cnxn *c, struct slice in)
 static size_t cut(struct cnxn *c, const uint8_t *p, size_t n)
 {
     struct front *f = c->front;
-    size_t at = 0;
+    size_t at = 0, coming = f->opt.sink.coming == NULL || (c->flags & CNXN_FRESH) != 0 ? SIZE_MAX : 0;
     while ((c->flags & CNXN_HELD) == 0) {
         struct slice in = slice_of(p + at, n - at), frame;
+        if (at >= coming && in.n != 0)
+            coming = at + f->opt.sink.coming(f->opt.sink.ctx, in);
         size_t used = 0;
         if (UNLIKELY((c->flags & CNXN_FRESH) != 0) && in.n >= 4 && try_word(c, in, &used) != 0)
             return at + used;

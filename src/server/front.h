@@ -29,6 +29,9 @@ struct front_sink {
     void *ctx;
     enum front_went (*accept)(void *ctx, uint32_t conn, const struct net_address *peer);
     enum front_went (*frame)(void *ctx, uint32_t conn, struct slice frame);
+    /* A hint: these bytes, length words and frames, come to `frame` at once. Returns how many of them it has looked at;
+     * it may be told again of what is behind. NULL where nobody cares. */
+    size_t (*coming)(void *ctx, struct slice bytes);
     /* TLS is established, and the client's certificate is valid: its subject. Before any frame; needed only with
      * front_options.tls. */
     void (*proved)(void *ctx, uint32_t conn, struct slice subject);

@@ -350,6 +350,12 @@ static enum front_went on_frame(void *ctx, uint32_t conn, struct slice frame)
     return go_on ? FRONT_GO_ON : FRONT_PAUSED;
 }
 
+static size_t on_coming(void *ctx, struct slice bytes)
+{
+    const struct server *s = ctx;
+    return core_expect(s->core, bytes);
+}
+
 static void on_lost(void *ctx, uint32_t conn)
 {
     struct server *s = ctx;
@@ -864,6 +870,7 @@ static void start_serving(struct server *s, int listen_fd, int secure_fd)
                                .accept = on_accept,
                                .proved = on_proved,
                                .frame = on_frame,
+                               .coming = on_coming,
                                .lost = on_lost,
                                .word = on_word,
                                .word_more = on_word_more };

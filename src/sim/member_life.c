@@ -185,6 +185,9 @@ bool member_start(struct sim_member *m)
     if (r.digest_mismatches != 0)
         finding_set(&c->finding, c->now_us, "store.digest", "member %u: %llu digests differ in its log", m->index + 1,
                     (unsigned long long)r.digest_mismatches);
+    if (r.snapshot_ahead) /* Apache's may be; ours are of one moment */
+        finding_set(&c->finding, c->now_us, "store.snapshot_ahead", "member %u: its snapshot is not of one zxid",
+                    m->index + 1);
     cover(&c->coverage, COVER_restarts);
     log_info("sim.start", "member=%u zxid=0x%llx", m->index + 1, (unsigned long long)r.last_zxid);
     m->log = member_new_log(m);

@@ -158,7 +158,8 @@ static void check_recovered(struct fs *fs, const struct history *h, int64_t acke
     if (got.last_zxid < acked || got.last_zxid > h->proposed)
         fail_msg("%s: recovered to 0x%llx, acknowledged 0x%llx, proposed 0x%llx", what, (long long)got.last_zxid,
                  (long long)acked, (long long)h->proposed);
-    if (got.digest_mismatches != 0 || (got.last_zxid > 0 && tree_digest(got.tree) != h->digest[got.last_zxid]))
+    if (got.digest_mismatches != 0 || got.snapshot_ahead ||
+        (got.last_zxid > 0 && tree_digest(got.tree) != h->digest[got.last_zxid]))
         fail_msg("%s: the tree at 0x%llx is not what was asked for", what, (long long)got.last_zxid);
     tree_check(got.tree);
     tree_free(got.tree);

@@ -31,6 +31,7 @@ static int64_t recovered_zxid(struct life *l, struct store_recovered *out)
     if (tree_digest(out->tree) != l->history->digest[out->last_zxid])
         fail_msg("the tree at 0x%" PRIx64 " is not the one that was written", (uint64_t)out->last_zxid);
     assert_int_equal(out->digest_mismatches, 0);
+    assert_false(out->snapshot_ahead);
     return out->last_zxid;
 }
 

@@ -457,6 +457,50 @@ static void a_digest_mismatch_is_counted_and_told_once(void **state)
     assert_says(f->told.text, "store.digest_mismatch zxid=0x");
 }
 
+/* A history whose last record is a setData, at zxid `last`, behind a snapshot that holds the change already but
+ * says it is of the zxid before: what Apache's server writes when a transaction comes in at the wrong moment. */
+static int64_t snapshot_ahead_of_its_digest(struct fixture *f)
+{
+    snapshot_now(f);
+    while (f->history.last < 5 || load_be32(f->history.payload[f->history.last].p + 28) != (uint32_t)WIRE_OP_SET_DATA)
+        history_grow(&f->history, &f->rng);
+    int64_t last = f->history.last;
+    write_log(f, 1, last);
+    assert_int_equal(
+        write_snapshot_as(f->fs, f->history.tree, SNAPSHOT_PLAIN, last - 1, f->history.digest[last - 1], &f->err), 0);
+    return last;
+}
+
+static void a_snapshot_ahead_of_its_digest_is_whole_at_the_next(void **state)
+{
+    struct fixture *f = *state;
+    int64_t last = snapshot_ahead_of_its_digest(f);
+    recovers_to(f, last);
+    assert_int_equal(f->out.snapshot_zxid, last - 1);
+    assert_int_equal(f->out.digest_mismatches, 0);
+    assert_true(f->out.snapshot_ahead);
+    assert_says(f->told.text, "store.snapshot_ahead snapshot=0x");
+}
+
+static void a_snapshot_with_another_digest_is_told_unless_the_next_fits(void **state)
+{
+    struct fixture *f = *state;
+    int64_t last = snapshot_ahead_of_its_digest(f);
+    assert_int_equal(f->fs->ops->remove(f->fs, LOG1), 0);
+    write_log(f, 1, last - 1); /* nothing behind it */
+    assert_int_equal(recovered(f), 0);
+    assert_int_equal(f->out.digest_mismatches, 1);
+    assert_false(f->out.snapshot_ahead);
+    assert_says(f->told.text, "store.digest_mismatch zxid=0x");
+    struct slice p = f->history.payload[last];
+    ((uint8_t *)(uintptr_t)p.p)[p.n - 1] ^= 1;
+    assert_int_equal(f->fs->ops->remove(f->fs, LOG1), 0);
+    write_log(f, 1, last); /* or one that does not fit either */
+    assert_int_equal(recovered(f), 0);
+    assert_int_equal(f->out.digest_mismatches, 2);
+    assert_false(f->out.snapshot_ahead);
+}
+
 static void ephemerals_of_dead_sessions_go(void **state)
 {
     struct fixture *f = *state;
@@ -606,6 +650,8 @@ int main(void)
         TEST(repeated_and_lower_zxids),
         TEST(what_cannot_be_decoded_is_refused),
         TEST(a_digest_mismatch_is_counted_and_told_once),
+        TEST(a_snapshot_ahead_of_its_digest_is_whole_at_the_next),
+        TEST(a_snapshot_with_another_digest_is_told_unless_the_next_fits),
         TEST(ephemerals_of_dead_sessions_go),
         TEST(misplaced_files_are_refused),
         TEST(purges_as_apache),

@@ -39,7 +39,8 @@ struct store_recovered {
     uint64_t txn_count;    /* replayed */
     uint64_t digest_mismatches;
     uint64_t digest_matches;
-    uint32_t torn_files;        /* log files whose end was torn; each was told in the log */
+    bool snapshot_ahead; /* it held a part of the transaction behind its digest, and is whole since; no mismatch */
+    uint32_t torn_files; /* log files whose end was torn; each was told in the log */
     uint32_t snapshots_skipped; /* newer ones that were damaged; each was told in the log */
     uint32_t dead_ephemerals;
     int64_t past_session_id; /* the newest session of server_id that a record in the logs names; 0: none */

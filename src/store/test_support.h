@@ -107,18 +107,19 @@ static inline void history_grow(struct history *h, struct rng *rng)
     buf_fini(&acl);
 }
 
-/* Writes a snapshot of a tree. */
-static inline int write_snapshot(struct fs *fs, struct tree *t, enum snapshot_codec codec, struct store_error *err)
+/* Writes a snapshot of a tree that says it was begun at zxid and had this digest then. */
+static inline int write_snapshot_as(struct fs *fs, struct tree *t, enum snapshot_codec codec, int64_t zxid,
+                                    uint64_t digest, struct store_error *err)
 {
     struct snapshot_writer *w;
     struct buf b;
     struct tree_walk *walk = tree_walk_begin(t);
     struct snapshot_write_options o = { .dir = DIR_NAME,
-                                        .zxid = tree_walk_zxid(walk),
+                                        .zxid = zxid,
                                         .codec = codec,
                                         .digest = true,
-                                        .tree_digest = tree_walk_digest(walk),
-                                        .digest_zxid = tree_walk_zxid(walk),
+                                        .tree_digest = digest,
+                                        .digest_zxid = zxid,
                                         .last_zxid_block = true };
     int rc = snapshot_write_begin(fs, &o, &w, err);
     buf_init(&b, SIZE_MAX);
@@ -133,6 +134,15 @@ static inline int write_snapshot(struct fs *fs, struct tree *t, enum snapshot_co
     buf_fini(&b);
     tree_walk_end(walk);
     return rc;
+}
+
+static inline int write_snapshot(struct fs *fs, struct tree *t, enum snapshot_codec codec, struct store_error *err)
+{
+    struct tree_walk *walk = tree_walk_begin(t);
+    int64_t zxid = tree_walk_zxid(walk);
+    uint64_t digest = tree_walk_digest(walk);
+    tree_walk_end(walk);
+    return write_snapshot_as(fs, t, codec, zxid, digest, err);
 }
 
 /* What recovery said on the log. */

@@ -69,7 +69,7 @@ static void judge_snapshot(struct verify *v, const char *path)
             tree_session_count(tree),
             !exact                             ? ""
             : tree_digest(tree) == info.digest ? ", digest right"
-                                               : ", but the tree has another digest than it names");
+                                               : ", a digest other than the one it names: see the last line");
     tree_free(tree);
 }
 
@@ -106,8 +106,9 @@ static int judge_history(struct verify *v, const char *log_named, const char *sn
             (uint64_t)got.last_zxid, tree_node_count(got.tree), tree_digest(got.tree));
     if (got.snapshot_zxid >= 0)
         fprintf(v->c->out, "snapshot 0x%" PRIx64 ", ", (uint64_t)got.snapshot_zxid);
-    fprintf(v->c->out, "%" PRIu64 " transactions behind it, %" PRIu64 " digests right, %" PRIu64 " wrong.\n",
-            got.txn_count, got.digest_matches, got.digest_mismatches);
+    fprintf(v->c->out, "%" PRIu64 " transactions behind it, %" PRIu64 " digests right, %" PRIu64 " wrong.%s\n",
+            got.txn_count, got.digest_matches, got.digest_mismatches,
+            got.snapshot_ahead ? " The snapshot was written while a transaction came in, and is whole with it." : "");
     tree_free(got.tree);
     return 0;
 }

@@ -197,11 +197,11 @@ int snap_info(const struct snap_context *c, const char *name)
     fprintf(c->out, "checksum    right\ndigest      0x%" PRIx64 "\n", digest);
     if (info.digest_version == WIRE_DIGEST_VERSION && info.digest_zxid != 0) {
         bool exact = info.digest_zxid == info.zxid;
-        fprintf(c->out, "stored      0x%" PRIx64 " at zxid 0x%" PRIx64 ": %s\n", info.digest,
-                (uint64_t)info.digest_zxid,
-                digest == info.digest ? "the same"
-                : exact               ? "ANOTHER: this is not the state that was written"
-                                      : "changes went on while it was written; the log behind it makes it whole");
+        fprintf(
+            c->out, "stored      0x%" PRIx64 " at zxid 0x%" PRIx64 ": %s\n", info.digest, (uint64_t)info.digest_zxid,
+            digest == info.digest ? "the same"
+            : exact ? "ANOTHER: damage, or a transaction came in meanwhile; 'zokor log verify' on the directory tells"
+                    : "changes went on while it was written; the log behind it makes it whole");
     }
     if (info.has_last_zxid)
         fprintf(c->out, "last zxid   0x%" PRIx64 " (stored)\n", (uint64_t)info.last_zxid);

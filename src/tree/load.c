@@ -23,6 +23,7 @@ static struct tree *tree_make(const struct tree_options *options)
 {
     struct tree *t = mem_zalloc(sizeof *t);
     t->options = *options;
+    t->last_parent = mem_zalloc(sizeof *t->last_parent);
     slab_init(&t->nodes, sizeof(struct node));
     pool_init(&t->pool);
     slab_init(&t->sessions, sizeof(struct session));
@@ -63,6 +64,7 @@ void tree_free(struct tree *t)
     slab_fini(&t->sessions);
     buckets_fini(&t->sessions_by_id);
     pool_fini(&t->pool);
+    mem_free(t->last_parent);
     mem_free(t);
 }
 

@@ -414,16 +414,19 @@ static void random_watch(struct model *m)
     }
 }
 
-/* Says that some path comes, which may not be, or may be gone or another one's when it would be fetched: nothing that
- * can be seen may change. */
+/* Says that some paths come, which may not be, or may be gone when they would be fetched: nothing that can be seen may
+ * change. */
 static void random_expectations(struct model *m)
 {
     static const char *const odd[] = { "", "/", "a", "//", "/a//b", "/a/", "/zookeeper/quota" };
-    char path[64];
-    random_path(m, path);
-    tree_expect(m->b.t, slice_str(path));
-    if (rng_below(&m->r, 10) == 0)
-        tree_expect(m->b.t, slice_str(odd[rng_below(&m->r, ARRAY_COUNT(odd))]));
+    char text[TREE_EXPECT_MAX][64];
+    struct slice paths[TREE_EXPECT_MAX];
+    size_t n = rng_below(&m->r, TREE_EXPECT_MAX + 1);
+    for (size_t i = 0; i < n; i++) {
+        random_path(m, text[i]);
+        paths[i] = slice_str(rng_below(&m->r, 10) == 0 ? odd[rng_below(&m->r, ARRAY_COUNT(odd))] : text[i]);
+    }
+    tree_expect(m->b.t, paths, n);
 }
 
 static void random_txn(struct model *m)

@@ -2,6 +2,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "tree/tree_internal.h"
+#include "wire/path.h"
 
 uint32_t node_hash(const struct tree *t, struct slice name)
 {
@@ -26,14 +27,9 @@ node_id tree_child(const struct tree *t, node_id parent, struct slice name)
     return node_child(t, parent, name, node_hash(t, name));
 }
 
-node_id tree_find(const struct tree *t, struct slice path)
+/* From the root, name by name. */
+static node_id walk_down(const struct tree *t, struct slice path)
 {
-    if (t->nodes.live == 0)
-        return NODE_NONE;
-    if (path.n <= 1)
-        return path.n == 0 || path.p[0] == '/' ? NODE_ROOT : NODE_NONE;
-    if (path.p[0] != '/')
-        return NODE_NONE;
     node_id id = NODE_ROOT;
     const uint8_t *p = path.p + 1, *end = path.p + path.n;
     for (;;) {
@@ -46,6 +42,34 @@ node_id tree_find(const struct tree *t, struct slice path)
         if (p == end)
             return NODE_NONE;
     }
+}
+
+node_id node_find_parent(const struct tree *t, struct slice path)
+{
+    if (path.n == 0)
+        return t->nodes.live == 0 ? NODE_NONE : NODE_ROOT;
+    struct last_parent *last = t->last_parent;
+    if (last->id != NODE_NONE && path.n == last->n && memcmp(path.p, last->path, path.n) == 0)
+        return last->id;
+    node_id id = path.p[0] == '/' ? walk_down(t, path) : NODE_NONE;
+    if (id != NODE_NONE && path.n <= sizeof last->path) {
+        last->id = id;
+        last->n = (uint32_t)path.n;
+        memcpy(last->path, path.p, path.n);
+    }
+    return id;
+}
+
+node_id tree_find(const struct tree *t, struct slice path)
+{
+    if (t->nodes.live == 0)
+        return NODE_NONE;
+    if (path.n <= 1)
+        return path.n == 0 || path.p[0] == '/' ? NODE_ROOT : NODE_NONE;
+    if (path.p[0] != '/')
+        return NODE_NONE;
+    node_id id = node_find_parent(t, path_parent(path));
+    return id == NODE_NONE ? NODE_NONE : tree_child(t, id, path_name(path));
 }
 
 node_id tree_parent(const struct tree *t, node_id n)
@@ -320,6 +344,8 @@ void node_remove(struct tree *t, node_id id, size_t path_bytes)
         t->quota = NODE_NONE;
     if (id == t->zookeeper)
         t->zookeeper = NODE_NONE;
+    if (id == t->last_parent->id)
+        t->last_parent->id = NODE_NONE;
     *n = (struct node){ 0 };
     slab_give(&t->nodes, id);
     t->removals++;

@@ -169,9 +169,11 @@ uint64_t tree_removals(const struct tree *t);
 void tree_apply_hinted(struct tree *t, const struct txn *txn, const struct tree_hint *hint, struct arena *arena,
                        struct tree_applied *out);
 
-/* Says that this path will be looked up soon, a few calls from now: what it will be found by is brought from memory
- * meanwhile, a step with every further call. Changes nothing that can be seen. */
-void tree_expect(struct tree *t, struct slice path);
+/* Says that these paths, at most TREE_EXPECT_MAX, will be looked up soon: what they will be found by is brought from
+ * memory, for all at the same time. Changes nothing that can be seen. */
+#define TREE_EXPECT_MAX 16u
+void tree_expect(const struct tree *t, const struct slice *paths, size_t count);
+void tree_expect_nodes(const struct tree *t, const node_id *nodes, size_t count);
 
 /* Sets what /zookeeper/config holds: the members of an ensemble, which every server writes by itself and not by a
  * transaction (quorum specification 1.6): version -1, mzxid = the configuration's version. */

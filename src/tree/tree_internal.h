@@ -90,22 +90,14 @@ struct watch_table {
     uint32_t recursive; /* entries with WATCH_RECURSIVE */
 };
 
-/* ---- paths that will be looked up soon (expect.c) ---- */
-
-#define EXPECTED_RING 8u
-
-struct expected_node {
-    node_id parent; /* NODE_NONE: nothing to fetch */
-    uint32_t hash;  /* of the name */
-};
-
-struct expectations {
-    struct expected_node ring[EXPECTED_RING];
-    uint32_t next;
-    uint64_t removals; /* tree_removals when these were found: an id may be another node's since */
-};
-
 struct loading;
+
+/* The parent of the path that was found last. Nodes keep their paths, so it is right until that node goes. */
+struct last_parent {
+    node_id id; /* NODE_NONE: none */
+    uint32_t n;
+    uint8_t path[120];
+};
 
 struct tree {
     struct tree_options options;
@@ -123,9 +115,9 @@ struct tree {
     struct node_list special; /* containers and TTL nodes */
     node_id expire_next;      /* where tree_put_expired goes on; NODE_NONE: at the head */
     struct watch_table watch;
-    struct tree_walk *walks; /* that run now; NULL: none */
-    struct expectations expected;
-    struct loading *loading; /* between tree_new_for_load and tree_load_finish */
+    struct tree_walk *walks;         /* that run now; NULL: none */
+    struct last_parent *last_parent; /* written by who only looks; a tree is one thread's */
+    struct loading *loading;         /* between tree_new_for_load and tree_load_finish */
 };
 
 static inline struct node *node_at(const struct tree *t, node_id id)
@@ -146,6 +138,9 @@ static inline struct slice node_name(const struct node *n)
 }
 
 uint32_t node_hash(const struct tree *t, struct slice name);
+/* As tree_find, of what path_parent gives: "" is the root, "/" nothing. Who asks for one node of a directory asks for
+ * others of it: the last one found is remembered. */
+node_id node_find_parent(const struct tree *t, struct slice path);
 /* As tree_child, with the hash of the name. */
 node_id node_child(const struct tree *t, node_id parent, struct slice name, uint32_t hash);
 struct node_extra *node_extra_need(struct tree *t, node_id id);

@@ -174,7 +174,8 @@ struct leading {
     int64_t ping_round, answered_round;
     int64_t wanted_round; /* of the newest sync that waits */
     bool any_doomed;
-    bool relays; /* this is a follower that serves observers (relay.c) */
+    bool any_acked; /* since the last look at what is committed */
+    bool relays;    /* this is a follower that serves observers (relay.c) */
     int64_t proposals, bytes_last, bytes_min, bytes_max;
 };
 
@@ -268,7 +269,7 @@ struct zab {
     int64_t elections, last_election_ms;
     int64_t diffs_sent, truncs_sent, snaps_sent;
     struct summary inflight[SYNC_LOAD_SNAP + 1]; /* by enum sync_load */
-    struct buf scratch;
+    struct buf scratch, request;
 };
 
 /* zab.c */

@@ -335,37 +335,76 @@ static bool quorum_has(const struct zab *z, int64_t zxid, bool own)
     return zab_is_quorum(z, &set) || (SIM_BUG(commit_without_quorum) && z->synced >= zxid);
 }
 
+static void tell_commit(struct zab *z, struct learner *f, const struct past *p)
+{
+    struct peer_packet packet = { .type = PEER_COMMIT, .zxid = p->zxid, .authinfo = no_ids };
+    if (f->observer) {
+        packet.type = PEER_INFORM;
+        packet.data = blob_slice(p->txn);
+    }
+    if (f->registered && p->zxid > f->sent_zxid)
+        leader_send(z, f, &packet);
+}
+
 void leader_tell_commit(struct zab *z, const struct past *p)
 {
-    struct peer_packet commit = { .type = PEER_COMMIT, .zxid = p->zxid, .authinfo = no_ids };
-    struct peer_packet inform = {
-        .type = PEER_INFORM, .zxid = p->zxid, .data = blob_slice(p->txn), .authinfo = no_ids
-    };
     LIST_FOR_SAFE(it, &z->leading.learners)
     {
-        struct learner *f = CONTAINER_OF(it, struct learner, link);
-        if (f->registered && p->zxid > f->sent_zxid)
-            leader_send(z, f, f->observer ? &inform : &commit);
+        tell_commit(z, CONTAINER_OF(it, struct learner, link), p);
     }
+}
+
+/* The last transaction that a quorum has on disk: the end of this leader's log, or what a learner has acknowledged. */
+static int64_t quorum_zxid(const struct zab *z)
+{
+    int64_t last = z->committed;
+    if (z->synced > last && quorum_has(z, z->synced, true))
+        last = z->synced;
+    LIST_FOR(it, &z->leading.learners)
+    {
+        int64_t zxid = CONTAINER_OF(it, struct learner, link)->acked_zxid;
+        if (zxid > last && quorum_has(z, zxid, z->synced >= zxid))
+            last = zxid;
+    }
+    return last;
+}
+
+/* One learner is told of the transactions [from, to) of the history. */
+static void tell_commits(struct zab *z, struct learner *f, size_t from, size_t to)
+{
+    if (f->observer || f->state == LEARNER_IMAGE) {
+        for (size_t i = from; i < to; i++)
+            tell_commit(z, f, history_at(&z->history, i));
+        return;
+    }
+    buf_reset(&z->scratch);
+    for (size_t i = from; f->registered && i < to; i++) {
+        const struct past *p = history_at(&z->history, i);
+        if (p->zxid <= f->sent_zxid)
+            continue;
+        packets_note(z, &f->sent, PEER_COMMIT, p->zxid);
+        peer_packet_put(&z->scratch, &(struct peer_packet){ .type = PEER_COMMIT, .zxid = p->zxid, .authinfo = no_ids });
+    }
+    if (z->scratch.n != 0)
+        link_send_buf(z, f->conn, &z->scratch);
 }
 
 /* In order, and only by acknowledgements of this epoch's quorum: what came before is committed with it (5.1). */
 void leader_try_commit(struct zab *z)
 {
     struct leading *ld = &z->leading;
+    ld->any_acked = false;
     if (z->role != PEER_LEADING || ld->phase != LEADING_SERVING)
         return;
-    bool any = false;
-    for (size_t i = history_after(&z->history, z->committed); i < z->history.count; i++) {
-        struct past p = *history_at(&z->history, i);
-        if (!quorum_has(z, p.zxid, z->synced >= p.zxid))
-            break;
-        zab_commit_next(z);
-        leader_tell_commit(z, &p);
-        any = true;
-    }
-    if (!any)
+    size_t from = history_after(&z->history, z->committed), to = history_after(&z->history, quorum_zxid(z));
+    if (to <= from)
         return;
+    for (size_t i = from; i < to; i++)
+        zab_commit_next(z);
+    LIST_FOR_SAFE(it, &ld->learners)
+    {
+        tell_commits(z, CONTAINER_OF(it, struct learner, link), from, to);
+    }
     history_trim(&z->history, z->committed, (size_t)z->opt.history_count, z->opt.history_bytes);
     leader_release_syncs(z);
 }
@@ -427,7 +466,7 @@ static void on_ack(struct zab *z, struct learner *f, int64_t zxid)
     if (f->observer || zxid <= f->acked_zxid || zxid > z->appended)
         return;
     f->acked_zxid = zxid;
-    leader_try_commit(z);
+    ld->any_acked = true;
 }
 
 static void on_touches(struct zab *z, struct learner *f, struct slice data)
@@ -444,7 +483,7 @@ static void on_touches(struct zab *z, struct learner *f, struct slice data)
 
 static struct wire_vec keep_ids(struct zab *z, struct wire_vec ids)
 {
-    ids.raw = arena_dup(&z->out->arena, ids.raw);
+    ids.raw = arena_pack_dup(&z->out->arena, ids.raw);
     return ids;
 }
 
@@ -455,7 +494,7 @@ static void on_request(struct zab *z, struct learner *f, const struct peer_packe
         leader_drop(z, f, "a request of it cannot be read");
         return;
     }
-    q.body = arena_dup(&z->out->arena, q.body);
+    q.body = arena_pack_dup(&z->out->arena, q.body);
     struct zab_fx *fx = zab_emit(z, ZAB_FX_REQUEST);
     fx->link = f->conn->id;
     fx->request = q;
@@ -511,17 +550,20 @@ static void on_packet(struct zab *z, struct learner *f, const struct peer_packet
 int64_t leader_bytes(struct zab *z, struct link *l, struct slice bytes)
 {
     size_t used = 0;
+    int64_t n = 0;
     while (!l->closing && !z->leaving) {
         struct peer_packet p;
         bool named = l->learner->state != LEARNER_NEW;
-        int64_t n = peer_packet_get(slice_of(bytes.p + used, bytes.n - used),
-                                    named ? z->opt.packet_field_bytes_max : INFO_BYTES_MAX, &p);
+        n = peer_packet_get(slice_of(bytes.p + used, bytes.n - used),
+                            named ? z->opt.packet_field_bytes_max : INFO_BYTES_MAX, &p);
         if (n <= 0)
-            return n < 0 ? n : (int64_t)used;
+            break;
         used += (size_t)n;
         on_packet(z, l->learner, &p);
     }
-    return (int64_t)used;
+    if (z->leading.any_acked && !z->leaving) /* once for all that came together */
+        leader_try_commit(z);
+    return n < 0 ? n : (int64_t)used;
 }
 
 /* ---- time ---- */

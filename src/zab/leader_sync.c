@@ -213,7 +213,7 @@ void zab_image_bytes(struct zab *z, uint32_t link, struct slice bytes, bool end,
     zab_call_begin(z, out);
     struct zab_fx *fx = zab_emit(z, ZAB_FX_SEND);
     fx->link = link;
-    fx->bytes = arena_dup(&out->arena, bytes);
+    fx->bytes = arena_pack_dup(&out->arena, bytes);
     fx->tell_drained = !end;
     f->heard_ms = z->now_ms;
     if (end) {

@@ -286,13 +286,17 @@ void learner_log_synced(struct zab *z)
     }
     if ((ln->phase != LEARNING_ACKED && ln->phase != LEARNING_SERVING) || is_observer(z))
         return;
+    buf_reset(&z->scratch);
     for (size_t i = history_after(&z->history, ln->acked_zxid); i < z->history.count; i++) {
         int64_t zxid = history_at(&z->history, i)->zxid;
         if (zxid > z->synced && !SIM_BUG(ack_before_sync))
             break;
-        learner_send(z, PEER_ACK, zxid, (struct slice){ 0 });
+        packets_note(z, &ln->sent, PEER_ACK, zxid);
+        peer_packet_put(&z->scratch, &(struct peer_packet){ .type = PEER_ACK, .zxid = zxid, .authinfo = no_ids });
         ln->acked_zxid = zxid;
     }
+    if (z->scratch.n != 0)
+        link_send_buf(z, ln->conn, &z->scratch);
 }
 
 /* ---- the stream ---- */

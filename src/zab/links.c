@@ -27,7 +27,7 @@ struct link *link_dial(struct zab *z, enum link_kind kind, enum zab_port port, i
     fx->link = l->id;
     fx->sid = sid;
     fx->port = port;
-    fx->addresses = slice_is_null(addresses) ? addresses : arena_dup(&z->out->arena, addresses);
+    fx->addresses = slice_is_null(addresses) ? addresses : arena_pack_dup(&z->out->arena, addresses);
     return l;
 }
 
@@ -77,7 +77,7 @@ void link_send(struct zab *z, struct link *l, struct slice bytes)
 
 void link_send_buf(struct zab *z, struct link *l, const struct buf *b)
 {
-    link_send(z, l, arena_dup(&z->out->arena, buf_slice(b)));
+    link_send(z, l, arena_pack_dup(&z->out->arena, buf_slice(b)));
 }
 
 void link_send_packet(struct zab *z, struct link *l, const struct peer_packet *p)

@@ -40,6 +40,7 @@ struct zab *zab_new(const struct zab_options *options, int64_t now_ms)
     rng_init(&z->rng, options->seed);
     buf_init(&z->config_text, PEER_NOTIFICATION_BYTES_MAX);
     buf_init(&z->scratch, SIZE_MAX / 2);
+    buf_init(&z->request, SIZE_MAX / 2);
     history_init(&z->history, options->last_zxid);
     list_init(&z->leading.learners);
     z->leading.syncs_last = &z->leading.syncs;
@@ -66,6 +67,7 @@ void zab_free(struct zab *z)
     members_unref(z->members);
     buf_fini(&z->config_text);
     buf_fini(&z->scratch);
+    buf_fini(&z->request);
     mem_free(z);
 }
 
@@ -474,7 +476,7 @@ void zab_propose(struct zab *z, int64_t zxid, struct blob *txn, struct zab_out *
         if (slice_is_null(bytes)) { /* one encoding serves all */
             buf_reset(&z->scratch);
             peer_packet_put(&z->scratch, &p);
-            bytes = arena_dup(&z->out->arena, buf_slice(&z->scratch));
+            bytes = arena_pack_dup(&z->out->arena, buf_slice(&z->scratch));
         }
         packets_note(z, &f->sent, p.type, p.zxid);
         link_send(z, f->conn, bytes);
@@ -517,13 +519,11 @@ void zab_forward(struct zab *z, const struct peer_request *q, struct wire_vec au
 {
     ASSERT(zab_learns(z));
     zab_call_begin(z, out);
-    struct buf data;
-    buf_init(&data, SIZE_MAX / 2);
-    peer_request_put(&data, q);
-    link_send_packet(
-        z, z->learning.conn,
-        &(struct peer_packet){ .type = PEER_REQUEST, .zxid = -1, .data = buf_slice(&data), .authinfo = authinfo });
-    buf_fini(&data);
+    buf_reset(&z->request);
+    peer_request_put(&z->request, q);
+    link_send_packet(z, z->learning.conn,
+                     &(struct peer_packet){
+                         .type = PEER_REQUEST, .zxid = -1, .data = buf_slice(&z->request), .authinfo = authinfo });
     zab_call_end(z);
 }
 
