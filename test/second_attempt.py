@@ -54,6 +54,12 @@ def _text(reports):
     return "\n".join(out)[:LONGEST_TEXT]
 
 
+def _reason(text):
+    """One line: what pytest marks as the error."""
+    lines = text.splitlines()
+    return next((x[1:].strip() for x in lines if x.startswith("E  ")), lines[0] if lines else "")[:300]
+
+
 def _begin_anew(item):
     """Ends all that other tests have set up for this one; what goes wrong there belongs to the first attempt."""
     try:
@@ -71,7 +77,7 @@ def pytest_runtest_protocol(item, nextitem):
     reports = runtestprotocol(item, nextitem=nextitem, log=False)
     if _failures(reports) and (beside or server_module.apache_starts() != starts):
         first = _text(reports) + _begin_anew(item)
-        item.user_properties.append((PROPERTY, first.splitlines()[-1] if first else ""))
+        item.user_properties.append((PROPERTY, _reason(first)))
         reports = runtestprotocol(item, nextitem=nextitem, log=False)
         again = _failures(reports)
         for report in again:
