@@ -9,9 +9,8 @@ static uint32_t by_zlib(uint32_t adler, const void *p, size_t n)
 }
 
 #if defined(__x86_64__)
-#include <immintrin.h>
+#include "base/slide.h"
 
-#define SSSE3 __attribute__((target("ssse3")))
 #define BASE 65521u
 /* After so many bytes the second sum may not fit 32 bits: as zlib's NMAX, a multiple of 16. */
 #define RUN_BYTES 5552u
@@ -29,15 +28,6 @@ SSSE3 static inline uint32_t sum_lanes(__m128i x)
     x = _mm_add_epi32(x, _mm_shuffle_epi32(x, _MM_SHUFFLE(1, 0, 3, 2)));
     x = _mm_add_epi32(x, _mm_shuffle_epi32(x, _MM_SHUFFLE(2, 3, 0, 1)));
     return (uint32_t)_mm_cvtsi128_si32(x);
-}
-
-/* The first n < 16 of 16 bytes, moved to the end, behind zeros. */
-SSSE3 static inline __m128i slide(__m128i x, size_t n)
-{
-    static const uint8_t from[32] = { 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80,
-                                      0x80, 0x80, 0x80, 0x80, 0x80, 0,    1,    2,    3,    4,    5,
-                                      6,    7,    8,    9,    10,   11,   12,   13,   14,   15 };
-    return _mm_shuffle_epi8(x, _mm_loadu_si128((const __m128i *)(const void *)(from + n)));
 }
 
 /* What a block adds to the second sum by itself: its first byte counts 16 times, its last once. */

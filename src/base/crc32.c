@@ -39,7 +39,7 @@ static uint32_t by_tables(uint32_t c, const uint8_t *p, size_t n)
 }
 
 #if defined(__x86_64__)
-#include <immintrin.h>
+#include "base/slide.h"
 
 #define CLMUL __attribute__((target("pclmul,sse4.1")))
 
@@ -68,15 +68,6 @@ CLMUL static inline uint32_t reduce(__m128i x)
     __m128i q = _mm_clmulepi64_si128(_mm_and_si128(x, low32), poly, 0x10);
     q = _mm_clmulepi64_si128(_mm_and_si128(q, low32), poly, 0x00);
     return (uint32_t)_mm_extract_epi32(_mm_xor_si128(x, q), 1);
-}
-
-/* The first n < 16 of 16 bytes, moved to the end, behind zeros. */
-CLMUL static inline __m128i slide(__m128i x, size_t n)
-{
-    static const uint8_t from[32] = { 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80,
-                                      0x80, 0x80, 0x80, 0x80, 0x80, 0,    1,    2,    3,    4,    5,
-                                      6,    7,    8,    9,    10,   11,   12,   13,   14,   15 };
-    return _mm_shuffle_epi8(x, load16(from + n));
 }
 
 /* n >= 16. What is over a multiple of 16 is the first block: zeros in front of a message do not change its remainder,

@@ -13,43 +13,25 @@
 
 struct login_tickets {
     void *library; /* stays open, as libsasl2's plug-in does */
-    uint32_t (*acquire_cred_from)(uint32_t *minor, void *name, uint32_t time, void *mechanisms, int usage,
-                                  const struct gss_store *store, void **cred, void **actual, uint32_t *left);
-    uint32_t (*release_cred)(uint32_t *minor, void **cred);
-    uint32_t (*import_name)(uint32_t *minor, struct gss_bytes *text, const struct gss_oid *kind, void **name);
-    uint32_t (*release_name)(uint32_t *minor, void **name);
-    uint32_t (*release_buffer)(uint32_t *minor, struct gss_bytes *b);
-    uint32_t (*display_status)(uint32_t *minor, uint32_t value, int kind, const struct gss_oid *mechanism,
-                               uint32_t *more, struct gss_bytes *out);
+    struct gss gss;
     const char *principal, *keytab; /* the login's; may be NULL */
     char cache[NAME_BYTES_MAX];     /* "": the system's */
 };
 
-static int bind(struct login_tickets *t, struct login_error *err)
+static void *find(void *library, const char *name)
 {
-    const struct {
-        const char *name;
-        void *to;
-    } rows[] = {
-        { "gss_acquire_cred_from", &t->acquire_cred_from },
-        { "gss_release_cred", &t->release_cred },
-        { "gss_import_name", &t->import_name },
-        { "gss_release_name", &t->release_name },
-        { "gss_release_buffer", &t->release_buffer },
-        { "gss_display_status", &t->display_status },
-    };
+    return dlsym(library, name);
+}
+
+static int load(struct login_tickets *t, struct login_error *err)
+{
     t->library = dlopen(GSS_LIBRARY, RTLD_NOW | RTLD_LOCAL);
     if (t->library == NULL)
         return login_fail(
             err, ERR_UNSUPPORTED,
             "Kerberos needs the library " GSS_LIBRARY ": %s. Debian has it in the package libgssapi-krb5-2", dlerror());
-    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
-        void *p = dlsym(t->library, rows[i].name);
-        if (p == NULL)
-            return login_fail(err, ERR_UNSUPPORTED, GSS_LIBRARY " has no function %s", rows[i].name);
-        memcpy(rows[i].to, &p, sizeof p);
-    }
-    return 0;
+    const char *missing = gss_bind(&t->gss, find, t->library);
+    return missing == NULL ? 0 : login_fail(err, ERR_UNSUPPORTED, GSS_LIBRARY " has no function %s", missing);
 }
 
 /* With a key tab tickets live in this process alone, in a cache of this login's own. */
@@ -70,7 +52,7 @@ int login_tickets_new(const struct login_options *options, struct login_tickets 
     t->keytab = options->keytab;
     int rc = name_cache(t, options, err);
     if (rc == 0)
-        rc = bind(t, err);
+        rc = load(t, err);
     if (rc == 0)
         *out = t;
     else
@@ -85,16 +67,11 @@ void login_tickets_free(struct login_tickets *t)
 
 static void explain(struct login_tickets *t, const char *what, uint32_t major, uint32_t minor, char *why, size_t size)
 {
-    struct gss_bytes text = { 0 };
-    uint32_t ignored, more = 0;
-    uint32_t rc = minor != 0 ? t->display_status(&ignored, minor, GSS_MECHANISM_STATUS, &GSS_KRB5, &more, &text)
-                             : t->display_status(&ignored, major, GSS_STATUS, NULL, &more, &text);
-    if (GSS_FAILED(rc))
-        text = (struct gss_bytes){ 0 };
-    (void)snprintf(why, size, "%s: %.*s (principal %.100s, %s %.600s)", what, (int)(text.n < 120 ? text.n : 120),
-                   text.p != NULL ? (const char *)text.p : "?", t->principal != NULL ? t->principal : "any",
-                   t->keytab != NULL ? "key tab" : "ticket cache", t->keytab != NULL ? t->keytab : t->cache);
-    (void)t->release_buffer(&ignored, &text);
+    char reason[GSS_REASON_BYTES];
+    gss_reason(&t->gss, major, minor, reason);
+    (void)snprintf(why, size, "%s: %s (principal %.100s, %s %.600s)", what, reason,
+                   t->principal != NULL ? t->principal : "any", t->keytab != NULL ? "key tab" : "ticket cache",
+                   t->keytab != NULL ? t->keytab : t->cache);
 }
 
 void *login_tickets_acquire(struct login_tickets *t, char *why, size_t why_size)
@@ -109,16 +86,16 @@ void *login_tickets_acquire(struct login_tickets *t, char *why, size_t why_size)
         settings[store.count++] = (struct gss_setting){ "client_keytab", t->keytab };
     if (t->principal != NULL) {
         struct gss_bytes text = { strlen(t->principal), (void *)(uintptr_t)t->principal };
-        major = t->import_name(&minor, &text, &GSS_PRINCIPAL, &name);
+        major = t->gss.import_name(&minor, &text, &GSS_PRINCIPAL, &name);
     }
     if (!GSS_FAILED(major))
-        major = t->acquire_cred_from(&minor, name, UINT32_MAX, NULL, GSS_INITIATE, store.count > 0 ? &store : NULL,
-                                     &credential, NULL, NULL);
+        major = t->gss.acquire_cred_from(&minor, name, UINT32_MAX, NULL, GSS_INITIATE, store.count > 0 ? &store : NULL,
+                                         &credential, NULL, NULL);
     if (GSS_FAILED(major)) {
         explain(t, "no ticket", major, minor, why, why_size);
         credential = NULL;
     }
-    (void)t->release_name(&minor, &name);
+    (void)t->gss.release_name(&minor, &name);
     return credential;
 }
 
@@ -126,5 +103,5 @@ void login_tickets_release(struct login_tickets *t, void *credential)
 {
     uint32_t minor;
     if (credential != NULL)
-        (void)t->release_cred(&minor, &credential);
+        (void)t->gss.release_cred(&minor, &credential);
 }

@@ -173,10 +173,10 @@ void core_remember(struct core *core, int64_t zxid, struct blob *txn);
  * now: it was closed (CORE_FX_CLOSE is in out) or paused (CORE_FX_RESUME will come). True otherwise. */
 bool core_step(struct core *core, const struct core_event *ev, struct core_out *out);
 
-/* A hint: these bytes of a client, length words and frames, are about to be given frame by frame. What the first of
- * them will look for is fetched from memory. Returns how many bytes it has looked at; it may be asked again behind
- * them. */
-size_t core_expect(const struct core *core, struct slice bytes);
+/* A hint: these frames, of any clients, are about to be given. What the first CORE_EXPECT_MAX of them will look for is
+ * fetched from memory, for all at the same time. */
+#define CORE_EXPECT_MAX 16u
+void core_expect(const struct core *core, const struct slice *frames, size_t count);
 
 /* When the next CORE_EV_TICK is due (monotonic). */
 int64_t core_next_tick_ms(const struct core *core);

@@ -2,7 +2,7 @@
  * many at the same time. Hints only: nothing that can be seen depends on them (docs/decisions/027). */
 #include "core/internal.h"
 
-#define FRAME_HEAD_BYTES 12u /* length, xid, operation */
+#define FRAME_HEAD_BYTES 8u /* xid, operation */
 
 /* ---- what clients ask ---- */
 
@@ -32,24 +32,16 @@ static bool body_peek_path(int32_t op, struct slice body, struct slice *path)
     return r.err == 0;
 }
 
-size_t core_expect(const struct core *c, struct slice bytes)
+void core_expect(const struct core *c, const struct slice *frames, size_t count)
 {
     struct slice paths[TREE_EXPECT_MAX];
-    size_t n = 0, at = 0;
-    if (bytes.n < 2 * FRAME_HEAD_BYTES || load_be32(bytes.p) > bytes.n - 4 - FRAME_HEAD_BYTES)
-        return bytes.n; /* one frame at most */
-    while (n < TREE_EXPECT_MAX && bytes.n - at >= FRAME_HEAD_BYTES) {
-        const uint8_t *p = bytes.p + at;
-        size_t length = load_be32(p);
-        if (length < FRAME_HEAD_BYTES - 4 || length > bytes.n - at - 4)
-            break;
-        n += body_peek_path((int32_t)load_be32(p + 8), slice_of(p + FRAME_HEAD_BYTES, length + 4 - FRAME_HEAD_BYTES),
-                            &paths[n]);
-        at += 4 + length;
-    }
+    size_t n = 0;
+    for (size_t i = 0; i < count && n < TREE_EXPECT_MAX; i++)
+        if (frames[i].n > FRAME_HEAD_BYTES)
+            n += body_peek_path((int32_t)load_be32(frames[i].p + 4),
+                                slice_of(frames[i].p + FRAME_HEAD_BYTES, frames[i].n - FRAME_HEAD_BYTES), &paths[n]);
     if (n > 1)
         tree_expect(c->tree, paths, n);
-    return at;
 }
 
 /* ---- what servers say ---- */

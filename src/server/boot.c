@@ -9,7 +9,6 @@
 #include "server/server.h"
 #include <stdio.h>
 
-#define BODY_SLICE_BYTES (256u * 1024)
 #define HISTORY_MIN 500
 #define CLOCK_BEHIND_S_MAX (10 * 365 * 86400) /* further ahead a file's time is a mistake of its own */
 
@@ -187,32 +186,16 @@ static int recover(struct boot *b, const struct config *config, struct fs *fs, u
 int boot_write_tree(struct tree *tree, const struct config *config, struct fs *fs, const char *dir,
                     enum snapshot_codec codec, int64_t zxid, struct store_error *err)
 {
-    struct tree_walk *walk = tree_walk_begin(tree);
-    struct snapshot_writer *w = NULL;
-    struct snapshot_write_options o = {
+    const struct snapshot_write_options o = {
         .dir = dir,
         .zxid = zxid,
         .codec = codec,
         .digest = config->digest_enabled,
-        .tree_digest = tree_walk_digest(walk),
+        .tree_digest = tree_digest(tree),
         .digest_zxid = zxid,
         .last_zxid_block = config->serialize_last_zxid,
     };
-    struct buf body;
-    buf_init(&body, SIZE_MAX / 2);
-    int rc = snapshot_write_begin(fs, &o, &w, err);
-    for (bool more = true; rc == 0 && more;) {
-        buf_reset(&body);
-        more = tree_walk_next(walk, BODY_SLICE_BYTES, &body);
-        rc = snapshot_write_body(w, buf_slice(&body), err);
-    }
-    if (rc == 0)
-        rc = snapshot_write_end(w, err);
-    else
-        snapshot_write_abort(w);
-    buf_fini(&body);
-    tree_walk_end(walk);
-    return rc;
+    return snapshot_write_tree(fs, &o, tree, err);
 }
 
 struct newest {

@@ -137,16 +137,31 @@ static void refuse_length(struct cnxn *c, struct slice in)
     cnxn_break(c);
 }
 
+/* Tells the sink which whole frames come next; returns how many bytes they take. */
+static size_t tell_coming(const struct front *f, struct slice in)
+{
+    struct slice frames[FRONT_COMING_MAX];
+    size_t count = 0, at = 0, used;
+    while (count < FRONT_COMING_MAX &&
+           wire_frame_next(slice_of(in.p + at, in.n - at), f->opt.frame_bytes_max, &frames[count], &used) == 1) {
+        count++;
+        at += used;
+    }
+    if (count > 1)
+        f->opt.sink.coming(f->opt.sink.ctx, frames, count);
+    return at;
+}
+
 /* Gives whole frames to the sink; returns how many bytes were used. */
 static size_t cut(struct cnxn *c, const uint8_t *p, size_t n)
 {
     struct front *f = c->front;
-    size_t at = 0, coming = f->opt.sink.coming == NULL || (c->flags & CNXN_FRESH) != 0 ? SIZE_MAX : 0;
+    size_t at = 0, told = f->opt.sink.coming == NULL || (c->flags & CNXN_FRESH) != 0 ? SIZE_MAX : 0;
     while ((c->flags & CNXN_HELD) == 0) {
         struct slice in = slice_of(p + at, n - at), frame;
-        if (at >= coming && in.n != 0)
-            coming = at + f->opt.sink.coming(f->opt.sink.ctx, in);
         size_t used = 0;
+        if (at == told)
+            told = at + tell_coming(f, in);
         if (UNLIKELY((c->flags & CNXN_FRESH) != 0) && in.n >= 4 && try_word(c, in, &used) != 0)
             return at + used;
         int rc = wire_frame_next(in, f->opt.frame_bytes_max, &frame, &used);

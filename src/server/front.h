@@ -24,14 +24,15 @@ enum front_port {
     FRONT_EITHER, /* the client's first bytes say which */
 };
 
+#define FRONT_COMING_MAX 16u
+
 /* Who gets what connections bring. Called on the front's loop. */
 struct front_sink {
     void *ctx;
     enum front_went (*accept)(void *ctx, uint32_t conn, const struct net_address *peer);
     enum front_went (*frame)(void *ctx, uint32_t conn, struct slice frame);
-    /* A hint: these bytes, length words and frames, come to `frame` at once. Returns how many of them it has looked at;
-     * it may be told again of what is behind. NULL where nobody cares. */
-    size_t (*coming)(void *ctx, struct slice bytes);
+    /* A hint: these frames, FRONT_COMING_MAX at most, come to `frame` at once. NULL where nobody cares. */
+    void (*coming)(void *ctx, const struct slice *frames, size_t count);
     /* TLS is established, and the client's certificate is valid: its subject. Before any frame; needed only with
      * front_options.tls. */
     void (*proved)(void *ctx, uint32_t conn, struct slice subject);

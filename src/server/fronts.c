@@ -21,7 +21,8 @@ struct batch {
     struct front_thread *from;
     uint8_t *p;
     size_t n, cap;
-    size_t at; /* items before it have been given to the sink */
+    size_t at;   /* items before it have been given to the sink */
+    size_t told; /* of frames before it the sink has been told that they come */
 };
 
 /* Beyond core_fx_type, from the core to a thread. */
@@ -543,12 +544,29 @@ static void give_item(struct fronts *n, const struct item *item, const uint8_t *
     }
 }
 
+static void tell_coming(struct fronts *n, struct batch *b)
+{
+    struct slice frames[FRONT_COMING_MAX];
+    size_t count = 0;
+    for (b->told = b->at; b->told < b->n && count < FRONT_COMING_MAX;) {
+        struct item item;
+        memcpy(&item, b->p + b->told, sizeof item);
+        if (item.type == ITEM_FRAME)
+            frames[count++] = slice_of(b->p + b->told + sizeof item, item.n);
+        b->told += sizeof item + ((item.n + 3u) & ~(size_t)3);
+    }
+    if (count > 1 && n->opt.sink.coming != NULL)
+        n->opt.sink.coming(n->opt.sink.ctx, frames, count);
+}
+
 /* True when the batch is used up; false when its thread has too many answers to carry out first. */
 static bool give_batch(struct fronts *n, struct batch *b)
 {
     while (b->at < b->n) {
         if (atomic_load_explicit(&b->from->order_bytes, memory_order_relaxed) > LIMIT_ORDERS_BYTES)
             return false;
+        if (b->at >= b->told)
+            tell_coming(n, b);
         struct item item;
         memcpy(&item, b->p + b->at, sizeof item);
         const uint8_t *p = b->p + b->at + sizeof item;

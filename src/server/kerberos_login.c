@@ -18,50 +18,9 @@
 #define GSS_FLAGS (2u | 4u | 8u | 32u) /* mutual, replay, sequence, integrity */
 #define LAYER_NONE 1                   /* RFC 4752: nothing of what follows is signed or encrypted */
 
-struct gss {
-    uint32_t (*acquire_cred_from)(uint32_t *minor, void *name, uint32_t time, void *mechanisms, int usage,
-                                  const struct gss_store *store, void **cred, void **actual, uint32_t *left);
-    uint32_t (*release_cred)(uint32_t *minor, void **cred);
-    uint32_t (*import_name)(uint32_t *minor, struct gss_bytes *text, const struct gss_oid *kind, void **name);
-    uint32_t (*release_name)(uint32_t *minor, void **name);
-    uint32_t (*init_sec_context)(uint32_t *minor, void *cred, void **context, void *target,
-                                 const struct gss_oid *mechanism, uint32_t flags, uint32_t time, void *bindings,
-                                 struct gss_bytes *in, void **actual, struct gss_bytes *out, uint32_t *has,
-                                 uint32_t *left);
-    uint32_t (*delete_sec_context)(uint32_t *minor, void **context, struct gss_bytes *out);
-    uint32_t (*wrap)(uint32_t *minor, void *context, int encrypt, uint32_t quality, struct gss_bytes *in, int *has,
-                     struct gss_bytes *out);
-    uint32_t (*unwrap)(uint32_t *minor, void *context, struct gss_bytes *in, struct gss_bytes *out, int *has,
-                       uint32_t *quality);
-    uint32_t (*release_buffer)(uint32_t *minor, struct gss_bytes *b);
-    uint32_t (*display_status)(uint32_t *minor, uint32_t value, int kind, const struct gss_oid *mechanism,
-                               uint32_t *more, struct gss_bytes *out);
-};
-
-static int bind(struct gss *g, struct library *library, struct sasl_error *err)
+static void *find(void *library, const char *name)
 {
-    const struct {
-        const char *name;
-        void *to;
-    } rows[] = {
-        { "gss_acquire_cred_from", &g->acquire_cred_from },
-        { "gss_release_cred", &g->release_cred },
-        { "gss_import_name", &g->import_name },
-        { "gss_release_name", &g->release_name },
-        { "gss_init_sec_context", &g->init_sec_context },
-        { "gss_delete_sec_context", &g->delete_sec_context },
-        { "gss_wrap", &g->wrap },
-        { "gss_unwrap", &g->unwrap },
-        { "gss_release_buffer", &g->release_buffer },
-        { "gss_display_status", &g->display_status },
-    };
-    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
-        void *p = library_symbol(library, rows[i].name);
-        if (p == NULL)
-            return sasl_error_set(err, ERR_UNSUPPORTED, GSS_LIBRARY " has no function %s", rows[i].name);
-        memcpy(rows[i].to, &p, sizeof p);
-    }
-    return 0;
+    return library_symbol(library, name);
 }
 
 /* ---- logins ---- */
@@ -90,7 +49,7 @@ struct kerberos_attempt {
     char target[NAME_BYTES_MAX];
     void *target_name, *context;
     struct gss_bytes first; /* token */
-    char reason[300];       /* why it failed; "": it has not */
+    char reason[400];       /* why it failed; "": it has not */
     /* The owner's. */
     bool has_begun, agreed, done; /* agreed: the context is there, the layer comes next */
     struct buf reply;
@@ -98,17 +57,10 @@ struct kerberos_attempt {
 
 static void explain(struct kerberos_attempt *a, const char *what, uint32_t major, uint32_t minor)
 {
-    const struct gss *g = &a->login->gss;
-    struct gss_bytes text = { 0 };
-    uint32_t ignored, more = 0;
-    uint32_t rc = minor != 0 ? g->display_status(&ignored, minor, GSS_MECHANISM_STATUS, &GSS_KRB5, &more, &text)
-                             : g->display_status(&ignored, major, GSS_STATUS, NULL, &more, &text);
-    if (GSS_FAILED(rc))
-        text = (struct gss_bytes){ 0 };
-    snprintf(a->reason, sizeof a->reason, "%s: %.*s (principal %.80s, key tab %.80s)", what,
-             (int)(text.n < 120 ? text.n : 120), text.p != NULL ? (const char *)text.p : "?", a->login->principal,
+    char reason[GSS_REASON_BYTES];
+    gss_reason(&a->login->gss, major, minor, reason);
+    snprintf(a->reason, sizeof a->reason, "%s: %s (principal %.80s, key tab %.80s)", what, reason, a->login->principal,
              a->login->keytab != NULL ? a->login->keytab : "of the system");
-    (void)g->release_buffer(&ignored, &text);
 }
 
 /* ---- on the thread: what may ask a KDC ---- */
@@ -217,8 +169,9 @@ int kerberos_login_new(const struct kerberos_login_options *options, struct kerb
         rc = sasl_error_set(
             err, ERR_UNSUPPORTED,
             "Kerberos needs the library " GSS_LIBRARY ": %s. Debian has it in the package libgssapi-krb5-2", reason);
-    if (rc == 0)
-        rc = bind(&l->gss, l->library, err);
+    const char *missing = rc == 0 ? gss_bind(&l->gss, find, l->library) : NULL;
+    if (missing != NULL)
+        rc = sasl_error_set(err, ERR_UNSUPPORTED, GSS_LIBRARY " has no function %s", missing);
     if (rc == 0)
         *out = l;
     else

@@ -231,10 +231,13 @@ bool peer_auth_holds(struct peer_link *l, struct slice bytes)
     struct peer_auth *a = l->auth;
     if ((l->flags & LINK_ACCEPTED) != 0)
         return false; /* zab has seen nothing that it could answer */
-    if (!a->begun) {  /* zab sends its hello as one */
-        peer_link_append(l, bytes);
+    if (!a->begun) {  /* on the election port: its hello, and perhaps more behind it */
+        struct peer_hello hello;
+        int64_t n = peer_hello_get(bytes, &hello);
+        size_t first = n > 0 ? (size_t)n : bytes.n;
+        peer_link_append(l, slice_of(bytes.p, first));
         begin_login(l);
-        return true;
+        bytes = slice_of(bytes.p + first, bytes.n - first);
     }
     buf_append_slice(&a->held, bytes);
     if (a->held.err != 0)

@@ -350,10 +350,10 @@ static enum front_went on_frame(void *ctx, uint32_t conn, struct slice frame)
     return go_on ? FRONT_GO_ON : FRONT_PAUSED;
 }
 
-static size_t on_coming(void *ctx, struct slice bytes)
+static void on_coming(void *ctx, const struct slice *frames, size_t count)
 {
     const struct server *s = ctx;
-    return core_expect(s->core, bytes);
+    core_expect(s->core, frames, count);
 }
 
 static void on_lost(void *ctx, uint32_t conn)

@@ -47,31 +47,13 @@ static struct core_options core_options(const struct sim_member *m)
 /* A server never logs before a snapshot is there: readers refuse logs without one. */
 static int first_snapshot(struct sim_member *m, struct tree *t, struct store_error *err)
 {
-    struct snapshot_writer *w = NULL;
-    struct tree_walk *walk = tree_walk_begin(t);
-    struct buf body;
-    buf_init(&body, SIZE_MAX / 2);
-    bool more = true;
-    int rc = snapshot_write_begin(disk_fs(m->disk),
-                                  &(struct snapshot_write_options){ .dir = member_dirs.snap_dir,
-                                                                    .zxid = tree_walk_zxid(walk),
-                                                                    .digest = true,
-                                                                    .tree_digest = tree_walk_digest(walk),
-                                                                    .digest_zxid = tree_walk_zxid(walk),
-                                                                    .last_zxid_block = true },
-                                  &w, err);
-    while (rc == 0 && more) {
-        buf_reset(&body);
-        more = tree_walk_next(walk, 65536, &body);
-        rc = snapshot_write_body(w, buf_slice(&body), err);
-    }
-    if (rc == 0)
-        rc = snapshot_write_end(w, err);
-    else
-        snapshot_write_abort(w);
-    tree_walk_end(walk);
-    buf_fini(&body);
-    return rc;
+    const struct snapshot_write_options o = { .dir = member_dirs.snap_dir,
+                                              .zxid = tree_last_zxid(t),
+                                              .digest = true,
+                                              .tree_digest = tree_digest(t),
+                                              .digest_zxid = tree_last_zxid(t),
+                                              .last_zxid_block = true };
+    return snapshot_write_tree(disk_fs(m->disk), &o, t, err);
 }
 
 /* The newest transactions, for the window from which others are brought up to date. */

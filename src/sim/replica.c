@@ -4,31 +4,13 @@
 /* A server never logs before a snapshot is there (disk specification 7): readers refuse logs without one. */
 static int first_snapshot(struct replica *r, struct tree *t, const struct replica_options *o, struct store_error *err)
 {
-    struct snapshot_writer *w = NULL;
-    struct tree_walk *walk = tree_walk_begin(t);
-    struct buf body;
-    buf_init(&body, SIZE_MAX / 2);
-    bool more = true;
-    int rc = snapshot_write_begin(r->fs,
-                                  &(struct snapshot_write_options){ .dir = r->dirs.snap_dir,
-                                                                    .zxid = tree_walk_zxid(walk),
-                                                                    .digest = o->core.digest_enabled,
-                                                                    .tree_digest = tree_walk_digest(walk),
-                                                                    .digest_zxid = tree_walk_zxid(walk),
-                                                                    .last_zxid_block = true },
-                                  &w, err);
-    while (rc == 0 && more) {
-        buf_reset(&body);
-        more = tree_walk_next(walk, 65536, &body);
-        rc = snapshot_write_body(w, buf_slice(&body), err);
-    }
-    if (rc == 0)
-        rc = snapshot_write_end(w, err);
-    else
-        snapshot_write_abort(w);
-    tree_walk_end(walk);
-    buf_fini(&body);
-    return rc;
+    const struct snapshot_write_options so = { .dir = r->dirs.snap_dir,
+                                               .zxid = tree_last_zxid(t),
+                                               .digest = o->core.digest_enabled,
+                                               .tree_digest = tree_digest(t),
+                                               .digest_zxid = tree_last_zxid(t),
+                                               .last_zxid_block = true };
+    return snapshot_write_tree(r->fs, &so, t, err);
 }
 
 int replica_start(struct replica *r, struct fs *fs, const struct store_dirs *dirs, const struct replica_options *o,

@@ -29,7 +29,9 @@ struct recovery {
     bool compare;            /* are digests compared by now? (3.4 rule 10) */
     bool odd;                /* the snapshot's digest did not fit, and no other has been compared since */
     uint64_t odd_digest;     /* that of the tree then */
-    bool gap_after_snapshot; /* the first record replayed is not the one behind the snapshot */
+    bool gap_after_snapshot; /* the first record replayed, gap_zxid, is not the one behind the snapshot */
+    int64_t gap_zxid;
+    uint64_t gap_matches; /* digests that were right before it */
     struct log_walk walk;
     int64_t told_zxid; /* of the last record that on_txn was told of, or does not want to be */
     uint64_t lower_zxids;
@@ -207,6 +209,8 @@ static int check_order(struct recovery *v, const char *name, const struct log_re
     }
     if (!v->any) {
         v->gap_after_snapshot = v->out->snapshot_zxid >= 0;
+        v->gap_zxid = zxid;
+        v->gap_matches = v->out->digest_matches;
         log_warn("store.zxid_gap",
                  "file=\"%s/%s\" first=0x%" PRIx64 " snapshot=0x%" PRIx64 " next=\"look for a missing log file\"",
                  v->dirs->log_dir, name, (uint64_t)zxid, (uint64_t)last);
@@ -250,10 +254,10 @@ static int replay_record(struct recovery *v, const struct log_record *r)
     if (v->gap_after_snapshot && v->out->digest_mismatches > 0)
         return store_fail(v->err, ERR_GAP,
                           "%s/%s: the first record behind snapshot 0x%" PRIx64 " has zxid 0x%" PRIx64
-                          " and its digest does not fit: a log file between them is missing. Put it back, or restore "
+                          " and the digests do not fit: a log file between them is missing. Put it back, or restore "
                           "from a backup or another member",
-                          v->dirs->log_dir, name, (uint64_t)v->out->snapshot_zxid, (uint64_t)txn.header.zxid);
-    if (v->out->digest_matches > 0)
+                          v->dirs->log_dir, name, (uint64_t)v->out->snapshot_zxid, (uint64_t)v->gap_zxid);
+    if (v->out->digest_matches > v->gap_matches)
         v->gap_after_snapshot = false;
     v->last_zxid = txn.header.zxid;
     v->any = true;

@@ -366,12 +366,27 @@ static void a_missing_log_behind_the_snapshot_is_found_by_digest(void **state)
     write_log(f, 1, 20);
     assert_int_equal(f->fs->ops->remove(f->fs, LOG1), 0);
     write_log(f, 21, 40);
-    refuses(f, ERR_GAP, "and its digest does not fit: a log file between them is missing");
+    refuses(f, ERR_GAP, "and the digests do not fit: a log file between them is missing");
     assert_says(f->err.text, "the first record behind snapshot 0x0");
     /* Without digests nobody can tell; Apache goes on, and so is it told. */
     f->options.tree.digest_enabled = false;
     assert_int_equal(recovered(f), 0);
     assert_says(f->told.text, "store.zxid_gap file=\"/data/version-2/log.15\" first=0x15 snapshot=0x0");
+}
+
+/* The snapshot's own digest says nothing of what is behind it, and neither does a record without one. */
+static void a_gap_is_found_behind_a_record_without_digest(void **state)
+{
+    struct fixture *f = *state;
+    snapshot_now(f);
+    write_log(f, 1, 10);
+    snapshot_now(f);
+    while (f->history.last < 15 || load_be32(f->history.payload[f->history.last].p + 28) != (uint32_t)WIRE_OP_ERROR)
+        history_grow(&f->history, &f->rng);
+    int64_t error = f->history.last;
+    assert_int_equal(f->fs->ops->remove(f->fs, LOG1), 0);
+    write_log(f, error, error + 5);
+    refuses(f, ERR_GAP, "and the digests do not fit: a log file between them is missing");
 }
 
 static void a_new_epoch_may_begin_anywhere(void **state)
@@ -645,6 +660,7 @@ int main(void)
         TEST(damage_in_the_middle_is_refused),
         TEST(gaps_within_an_epoch_are_refused),
         TEST(a_missing_log_behind_the_snapshot_is_found_by_digest),
+        TEST(a_gap_is_found_behind_a_record_without_digest),
         TEST(what_was_not_synced_is_not_there),
         TEST(a_new_epoch_may_begin_anywhere),
         TEST(repeated_and_lower_zxids),

@@ -33,6 +33,10 @@ int snapshot_write_end(struct snapshot_writer *w, struct store_error *err);
 /* Gives up and removes the unfinished file. NULL is fine. */
 void snapshot_write_abort(struct snapshot_writer *w);
 
+/* All of it at once, of a tree that stays as it is meanwhile. */
+int snapshot_write_tree(struct fs *fs, const struct snapshot_write_options *options, struct tree *tree,
+                        struct store_error *err);
+
 /* Bytes given so far, before compression. */
 uint64_t snapshot_write_bytes(const struct snapshot_writer *w);
 

@@ -4,6 +4,7 @@
 #include "base/digest.h"
 #include "base/mem.h"
 #include "store/stream.h"
+#include "tree/tree.h"
 #include "wire/jute.h"
 #include "wire/proto.h"
 #include <inttypes.h>
@@ -13,6 +14,7 @@
  * syncs beside it wait for all of it. */
 #define SYNC_BYTES (32u << 20)
 #define SEAL_BYTES 13
+#define BODY_BYTES (64u << 10)
 
 static const char *const codec_suffix[] = {
     [SNAPSHOT_PLAIN] = "",
@@ -183,4 +185,26 @@ void snapshot_write_abort(struct snapshot_writer *w)
     if (w->file != NULL)
         (void)w->fs->ops->remove(w->fs, w->unborn.text); /* what is left is overwritten or purged */
     writer_free(w);
+}
+
+int snapshot_write_tree(struct fs *fs, const struct snapshot_write_options *options, struct tree *tree,
+                        struct store_error *err)
+{
+    struct snapshot_writer *w = NULL;
+    struct tree_walk *walk = tree_walk_begin(tree);
+    struct buf body;
+    buf_init(&body, SIZE_MAX / 2);
+    int rc = snapshot_write_begin(fs, options, &w, err);
+    for (bool more = true; rc == 0 && more;) {
+        buf_reset(&body);
+        more = tree_walk_next(walk, BODY_BYTES, &body);
+        rc = snapshot_write_body(w, buf_slice(&body), err);
+    }
+    if (rc == 0)
+        rc = snapshot_write_end(w, err);
+    else
+        snapshot_write_abort(w);
+    buf_fini(&body);
+    tree_walk_end(walk);
+    return rc;
 }

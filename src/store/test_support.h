@@ -111,38 +111,19 @@ static inline void history_grow(struct history *h, struct rng *rng)
 static inline int write_snapshot_as(struct fs *fs, struct tree *t, enum snapshot_codec codec, int64_t zxid,
                                     uint64_t digest, struct store_error *err)
 {
-    struct snapshot_writer *w;
-    struct buf b;
-    struct tree_walk *walk = tree_walk_begin(t);
-    struct snapshot_write_options o = { .dir = DIR_NAME,
-                                        .zxid = zxid,
-                                        .codec = codec,
-                                        .digest = true,
-                                        .tree_digest = digest,
-                                        .digest_zxid = zxid,
-                                        .last_zxid_block = true };
-    int rc = snapshot_write_begin(fs, &o, &w, err);
-    buf_init(&b, SIZE_MAX);
-    for (bool more = true; rc == 0 && more;) {
-        buf_reset(&b);
-        more = tree_walk_next(walk, 1000, &b);
-        if ((rc = snapshot_write_body(w, buf_slice(&b), err)) < 0)
-            snapshot_write_abort(w);
-    }
-    if (rc == 0)
-        rc = snapshot_write_end(w, err);
-    buf_fini(&b);
-    tree_walk_end(walk);
-    return rc;
+    const struct snapshot_write_options o = { .dir = DIR_NAME,
+                                              .zxid = zxid,
+                                              .codec = codec,
+                                              .digest = true,
+                                              .tree_digest = digest,
+                                              .digest_zxid = zxid,
+                                              .last_zxid_block = true };
+    return snapshot_write_tree(fs, &o, t, err);
 }
 
 static inline int write_snapshot(struct fs *fs, struct tree *t, enum snapshot_codec codec, struct store_error *err)
 {
-    struct tree_walk *walk = tree_walk_begin(t);
-    int64_t zxid = tree_walk_zxid(walk);
-    uint64_t digest = tree_walk_digest(walk);
-    tree_walk_end(walk);
-    return write_snapshot_as(fs, t, codec, zxid, digest, err);
+    return write_snapshot_as(fs, t, codec, tree_last_zxid(t), tree_digest(t), err);
 }
 
 /* What recovery said on the log. */

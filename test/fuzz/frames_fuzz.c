@@ -108,7 +108,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         size_t n = (size_t)data[1] << 8 | data[2];
         if (n > size - 3)
             n = size - 3;
-        (void)core_expect(f.core, slice_of(data + 1, size - 1));
+        const struct slice coming[] = { slice_of(data + 3, n), slice_of(data + 1, size - 1), slice_of(data, 7) };
+        core_expect(f.core, coming, 3);
         act(&f, data[0], slice_of(data + 3, n));
         data += 3 + n;
         size -= 3 + n;
