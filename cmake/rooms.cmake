@@ -86,7 +86,7 @@ function(room_test ROOM)
     target_link_libraries(${t} PRIVATE PkgConfig::CMOCKA)
     target_compile_definitions(${t} PRIVATE ZOKOR_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
     add_test(NAME ${ROOM}.${stem} COMMAND ${t})
-    set_tests_properties(${ROOM}.${stem} PROPERTIES TIMEOUT 300)
+    set_tests_properties(${ROOM}.${stem} PROPERTIES TIMEOUT 900)
   endforeach()
 endfunction()
 

@@ -1,12 +1,18 @@
-"""For every folder: a test that fails is reported with the servers that ran then."""
+"""For every folder: a test that fails is reported with the servers that ran then, and tried again beside Apache's."""
 import os
 import sys
 
 import pytest
 
-sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "interop"))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path += [HERE, os.path.join(HERE, "interop")]
 
+import second_attempt  # noqa: E402
 import server as server_module  # noqa: E402
+
+
+def pytest_configure(config):
+    config.pluginmanager.register(second_attempt, "second_attempt")
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -9,6 +9,7 @@ import time
 
 from process import Cluster, Nemesis, until  # before the others: it finds zkraw
 import model
+import zkraw
 from check import ALL, WRITES, Check, true_history
 from clients import LASTING, Crowd
 
@@ -20,15 +21,28 @@ LONG_S = 25
 
 
 def begin_tree(cluster):
-    with cluster[1].raw() as c:
-        records = [("connect", 0, c.session_id, c.granted_ms, 0, 0.0, 0.0)]
-        for path in LASTING:
-            reply = c.create(path, b"")
-            assert reply.err == 0, reply
-            records.append(("send", reply.xid, "create", (path, b"", 0), False, 0.0))
-            records.append(("reply", reply.xid, reply.zxid, 0, path, 0.0))
-        c.close()
-        records += [("send", c.xid, "close", (), False, 0.0), ("gone", 0.0)]
+    """Makes what lasts. A machine that stands still may cost the leader its place here, too, and a connection."""
+    records = []
+
+    def begin():
+        try:
+            with cluster[1].raw() as c:
+                records.append(("connect", 0, c.session_id, c.granted_ms, 0, 0.0, 0.0))
+                for path in LASTING:
+                    records.append(("send", c.xid + 1, "create", (path, b"", 0), False, 0.0))
+                    reply = c.create(path, b"")
+                    assert reply.err in (0, zkraw.NODE_EXISTS), reply
+                    made = path if reply.err == 0 else None
+                    records.append(("reply", reply.xid, reply.zxid, reply.err, made, 0.0))
+                records.append(("send", c.xid + 1, "close", (), False, 0.0))
+                c.close()
+                return True
+        except (OSError, zkraw.Closed):
+            return False
+        finally:
+            records.append(("gone", 0.0))
+
+    until(begin)
     return records
 
 

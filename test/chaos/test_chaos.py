@@ -19,7 +19,7 @@ FAULTS = ("kill", "kill_all", "pause", "cut_off", "mute", "deafen", "disk_full",
 
 @pytest.fixture(scope="module")
 def judged(tmp_path_factory):
-    for seconds in (SECONDS, 4 * SECONDS):
+    for seconds in (SECONDS, 4 * SECONDS, 8 * SECONDS):
         directory = str(tmp_path_factory.mktemp("campaign"))
         findings, figures = campaign.campaign(directory, seconds, 3, 1, only=FAULTS)
         print(figures)
@@ -171,20 +171,25 @@ def with_row(record, i, row):
 @pytest.mark.parametrize("spoil", SPOILS, ids=lambda f: f.__qualname__.split(".")[0])
 def test_the_judge_notices(judged, spoil):
     good = judged[1]
-    for client, record in good.records.items():
+    clients = [client for client, record in good.records.items() if client >= 0 and any(spoil(record))]
+    assert clients, "nothing of that kind was recorded"
+    # A single place may be innocent: an event told twice can be that of the next change, whose own was cut off.
+    for client in clients[:4]:
+        record = good.records[client]
         places = list(spoil(record))
-        if client >= 0 and places:
-            tried = places[len(places) // 2 :][:3]
-            spoiled = ({**good.records, client: with_row(record, i, row)} for i, row in tried)
-            # A single place may be innocent: an event told twice can be that of the next change, whose own was cut off.
-            assert any(Check(good.history, records, good.strangers).run() for records in spoiled)
+        tried = places[len(places) // 2 :][:3]
+        spoiled = ({**good.records, client: with_row(record, i, row)} for i, row in tried)
+        if any(Check(good.history, records, good.strangers).run() for records in spoiled):
             return
-    pytest.fail("nothing of that kind was recorded")
+    pytest.fail("nothing was noticed")
 
 
 def test_the_judge_notices_a_write_that_was_lost(judged):
+    """One whose client has had the answer: nobody misses another one."""
     good = judged[1]
-    done = [t for t in good.history if t.type == 5]
+    answered = {record[i][2] for client, record in good.records.items() if client >= 0
+                for _, i in replies(record, lambda send, row: send[2] == "set" and row[3] == 0)}  # fmt: skip
+    done = [t for t in good.history if t.type == 5 and t.zxid in answered]
     lost = done[len(done) // 2]
     history = [t for t in good.history if t is not lost]
     assert any("not in the log" in f for f in Check(history, good.records, good.strangers).run())
@@ -192,7 +197,9 @@ def test_the_judge_notices_a_write_that_was_lost(judged):
 
 def test_the_judge_notices_logs_that_differ(judged):
     history = judged[1].history
-    middle = len(history) // 2
+    # Within an epoch: what comes last in one is not missed.
+    whole = [i for i in range(1, len(history) - 1) if history[i - 1].zxid >> 32 == history[i + 1].zxid >> 32]
+    middle = whole[len(whole) // 2]
     other = history[:middle] + [history[middle]._replace(raw=b"other")] + history[middle + 1 :]
     none = {1: [], 2: []}
     assert true_history({1: history, 2: history}, none)[1] == []

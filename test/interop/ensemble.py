@@ -19,6 +19,9 @@ import time
 import zkraw
 from server import HERE, START_SECONDS, Server, free_port, server_command, tell_of_failure, use_apache
 
+# The longest session of an ensemble.
+LONGEST_MS = 120000
+
 OUR = "z"
 APACHE = "a"
 
@@ -51,7 +54,7 @@ def tried(what, times=3):
     for left in range(times - 1, -1, -1):
         try:
             return what()
-        except (AssertionError, OSError, zkraw.Closed) as e:
+        except (AssertionError, AttributeError, OSError, zkraw.Closed) as e:  # a node that has gone has no stat
             if left == 0:
                 raise
             print("tried again: %r" % e)
@@ -114,8 +117,22 @@ class Member(Server):
         return dict(line.split("\t", 1) for line in lines if "\t" in line)
 
     def raw(self, **more):
-        """A session over raw frames."""
+        """A session over raw frames. It may have to outlive the start of a server, and sends nothing meanwhile."""
+        more.setdefault("timeout_ms", LONGEST_MS)
         return zkraw.Client(self.port, **more)
+
+    def syncs(self):
+        """False: it has given up the connection; an observer of Apache's begins anew now and then while it starts."""
+        try:
+            with self.raw() as c:
+                return c.sync("/").err == 0
+        except (OSError, zkraw.Closed):
+            return False
+
+    def wait_serving(self, seconds=START_SECONDS):
+        super().wait_serving(seconds)
+        if self.kind == APACHE and self.observer:
+            until(self.syncs, seconds)
 
     def epochs(self):
         """What the files acceptedEpoch and currentEpoch say."""
@@ -151,7 +168,8 @@ class Ensemble:
             )
         # syncLimit: a disk that stalls for some seconds costs nobody his place. The longest session: those that must
         # outlive restarts would not on a machine that takes 20 ticks for one.
-        lines = ["initLimit=10", "syncLimit=15", "reconfigEnabled=false", "preAllocSize=64", "maxSessionTimeout=120000"]
+        lines = ["initLimit=10", "syncLimit=15", "reconfigEnabled=false", "preAllocSize=64"]
+        lines.append("maxSessionTimeout=%d" % LONGEST_MS)
         given = {line.split("=")[0] for line in extra}
         lines = [line for line in lines if line.split("=")[0] not in given]
         lines += [m.line() for m in self.members] + list(extra)

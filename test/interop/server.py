@@ -20,6 +20,7 @@ Other folders use it like this:
         srv.stop()              # SIGTERM; returns the exit status
 """
 import contextlib
+import glob
 import os
 import re
 import shutil
@@ -93,6 +94,9 @@ def server_command():
 # Servers that were started and that no test has ended since, by the order of their starts.
 _STARTED = []
 
+# How many servers of Apache's were started.
+_APACHE_STARTS = [0]
+
 # Of mntr: what is 0, and the many figures of times.
 DULL = re.compile(r"\t0(\.0)?$|^zk_(avg|min|max|cnt|sum|p\d+)_")
 LAST_LINES = 40
@@ -104,6 +108,20 @@ def tell_of_failure(servers=None):
     test.
     """
     return "\n".join(one.report() for one in (_STARTED if servers is None else servers))
+
+
+def apaches():
+    """Servers of Apache's that were started and that no test has ended since; `fixtures` are those that did it."""
+    return [one for one in _STARTED if one.is_apache]
+
+
+def apache_starts():
+    return _APACHE_STARTS[0]
+
+
+def _has_header(path):
+    with open(path, "rb") as f:
+        return len(f.read(16).rstrip(b"\0")) > 4
 
 
 class ServerDied(Exception):
@@ -146,6 +164,8 @@ class Server:
         self.cfg_text = cfg_text
         self.wrapper = list(wrapper)
         self.process = None
+        self.is_apache = False  # known once it has been started
+        self.fixtures = []
 
     def write_cfg(self):
         os.makedirs(self.directory, exist_ok=True)
@@ -185,11 +205,14 @@ class Server:
         """Starts the process without waiting for an answer."""
         assert self.process is None or self.process.poll() is not None, "already running"
         self.write_cfg()
+        command = self.command()
+        self.is_apache = any(os.path.basename(word) == "apache-server" for word in command)
+        _APACHE_STARTS[0] += self.is_apache
         if self not in _STARTED:
             _STARTED.append(self)
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                self.command(),
+                command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -244,8 +267,34 @@ class Server:
     def kill(self):
         self._ended()
         if self.running():
+            if self.is_apache:
+                self._freeze_whole()
             self.signal(signal.SIGKILL)
         return self.wait()
+
+    def stands_still(self):
+        """Every thread has taken notice of SIGSTOP: until then it may still read what comes."""
+        tasks = "/proc/%d/task" % self.pid
+        states = set()
+        for task in os.listdir(tasks):
+            with open("%s/%s/stat" % (tasks, task)) as f:
+                states.add(f.read().rpartition(")")[2].split()[0])
+        return states <= {"T", "Z"}
+
+    def _freeze_whole(self):
+        """Stops it at a moment when each of its logs has a header: Apache's does not start on one that is empty."""
+        deadline = time.monotonic() + 60
+        while self.running() and time.monotonic() < deadline:
+            self.signal(signal.SIGSTOP)
+            try:
+                while self.running() and not self.stands_still() and time.monotonic() < deadline:
+                    time.sleep(0.001)
+                if all(_has_header(name) for name in glob.glob(os.path.join(self.data_dir, "version-2", "log.*"))):
+                    return
+            except OSError:  # a thread or a file has gone meanwhile
+                pass
+            self.signal(signal.SIGCONT)
+            time.sleep(0.01)
 
     def wait(self, seconds=60):
         if self.process is None:

@@ -52,10 +52,14 @@ class Writer(threading.Thread):
 
     def begin(self):
         """The root and an ephemeral node that lasts as long as the session."""
-        with_session = self.connect()
-        assert with_session.create(self.root).err == 0
-        assert with_session.create("%s-here" % self.root, flags=zkraw.EPHEMERAL).err == 0
-        return with_session
+        while True:
+            with_session = self.connect()
+            try:
+                for path, flags in ((self.root, zkraw.PERSISTENT), (self.root + "-here", zkraw.EPHEMERAL)):
+                    assert with_session.create(path, flags=flags).err in (0, zkraw.NODE_EXISTS)
+                return with_session
+            except (OSError, zkraw.Closed):
+                pass
 
     def write(self, c, maybe):
         reply = c.create("%s/n%d" % (self.root, self.acknowledged), b"%d" % self.number)
@@ -106,6 +110,7 @@ def test_there_and_back(tmp_path):
                 m.kind = kind
                 m.start(wait=False)
                 m.wait_serving(START_S)
+                e.wait_serving(START_S)
                 reached = [w.acknowledged + 20 for w in writers]
                 until(lambda: all(w.acknowledged > r for w, r in zip(writers, reached)), START_S)
                 check_step(e, writers)

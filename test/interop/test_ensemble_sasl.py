@@ -105,14 +105,24 @@ def test_a_server_that_proves_nothing_is_not_believed(tmp_path):
         door.listen(8)
         e.start((e[2], e[3]))
         try:
-            s, _ = door.accept()
-            with s:
-                s.settimeout(60)
-                got = b""
-                while MAGIC not in got:
-                    got += s.recv(4096)
-                s.sendall(MAGIC + zkraw.i32(1) + zkraw.i32(0))
-                read_to_end(s)
+
+            def says_yes():
+                """False: whoever came has gone again before it asked."""
+                s, _ = door.accept()
+                with s:
+                    s.settimeout(60)
+                    got = b""
+                    while MAGIC not in got:
+                        piece = s.recv(4096)
+                        if not piece:
+                            return False
+                        got += piece
+                    s.sendall(MAGIC + zkraw.i32(1) + zkraw.i32(0))
+                    read_to_end(s)
+                return True
+
+            door.settimeout(60)
+            until(says_yes)
             until(lambda: "peer.auth" in e[2].log() + e[3].log())
             e.wait_serving()
         finally:

@@ -67,7 +67,8 @@ def lives_through(e, behind=None):
     """Sessions everywhere, one server (a follower if none is named) far behind, another leader."""
     lead = e.wait_serving(START_S)
     sessions_work(e)
-    behind = behind or e.followers()[0]
+    if behind is None or behind is lead:  # who leads after a second round of election is chance
+        behind = e.followers()[0]
     behind.kill()
     fill(lead, "/late", 1500, size=1000)
     behind.start(wait=False)
@@ -98,7 +99,8 @@ def test_three_on_tls(tmp_path, pki):
         sessions_work(e)
         fill(lead, "/many", 2000, size=500)
         assert children_everywhere(e, "/many") == {2000}
-        assert not any("peer.tls" in m.log() for m in e)
+        told = [x for m in e for x in m.log().splitlines() if "peer.tls" in x]
+        assert not [x for x in told if "took too long" not in x]  # on a machine that stands still
         done = subprocess.run(server_command() + ["server", "--check", e[1].cfg], capture_output=True, text=True)
         assert done.returncode == 0 and "quorum.tls certificate=" in done.stderr, done
         for m in e:
@@ -328,17 +330,20 @@ class Session:
                     if m.mode():
                         self.c = m.raw(session_id=self.id, password=self.password, timeout_ms=120000)
                         break
+            if self.c is None:
+                return False
             try:
                 err = self.c.create("/n%d" % self.count).err
+                here = self.c.exists("/here")
             except (OSError, zkraw.Closed):
                 self.c = None
                 return False
+            assert self.c.session_id == self.id
+            assert here.stat.owner == self.id
             return err in (0, zkraw.NODE_EXISTS)
 
         until(once, START_S)
         self.count += 1
-        assert self.c.session_id == self.id
-        assert self.c.exists("/here").stat.owner == self.id
 
 
 @pytest.mark.parametrize("kinds", ["zzz", pytest.param("zaz", marks=needs_apache)])

@@ -23,6 +23,8 @@ SECONDS = 60
 # request or commit comes by (3.8.0: CommitProcessor.run). Real clients ping; here somebody else asks for something.
 SLEEPY = set()
 NUDGE_AFTER_S = 3
+NUDGE_TRANSACTIONS = 2  # a session begins and ends
+nudges = [0]
 
 CREATE, DELETE, EXISTS, GET_DATA, SET_DATA, GET_ACL, SET_ACL, GET_CHILDREN, SYNC = (
     1,
@@ -266,6 +268,7 @@ class Connection:
 
 def nudge(port):
     """A session that begins and ends."""
+    nudges[0] += 1
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=2) as s:
             for payload in (connect_request(2000), i32(1) + i32(CLOSE_SESSION)):

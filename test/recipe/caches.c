@@ -110,9 +110,8 @@ static void test_tree(void)
     SAME("d", names.data[1]);
     deallocate_String_vector(&names);
     EQ(ZOK, zokor_framework_delete(f, at("/a"), ZOKOR_RECURSIVE));
-    EVENTUALLY(times('-', "/a", "=") == 1);
-    EQ(1, times('-', "/a/d/e/f", "=4"));
-    EQ(2, zokor_cache_size(c));
+    EVENTUALLY(times('-', "/a", "=") == 1 && times('-', "/a/d/e/f", "=4") == 1);
+    EVENTUALLY(zokor_cache_size(c) == 2);
     EQ(ZNONODE, zokor_cache_get(c, at("/a"), NULL, NULL, NULL));
     EQ(ZNONODE, zokor_cache_children(c, at("/a"), &names));
     zokor_cache_close(c);
@@ -145,9 +144,8 @@ static void test_kinds(void)
     put(f, "/n/k/deep/er", "");
     put(f, "/n/z", "3");
     put(f, "/n", "top");
-    EVENTUALLY(times('~', "/n", "=>top") == 3);
-    EQ(2, times('+', "/n/z", "=3"));
-    EQ(1, times('+', "/n/k/deep/er", "="));
+    EVENTUALLY(times('~', "/n", "=>top") == 3); /* each cache reads for itself, so in an order of its own */
+    EVENTUALLY(times('+', "/n/z", "=3") == 2 && times('+', "/n/k/deep/er", "=") == 1);
     struct String_vector names;
     EQ(ZOK, zokor_cache_children(children, at("/n"), &names));
     EQ(3, names.count);
@@ -196,7 +194,7 @@ static void missed(int new_session)
     struct proxy *x = proxy_start(port);
     char where[64];
     snprintf(where, sizeof(where), "127.0.0.1:%d", x->port);
-    struct zokor_framework *f = open_direct(), *through = open_at(where, 4000);
+    struct zokor_framework *f = open_direct(), *through = open_at(where, new_session ? SHORT_SESSION_MS : SESSION_MS);
     put(f, "/keep", "1");
     put(f, "/change", "1");
     put(f, "/go/deeper", "1");
@@ -212,8 +210,8 @@ static void missed(int new_session)
     proxy_shut(x, 0);
     EVENTUALLY(times('-', "/go", "=") == 1 && times('-', "/go/deeper", "=1") == 1);
     EVENTUALLY(times('~', "/change", "=1>2") == 1 && times('+', "/new", "=1") == 1);
+    EVENTUALLY(zokor_cache_size(c) == 4);
     EQ(0, times('+', "/keep", "=1"));
-    EQ(4, zokor_cache_size(c));
     CHECK((zokor_framework_session_id(through) != session) == new_session);
     put(f, "/change", "3");
     EVENTUALLY(times('~', "/change", "=2>3") == 1);
@@ -330,7 +328,7 @@ static void test_churn(void)
     struct proxy *x = proxy_start(port);
     char where[64], tail[64], text[16];
     snprintf(where, sizeof(where), "127.0.0.1:%d", x->port);
-    struct zokor_framework *f = open_direct(), *through = open_at(where, 4000);
+    struct zokor_framework *f = open_direct(), *through = open_at(where, SHORT_SESSION_MS);
     unsigned seed = 12345;
     put(f, "", "top");
     struct zokor_cache *c = make(through, base, NULL);
@@ -384,7 +382,7 @@ static void all_of_them(struct zokor_framework *f, int create)
 
 static void test_many(void)
 {
-    struct zokor_framework *f = open_at(hosts, 40000);
+    struct zokor_framework *f = open_at(hosts, SESSION_MS);
     put(f, "/many", "");
     all_of_them(f, 1);
     struct timespec from, to;
@@ -412,7 +410,7 @@ static void test_old_server(void)
     struct proxy *x = proxy_start(port);
     struct zokor_framework *f = open_direct();
     proxy_make_old(x);
-    struct zokor_framework *old = open_through(x->port, 10000);
+    struct zokor_framework *old = open_through(x->port, SESSION_MS);
     put(f, "/a/b", "1");
     struct zokor_cache *c = start(old, "", NULL);
     EQ(3, zokor_cache_size(c));
@@ -422,9 +420,8 @@ static void test_old_server(void)
     EVENTUALLY(times('~', "/a/b", "=1>2") == 1 && times('+', "/a/d/e", "=3") == 1);
     proxy_cut(x);
     EQ(ZOK, zokor_framework_delete(f, at("/a"), ZOKOR_RECURSIVE));
-    EVENTUALLY(times('-', "/a", "=") == 1);
-    EQ(1, times('-', "/a/d/e", "=3"));
-    EQ(1, zokor_cache_size(c));
+    EVENTUALLY(times('-', "/a", "=") == 1 && times('-', "/a/d/e", "=3") == 1);
+    EVENTUALLY(zokor_cache_size(c) == 1);
     put(f, "/a", "again");
     EVENTUALLY(times('+', "/a", "=again") == 1);
     zokor_cache_close(c);
@@ -444,7 +441,7 @@ static void test_old_server_shared_value(void)
     struct zokor_framework *f = open_direct();
     int rc;
     proxy_make_old(x);
-    struct zokor_framework *old = open_through(x->port, 10000);
+    struct zokor_framework *old = open_through(x->port, SESSION_MS);
     struct zokor_shared_count *c = zokor_shared_count_new(old, base, 1, NULL, NULL, &rc);
     EQ(ZOK, rc);
     for (int i = 2; i < 5; i++) {

@@ -15,6 +15,11 @@
 
 #define WAIT_MS 60000
 
+/* Sessions that a test needs to the end outlive what other programs do with the machine meanwhile; those whose end is
+ * waited for are as short as they can be while a client that stands still for some seconds is no reason to end them. */
+#define SESSION_MS 40000
+#define SHORT_SESSION_MS 9000
+
 /* Fails the program, with the place. */
 #define CHECK(expr)                                                \
     do {                                                           \
@@ -70,7 +75,7 @@ static inline struct zokor_framework *open_at(const char *where, int session_tim
     struct zokor_framework *f = zokor_framework_open(&(struct zokor_framework_options){
         .hosts = where,
         .session_timeout_ms = session_timeout_ms,
-        .retry = zokor_retry_n_times(200, 50),
+        .retry = zokor_retry_n_times(1200, 50),
     });
     CHECK(f != NULL);
     EQ(ZOK, zokor_framework_wait_connected(f, WAIT_MS));
@@ -99,7 +104,7 @@ static inline int count_children(struct zokor_framework *f, const char *path)
 
 static inline struct zokor_framework *open_direct(void)
 {
-    return open_at(hosts, 10000);
+    return open_at(hosts, SESSION_MS);
 }
 
 struct test {

@@ -62,8 +62,11 @@ static void test_moves(void)
     struct zokor_framework *admin =
         zokor_framework_open(&(struct zokor_framework_options){ .hosts = hosts, .auths = &super, .auth_count = 1 });
     EQ(ZOK, zokor_framework_get(admin, CONFIG, &old, &old_len, NULL));
-    struct zokor_framework *f = zokor_framework_open(
-        &(struct zokor_framework_options){ .hosts = where, .session_timeout_ms = 10000, .follow_ensemble = 1 });
+    struct zokor_framework *f =
+        zokor_framework_open(&(struct zokor_framework_options){ .hosts = where,
+                                                                .session_timeout_ms = SHORT_SESSION_MS,
+                                                                .retry = zokor_retry_n_times(1200, 50),
+                                                                .follow_ensemble = 1 });
     EQ(ZOK, zokor_framework_wait_connected(f, WAIT_MS));
     EQ(ZOK, zokor_framework_exists(f, "/", NULL));
     int64_t session = zokor_framework_session_id(f);

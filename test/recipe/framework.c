@@ -90,7 +90,7 @@ static void test_requests(void)
 static void test_parents(void)
 {
     struct proxy *x = proxy_start(port);
-    struct zokor_framework *f = open_through(x->port, 10000);
+    struct zokor_framework *f = open_through(x->port, SESSION_MS);
     proxy_lose_reply(x, OP_CREATE_CONTAINER); /* it makes containers, and carries on when a reply is lost */
     EQ(ZOK, zokor_framework_create(f, at("/a/b/c"), NULL, 0, ZOO_EPHEMERAL, ZOKOR_CONTAINER_PARENTS, NULL));
     EQ(1, proxy_lost(x));
@@ -156,7 +156,7 @@ static void test_callbacks_may_wait(void)
 static void test_namespaces(void)
 {
     struct zokor_framework *f = zokor_framework_open(
-        &(struct zokor_framework_options){ .hosts = hosts, .name_space = base + 1, .session_timeout_ms = 10000 });
+        &(struct zokor_framework_options){ .hosts = hosts, .name_space = base + 1, .session_timeout_ms = SESSION_MS });
     struct zokor_framework *plain = zokor_framework_using_namespace(f, NULL);
     char *path;
     SAME(base + 1, zokor_framework_namespace(f));
@@ -268,7 +268,7 @@ static void test_states(void)
     snprintf(where, sizeof(where), "127.0.0.1:%d", x->port);
     struct zokor_framework *f =
         zokor_framework_open(&(struct zokor_framework_options){ .hosts = where,
-                                                                .session_timeout_ms = 4000,
+                                                                .session_timeout_ms = SHORT_SESSION_MS,
                                                                 .retry = zokor_retry_forever(50),
                                                                 .make_handle = make_handle,
                                                                 .make_context = &handles });
@@ -307,7 +307,7 @@ static void test_states(void)
 static void test_lost_replies(void)
 {
     struct proxy *x = proxy_start(port);
-    struct zokor_framework *f = open_through(x->port, 10000);
+    struct zokor_framework *f = open_through(x->port, SESSION_MS);
     char *path;
     EQ(ZOK, zokor_framework_create(f, base, NULL, 0, 0, 0, NULL));
     for (int i = 0; i < 5; i++) {
@@ -345,7 +345,7 @@ static void test_lost_replies(void)
 static void test_given_up(void)
 {
     struct proxy *x = proxy_start(port);
-    struct zokor_framework *f = open_through(x->port, 10000), *direct = open_direct();
+    struct zokor_framework *f = open_through(x->port, SESSION_MS), *direct = open_direct();
     const struct zokor_retry never = zokor_retry_never();
     EQ(ZOK, zokor_framework_create(direct, base, NULL, 0, 0, 0, NULL));
     EQ(ZOK, zokor_framework_create(direct, at("/d"), NULL, 0, 0, 0, NULL));
@@ -372,7 +372,7 @@ static void test_given_up(void)
 static void test_close_ends_requests(void)
 {
     struct proxy *x = proxy_start(port);
-    struct zokor_framework *f = open_through(x->port, 10000);
+    struct zokor_framework *f = open_through(x->port, SESSION_MS);
     proxy_shut(x, 1);
     EVENTUALLY(zokor_framework_state(f) == ZOKOR_SUSPENDED);
     for (int i = 0; i < 20; i++) {
@@ -391,10 +391,14 @@ static void test_late_replies(void)
     struct proxy *x = proxy_start(port);
     char where[64];
     snprintf(where, sizeof(where), "127.0.0.1:%d", x->port);
-    struct zokor_framework *f = zokor_framework_open(&(struct zokor_framework_options){
-        .hosts = where, .session_timeout_ms = 20000, .request_timeout_ms = 300, .retry = zokor_retry_n_times(1, 10) });
+    struct zokor_framework *f =
+        zokor_framework_open(&(struct zokor_framework_options){ .hosts = where,
+                                                                .session_timeout_ms = SESSION_MS,
+                                                                .request_timeout_ms = 300,
+                                                                .retry = zokor_retry_n_times(1, 10) });
     struct zokor_framework *direct = open_direct();
-    EQ(ZOK, zokor_framework_create(f, base, NULL, 0, 0, 0, NULL));
+    EQ(ZOK, zokor_framework_create(direct, base, NULL, 0, 0, 0, NULL));
+    EQ(ZOK, zokor_framework_wait_connected(f, WAIT_MS));
     const struct zokor_request q = { .operation = ZOKOR_GET, .path = base, .watch = on_event };
     proxy_freeze(x, 1);
     for (int i = 0; i < 4; i++)
@@ -406,7 +410,9 @@ static void test_late_replies(void)
         poll(NULL, 0, 5);
     EQ(ZOK, zokor_framework_set(direct, base, "1", 1, -1));
     EVENTUALLY(atomic_load(&calls) == 3); /* one for each that was set, none for what was given up */
-    EQ(ZOK, zokor_framework_do(f, &(struct zokor_request){ .operation = ZOKOR_SYNC, .path = base }, NULL));
+    const struct zokor_request sync = { .operation = ZOKOR_SYNC, .path = base };
+    while (zokor_framework_do(f, &sync, NULL) != ZOK) /* a disk may stall for longer than a request may take here */
+        poll(NULL, 0, 5);
     EQ(3, atomic_load(&calls));
     zokor_watch_stop(w);
     EQ(ZOK, zokor_framework_close(f));
@@ -419,7 +425,7 @@ static void test_late_replies(void)
 static void test_watch_across_sessions(void)
 {
     struct proxy *x = proxy_start(port);
-    struct zokor_framework *f = open_through(x->port, 4000), *direct = open_direct();
+    struct zokor_framework *f = open_through(x->port, SHORT_SESSION_MS), *direct = open_direct();
     const struct zokor_retry slow = zokor_retry_forever(2500);
     const struct zokor_request q = { .operation = ZOKOR_EXISTS, .path = base, .watch = on_event, .retry = &slow };
     int64_t session = zokor_framework_session_id(f);

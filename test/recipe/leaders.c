@@ -5,7 +5,6 @@
 #include <zokor/leader.h>
 
 #define OP_CREATE2 15
-#define SHORT_SESSION_MS 4000
 
 char base[64];
 const char *hosts;
@@ -72,7 +71,7 @@ static void test_latch(void)
 static void test_latch_reconnects(void)
 {
     struct proxy *x = proxy_start(port);
-    struct zokor_framework *f = open_through(x->port, 10000), *g = open_direct();
+    struct zokor_framework *f = open_through(x->port, SESSION_MS), *g = open_direct();
     struct zokor_leader_latch *a = candidate(f, "a");
     EQ(ZOK, zokor_leader_latch_await(a, WAIT_MS));
     struct zokor_leader_latch *b = candidate(g, "b");
@@ -161,7 +160,7 @@ static void test_latch_session_lost(void)
 static void test_latch_node_vanished(void)
 {
     struct proxy *x = proxy_start(port);
-    struct zokor_framework *f = open_through(x->port, 10000), *g = open_direct();
+    struct zokor_framework *f = open_through(x->port, SESSION_MS), *g = open_direct();
     struct zokor_leader_latch *a = candidate(f, "a");
     EQ(ZOK, zokor_leader_latch_await(a, WAIT_MS));
     struct zokor_leader_latch *b = candidate(g, "b");
@@ -195,7 +194,7 @@ static void test_latch_node_vanished(void)
 static void test_latch_lost_reply(void)
 {
     struct proxy *x = proxy_start(port);
-    struct zokor_framework *f = open_through(x->port, 10000);
+    struct zokor_framework *f = open_through(x->port, SESSION_MS);
     for (int i = 0; i < 3; i++) {
         if (i == 0)
             EQ(ZOK, zokor_framework_create(f, base, NULL, 0, 0, 0, NULL));
@@ -352,7 +351,7 @@ static void until_interrupted(struct zokor_leader_selector *s, int64_t token, vo
 static void test_selector_is_interrupted(void)
 {
     struct proxy *x = proxy_start(port);
-    struct zokor_framework *f = open_through(x->port, 10000), *g = open_direct();
+    struct zokor_framework *f = open_through(x->port, SESSION_MS), *g = open_direct();
     struct zokor_leader_selector *s = zokor_leader_selector_new(f, base, "me", until_interrupted, NULL);
     struct zokor_participant *p;
     int n;
@@ -389,7 +388,7 @@ static void *pass_barrier(void *arg)
 static void test_barrier(void)
 {
     struct proxy *x = proxy_start(port);
-    struct zokor_framework *f = open_through(x->port, 10000), *g = open_direct();
+    struct zokor_framework *f = open_through(x->port, SESSION_MS), *g = open_direct();
     pthread_t t[5];
     EQ(ZOK, zokor_barrier_wait(f, base, 0)); /* there is none */
     EQ(ZOK, zokor_barrier_set(f, base));
@@ -435,7 +434,7 @@ static void test_double_barrier(void)
     pthread_t t[MEMBERS];
     struct zokor_double_barrier *alone = zokor_double_barrier_new(f, at("/other"), 2);
     EQ(ZOPERATIONTIMEOUT, zokor_double_barrier_enter(alone, 30));
-    EQ(ZOK, zokor_double_barrier_leave(alone, 1000));
+    EQ(ZOK, zokor_double_barrier_leave(alone, WAIT_MS));
     EQ(0, count_children(f, at("/other")));
     zokor_double_barrier_free(alone);
     EQ(ZOK, zokor_framework_delete(f, at("/other"), 0));

@@ -6,7 +6,6 @@
 
 #define OP_CREATE2 15
 #define OP_DELETE 2
-#define SHORT_SESSION_MS 4000
 
 char base[64];
 const char *hosts;
@@ -212,7 +211,7 @@ static void test_close_ends_waiting(void)
 static void test_lost_replies(void)
 {
     struct proxy *x = proxy_start(port);
-    struct zokor_framework *f = open_through(x->port, 10000);
+    struct zokor_framework *f = open_through(x->port, SESSION_MS);
     struct zokor_mutex *m = zokor_mutex_new(f, base);
     for (int i = 0; i < 4; i++) {
         proxy_lose_reply(x, OP_CREATE2);
@@ -232,7 +231,7 @@ static void test_lost_replies(void)
 static void test_holder_reconnects(void)
 {
     struct proxy *x = proxy_start(port);
-    struct zokor_framework *f = open_through(x->port, 10000), *other = open_direct();
+    struct zokor_framework *f = open_through(x->port, SESSION_MS), *other = open_direct();
     struct zokor_mutex *m = zokor_mutex_new(f, base);
     zokor_mutex_on_lost(m, on_hold, NULL);
     EQ(ZOK, zokor_mutex_acquire(m, -1));
@@ -368,9 +367,9 @@ static void test_waiter_reconnects(void)
     zokor_framework_listen(f, count_reconnections, &reconnections);
     for (int i = 1; i <= 3; i++) {
         proxy_cut(x);
-        EVENTUALLY(atomic_load(&reconnections) == i);
+        EVENTUALLY(atomic_load(&reconnections) >= i);
     }
-    EQ(2, waiters(g));
+    EVENTUALLY(waiters(g) == 2);
     int64_t session = zokor_framework_session_id(f);
     proxy_freeze(x, 1); /* its session ends while it waits: it queues up again */
     EVENTUALLY(waiters(g) == 1);
@@ -640,7 +639,7 @@ static void test_thousand_waiters(void)
 {
     static pthread_t threads[CROWD];
     struct proxy *x = proxy_start(port);
-    struct zokor_framework *f = open_through(x->port, 30000), *direct = open_direct();
+    struct zokor_framework *f = open_through(x->port, SESSION_MS), *direct = open_direct();
     struct zokor_mutex *m = zokor_mutex_new(f, base);
     pthread_attr_t small;
     pthread_attr_init(&small);

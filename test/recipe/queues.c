@@ -252,7 +252,7 @@ static void test_cuts(void)
     struct proxy *x = proxy_start(port);
     char where[64], text[16];
     snprintf(where, sizeof(where), "127.0.0.1:%d", x->port);
-    struct zokor_framework *f = open_direct(), *through = open_at(where, 4000);
+    struct zokor_framework *f = open_direct(), *through = open_at(where, SHORT_SESSION_MS);
     const struct zokor_queue_options o = { .lock_path = at("/locks") };
     struct zokor_queue *q[3], *from = zokor_queue_new(f, at("/q"), &o);
     struct zokor_consumer *c[3];
@@ -299,7 +299,7 @@ static void *says_done(void *q)
 static void done_without_hold(int early)
 {
     struct proxy *x = proxy_start(port);
-    struct zokor_framework *f = open_through(x->port, 4000), *g = open_direct();
+    struct zokor_framework *f = open_through(x->port, SHORT_SESSION_MS), *g = open_direct();
     const struct zokor_queue_options o = { .lock_path = at(early ? "/locks-early" : "/locks") };
     const char *path = at(early ? "/early" : "/late");
     struct zokor_queue *q = zokor_queue_new(f, path, &o), *other = zokor_queue_new(g, path, &o);

@@ -78,7 +78,7 @@ static void test_registration(void)
     struct proxy *x = proxy_start(port);
     char where[64];
     snprintf(where, sizeof(where), "127.0.0.1:%d", x->port);
-    struct zokor_framework *f = open_at(where, 4000), *other = open_direct();
+    struct zokor_framework *f = open_at(where, SHORT_SESSION_MS), *other = open_direct();
     struct zokor_discovery *d = zokor_discovery_new(f, base), *seen = zokor_discovery_new(other, base);
     struct zokor_instance one = instance("one", 1), **all, *got;
     struct String_vector names;
@@ -166,8 +166,8 @@ static void test_provider(void)
     EVENTUALLY(atomic_load(&told) == 4);
     struct zokor_provider *even =
         zokor_provider_start(d, "web", &(struct zokor_provider_options){ .filter = is_even, .strategy = ZOKOR_RANDOM });
-    struct zokor_provider *sticky =
-        zokor_provider_start(d, "web", &(struct zokor_provider_options){ .strategy = ZOKOR_STICKY, .down_ms = 300 });
+    struct zokor_provider *sticky = zokor_provider_start(
+        d, "web", &(struct zokor_provider_options){ .strategy = ZOKOR_STICKY, .down_ms = 10 * WAIT_MS });
     EQ(ZOK, zokor_provider_wait(even, WAIT_MS));
     EQ(ZOK, zokor_provider_wait(sticky, WAIT_MS));
     while (next_port(p) != 3)

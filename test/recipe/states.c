@@ -19,8 +19,11 @@ int main(int argc, char **argv)
 {
     char word[16];
     CHECK(argc == 2);
-    struct zokor_framework *f = zokor_framework_open(&(struct zokor_framework_options){
-        .hosts = argv[1], .session_timeout_ms = 10000, .can_be_read_only = 1, .retry = zokor_retry_n_times(100, 50) });
+    struct zokor_framework *f =
+        zokor_framework_open(&(struct zokor_framework_options){ .hosts = argv[1],
+                                                                .session_timeout_ms = SESSION_MS,
+                                                                .can_be_read_only = 1,
+                                                                .retry = zokor_retry_n_times(1200, 50) });
     CHECK(f != NULL);
     zokor_framework_listen(f, on_state, NULL);
     while (scanf("%15s", word) == 1) {

@@ -188,12 +188,12 @@ static void test_everything_at_once(void)
     unsigned seed = 7;
     for (int i = 0; i < CLIENTS; i++) {
         proxies[i] = proxy_start(port);
-        clients[i] = open_through(proxies[i]->port, 4000);
+        clients[i] = open_through(proxies[i]->port, SHORT_SESSION_MS);
     }
     for (int i = 0; i < CLIENTS * THREADS; i++)
         begin(&workers[i], i);
-    time_t end = time(NULL) + SECONDS;
-    while (time(NULL) < end)
+    time_t end = time(NULL) + SECONDS, at_last = end + WAIT_MS / 1000;
+    while (time(NULL) < end || (atomic_load(&had) <= 100 && time(NULL) < at_last))
         harm(&seed);
     atomic_store(&ended, 1);
     for (int i = 0; i < CLIENTS; i++)

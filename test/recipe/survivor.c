@@ -206,7 +206,7 @@ int main(int argc, char **argv)
     CHECK(argc == 5);
     hosts = argv[1];
     snprintf(base, sizeof(base), "%s-%s", argv[2], argv[3]);
-    f = open_at(hosts, 5000);
+    f = open_at(hosts, strcmp(argv[4], "hold") == 0 ? SHORT_SESSION_MS : SESSION_MS);
     int rc = zokor_framework_create(f, at("/last"), "0", 1, 0, ZOKOR_PARENTS, NULL);
     CHECK(rc == ZOK || rc == ZNODEEXISTS);
     EQ(0, pthread_create(&t, NULL, read_input, &ended));

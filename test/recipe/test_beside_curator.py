@@ -47,10 +47,10 @@ def outcome(build, srv, program, classes):
         text=True,
     )
     try:
-        ours = build.run(program("contender", "contender_sharing"), *arguments, seconds=400)
+        ours = build.run(program("contender", "contender_sharing"), *arguments, seconds=1200)
         if ours.returncode != 0:
             java.kill()  # it waits for the other one in vain
-        theirs = java.communicate(timeout=120)[0]
+        theirs = java.communicate(timeout=300)[0]
     finally:
         java.kill()
         java.wait()

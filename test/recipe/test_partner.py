@@ -67,7 +67,7 @@ def classes(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def curator(classes, srv):
-    one = Curator(classes, srv, 10000)
+    one = Curator(classes, srv, 60000)
     yield one
     one.end()
 
@@ -147,11 +147,11 @@ def test_caches_see_each_other(zokor, curator, base, zk):  # noqa: F811
 
 def test_whoever_holds_dies(zokor, curator, classes, srv, base):  # noqa: F811
     """Killed, with its session: the other kind gets the lock, and the leadership, and sees that a service is gone."""
-    short = Curator(classes, srv, 2000)
+    short = Curator(classes, srv, 10000)  # it lives until it is killed
     try:
         assert short("lock", base + "/lock") == "ok" and short("lead", base + "/leader") == "ok"
         assert short("register", base + "/s", "web", "theirs", "8080") == "ok"
-        heirs = [zokor.start(verb, base + path, "--session", "2000", "--", "sh", "-c", "echo got it; sleep 20")
+        heirs = [zokor.start(verb, base + path, "--session", "10000", "--", "sh", "-c", "echo got it; sleep 120")
                  for verb, path in (("lock", "/lock"), ("elect", "/leader"))]
         seen = zokor.start("watch", base + "/s/web", "--json", "--all")
         there = [json.loads(seen.stdout.readline())["type"] for _ in range(3)]

@@ -16,5 +16,5 @@ def names_in(name):
 
 @pytest.mark.parametrize("name,test", [pair for name in PROGRAMS for pair in names_in(name)])
 def test_recipe(build, srv, program, name, test):
-    run = build.run(program(name), srv.hosts, str(srv.port), test, seconds=120)
+    run = build.run(program(name), srv.hosts, str(srv.port), test, seconds=600)
     assert run.returncode == 0 and "PASS %s" % test in run.stdout, run.stdout[-6000:]

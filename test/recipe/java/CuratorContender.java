@@ -290,7 +290,7 @@ public final class CuratorContender {
     }
 
     public static void main(String[] args) throws Exception {
-        client = CuratorFrameworkFactory.newClient(args[0], 10000, 10000, new RetryNTimes(5, 200));
+        client = CuratorFrameworkFactory.newClient(args[0], 40000, 60000, new RetryNTimes(300, 200));
         client.start();
         rounds = Integer.parseInt(args[2]);
         for (int i = 3; i < args.length; i++) {

@@ -76,25 +76,25 @@ public final class CuratorPartner {
             try (DistributedIdQueue<String> q = queue(null, path, null).buildIdQueue()) {
                 q.start();
                 q.put(item, more);
-                q.flushPuts(10, TimeUnit.SECONDS);
+                q.flushPuts(60, TimeUnit.SECONDS);
             }
         } else if (kind.equals("priority")) {
             try (DistributedPriorityQueue<String> q = queue(null, path, null).buildPriorityQueue(0)) {
                 q.start();
                 q.put(item, Integer.parseInt(more));
-                q.flushPuts(10, TimeUnit.SECONDS);
+                q.flushPuts(60, TimeUnit.SECONDS);
             }
         } else if (kind.equals("delay")) {
             try (DistributedDelayQueue<String> q = queue(null, path, null).buildDelayQueue()) {
                 q.start();
                 q.put(item, System.currentTimeMillis() + Long.parseLong(more));
-                q.flushPuts(10, TimeUnit.SECONDS);
+                q.flushPuts(60, TimeUnit.SECONDS);
             }
         } else {
             try (DistributedQueue<String> q = queue(null, path, null).buildQueue()) {
                 q.start();
                 q.put(item);
-                q.flushPuts(10, TimeUnit.SECONDS);
+                q.flushPuts(60, TimeUnit.SECONDS);
             }
         }
         return "ok";
@@ -107,7 +107,7 @@ public final class CuratorPartner {
         if (kind.equals("simple")) {
             SimpleDistributedQueue q = new SimpleDistributedQueue(client, path);
             for (int i = 0; i < count; i++) {
-                items.add(new String(q.poll(20, TimeUnit.SECONDS), StandardCharsets.UTF_8));
+                items.add(new String(q.poll(60, TimeUnit.SECONDS), StandardCharsets.UTF_8));
             }
             return String.join(",", items);
         }
@@ -131,10 +131,10 @@ public final class CuratorPartner {
             open = q;
         }
         for (int i = 0; i < count; i++) {
-            items.add(taker.taken.poll(20, TimeUnit.SECONDS));
+            items.add(taker.taken.poll(60, TimeUnit.SECONDS));
         }
         /* An item that is held is deleted after the consumer has had it. */
-        for (int i = 0; i < 400 && client.getChildren().forPath(path).size() > before - count; i++) {
+        for (int i = 0; i < 2400 && client.getChildren().forPath(path).size() > before - count; i++) {
             Thread.sleep(25);
         }
         open.close();
@@ -177,7 +177,7 @@ public final class CuratorPartner {
         List<String> found = new ArrayList<>();
         try (CuratorCache c = CuratorCache.build(client, path)) {
             c.start();
-            for (int i = 0; i < 400 && !c.get(path + "/last").isPresent(); i++) {
+            for (int i = 0; i < 2400 && !c.get(path + "/last").isPresent(); i++) {
                 Thread.sleep(25);
             }
             c.stream().forEach(n -> found.add(n.getPath() + "=" + new String(n.getData(), StandardCharsets.UTF_8)));
@@ -223,7 +223,8 @@ public final class CuratorPartner {
     }
 
     public static void main(String[] args) throws Exception {
-        client = CuratorFrameworkFactory.newClient(args[0], Integer.parseInt(args[1]), 10000, new RetryNTimes(20, 100));
+        int sessionMs = Integer.parseInt(args[1]);
+        client = CuratorFrameworkFactory.newClient(args[0], sessionMs, 60000, new RetryNTimes(300, 200));
         client.start();
         client.blockUntilConnected();
         BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
