@@ -230,10 +230,19 @@ struct follow {
     uint64_t at;
     int64_t last_zxid;    /* shown or passed over */
     unsigned stuck_turns; /* how often an invalid record was seen there */
-    bool leaving;         /* a newer file is there: the open one gets no more, and is read once more */
+    enum logfile_state stuck;
+    bool leaving; /* a newer file is there: the open one gets no more, and is read once more */
 };
 
-#define STUCK_TURNS_MAX 25 /* a record that is being written is whole long before */
+#define STUCK_TURNS_TOLD 25 /* a record that is being written is whole long before, unless the server stands still */
+
+static void tell_stuck(const struct follow *f, enum logfile_state state, const char *done)
+{
+    (void)fflush(f->show.c->out);
+    (void)fprintf(f->show.c->err,
+                  "zokor: %s: at offset %" PRIu64 " stands no record: %s; %s. `zokor log verify %s` tells more\n",
+                  logfile_name(f->l), f->at, logfile_state_text(state), done, logfile_name(f->l));
+}
 
 static void follow_leave(struct follow *f)
 {
@@ -266,6 +275,8 @@ static int follow_enter(struct follow *f)
         f->leaving = true;
         rc = 1;
     } else if (i < files.count) {
+        if (f->stuck_turns > 0) /* what a crash has left of a record, or damage */
+            tell_stuck(f, f->stuck, "going on with the next file");
         follow_leave(f);
         f->leaving = false;
         rc = logfile_open(f->show.c->fs, files.at[i], &f->l, &f->show.err);
@@ -296,11 +307,9 @@ static int follow_read(struct follow *f)
         f->stuck_turns = 0;
         return any;
     }
-    if (++f->stuck_turns == STUCK_TURNS_MAX) {
-        tool_error(&f->show.err, "%s: at offset %" PRIu64 " stands no record: %s; `zokor log verify %s` tells more",
-                   logfile_name(f->l), f->at, logfile_state_text(r.state), logfile_name(f->l));
-        return ERR_CORRUPT;
-    }
+    f->stuck = r.state;
+    if (++f->stuck_turns == STUCK_TURNS_TOLD)
+        tell_stuck(f, r.state, "waiting for it");
     return 0;
 }
 

@@ -165,21 +165,8 @@ static bool grow(void *ctx)
     return true;
 }
 
-static void following_sees_each_record_once(void **state)
+static void assert_each_once(const char *text)
 {
-    struct disk *disk = disk_new(1);
-    struct fs *fs = disk_fs(disk);
-    char *text = NULL;
-    size_t text_n = 0;
-    (void)state;
-    assert_int_equal(fs->ops->make_dir(fs, "/d"), 0);
-    put_file(fs, NAME, golden, 500);
-    FILE *out = open_memstream(&text, &text_n);
-    struct growing g = { .fs = fs, .n = 500 };
-    struct log_context c = { .fs = fs, .in = quiet, .out = out, .err = quiet, .json = true };
-    struct log_select all = { 0 };
-    assert_int_equal(log_follow(&c, "/d", &all, grow, &g), 0);
-    fclose(out);
     const char *p = text;
     for (int zxid = 1; zxid <= RECORDS; zxid++) {
         char wanted[64];
@@ -188,8 +175,76 @@ static void following_sees_each_record_once(void **state)
         assert_non_null(p);
         assert_null(strstr(p + 1, wanted));
     }
-    free(text);
+}
+
+/* Follows the golden log from its first 500 bytes on; what was shown, and in *said what was said of it. */
+static char *followed(bool (*wait)(void *ctx), char **said)
+{
+    struct disk *disk = disk_new(1);
+    struct fs *fs = disk_fs(disk);
+    char *text = NULL;
+    size_t text_n = 0, said_n = 0;
+    assert_int_equal(fs->ops->make_dir(fs, "/d"), 0);
+    put_file(fs, NAME, golden, 500);
+    FILE *out = open_memstream(&text, &text_n), *err = open_memstream(said, &said_n);
+    struct growing g = { .fs = fs, .n = 500 };
+    struct log_context c = { .fs = fs, .in = quiet, .out = out, .err = err, .json = true };
+    struct log_select all = { 0 };
+    assert_int_equal(log_follow(&c, "/d", &all, wait, &g), 0);
+    fclose(out);
+    fclose(err);
     disk_free(disk);
+    return text;
+}
+
+static void following_sees_each_record_once(void **state)
+{
+    (void)state;
+    char *said, *text = followed(grow, &said);
+    assert_each_once(text);
+    assert_string_equal(said, "");
+    free(text);
+    free(said);
+}
+
+/* A server that stands still in the middle of a record, for far longer than one takes to write. */
+static bool stand_still(void *ctx)
+{
+    struct growing *g = ctx;
+    if (g->n != 500 && g->n != 523)
+        return grow(ctx);
+    return ++g->turns % 50 != 0 || grow(ctx);
+}
+
+static void a_record_that_is_long_unfinished_is_told_and_waited_for(void **state)
+{
+    (void)state;
+    char *said, *text = followed(stand_still, &said);
+    assert_each_once(text);
+    const char *told = strstr(said, "stands no record: the file ends inside a record; waiting for it");
+    assert_non_null(told);
+    free(text);
+    free(said);
+}
+
+/* The file that a crash has left unfinished gets no more: the next one goes on. */
+static bool next_file(void *ctx)
+{
+    struct growing *g = ctx;
+    if (g->turns == 0)
+        put_file(g->fs, "/d/log.ff", golden, 16);
+    return ++g->turns < 20;
+}
+
+static void an_unfinished_file_is_left_for_the_next_and_told(void **state)
+{
+    (void)state;
+    char *said, *text = followed(next_file, &said);
+    assert_non_null(strstr(said, "/d/log."));
+    assert_non_null(strstr(said, "going on with the next file"));
+    assert_null(strstr(said, "waiting for it"));
+    free(text);
+    free(said);
 }
 
 static int setup(void **state)
@@ -211,6 +266,8 @@ int main(void)
         cmocka_unit_test(any_stretch_can_be_lost),
         cmocka_unit_test(replacing_survives_a_power_cut),
         cmocka_unit_test(following_sees_each_record_once),
+        cmocka_unit_test(a_record_that_is_long_unfinished_is_told_and_waited_for),
+        cmocka_unit_test(an_unfinished_file_is_left_for_the_next_and_told),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }
