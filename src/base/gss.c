@@ -1,8 +1,7 @@
 #include "base/gss.h"
+#include "base/assert.h"
 #include <stdio.h>
 #include <string.h>
-
-#define COUNT(rows) (sizeof(rows) / sizeof(rows)[0])
 
 const char *gss_bind(struct gss *g, void *(*find)(void *library, const char *name), void *library)
 {
@@ -21,7 +20,7 @@ const char *gss_bind(struct gss *g, void *(*find)(void *library, const char *nam
         { "gss_release_buffer", &g->release_buffer },
         { "gss_display_status", &g->display_status },
     };
-    for (size_t i = 0; i < COUNT(rows); i++) {
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
         void *p = find(library, rows[i].name);
         if (p == NULL)
             return rows[i].name;

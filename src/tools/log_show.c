@@ -236,12 +236,12 @@ struct follow {
 
 #define STUCK_TURNS_TOLD 25 /* a record that is being written is whole long before, unless the server stands still */
 
-static void tell_stuck(const struct follow *f, enum logfile_state state, const char *done)
+static void tell_stuck(const struct follow *f, const char *done)
 {
     (void)fflush(f->show.c->out);
     (void)fprintf(f->show.c->err,
                   "zokor: %s: at offset %" PRIu64 " stands no record: %s; %s. `zokor log verify %s` tells more\n",
-                  logfile_name(f->l), f->at, logfile_state_text(state), done, logfile_name(f->l));
+                  logfile_name(f->l), f->at, logfile_state_text(f->stuck), done, logfile_name(f->l));
 }
 
 static void follow_leave(struct follow *f)
@@ -276,7 +276,7 @@ static int follow_enter(struct follow *f)
         rc = 1;
     } else if (i < files.count) {
         if (f->stuck_turns > 0) /* what a crash has left of a record, or damage */
-            tell_stuck(f, f->stuck, "going on with the next file");
+            tell_stuck(f, "going on with the next file");
         follow_leave(f);
         f->leaving = false;
         rc = logfile_open(f->show.c->fs, files.at[i], &f->l, &f->show.err);
@@ -309,7 +309,7 @@ static int follow_read(struct follow *f)
     }
     f->stuck = r.state;
     if (++f->stuck_turns == STUCK_TURNS_TOLD)
-        tell_stuck(f, r.state, "waiting for it");
+        tell_stuck(f, "waiting for it");
     return 0;
 }
 
